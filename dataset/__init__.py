@@ -1,0 +1,1 @@
+"""What the province remembers: identities, rows of record, measures, errors."""

@@ -1,0 +1,337 @@
+"""Rows of record: what a node writes down, never changes, and reports (federation.md J1, S1).
+
+Every row is immutable. Reports are folds of rows (intervals, contacts, settlement), never increments. A row is
+written by one node only: the anchor writes the contact, its queue places, attempts and ending; a serving site writes
+its agents and their segments. Durations are in seconds and were measured on one machine's monotonic clock.
+Older and newer versions understand each other: fields are only ever added, with defaults; whoever relays or stores a
+row keeps its bytes as they came.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+from dataset.ids import AgentId, CityId, ContactId, LineageId, SkillId, Token
+
+
+class Ending(StrEnum):
+    """How a contact ended (I1); exactly one per contact."""
+
+    COMPLETED = "completed"
+    """answered, and finished by the agent or by the customer's own hang-up (O4)"""
+    ABANDONED = "abandoned"
+    """the customer left a queue (or the wait after a transfer) before an answer"""
+    MENU = "menu"
+    """the customer left while the menu spoke, or was served by it alone"""
+    CLOSED_BY_US = "closed_by_us"
+    """end of hours, refusal, announcement"""
+    FAILED = "failed"
+    """ended by a fault"""
+
+
+class Evidence(StrEnum):
+    """How the writer knows (E1): seen > inferred > provisional."""
+
+    SEEN = "seen"
+    INFERRED = "inferred"
+    PROVISIONAL = "provisional"
+
+
+class Left(StrEnum):
+    """How a place in a queue ended: the right-hand side of I7, counted at the event that causes it."""
+
+    ANSWERED_HERE = "answered_here"
+    SENT_OUT = "sent_out"
+    ABANDONED = "abandoned"
+    SHORT = "short"
+    MOVED = "moved"
+    CLOSED = "closed"
+    FAILED = "failed"
+
+
+class Entered(StrEnum):
+    """How a place in a queue began: the left-hand side of I7."""
+
+    OFFERED = "offered"
+    RETURNED = "returned"
+    """comes back after an answer that did not last"""
+
+
+class Withdrawn(StrEnum):
+    """Why an attempt ended without an answer (O2)."""
+
+    HOME_WON = "home_won"
+    NO_ANSWER = "no_answer"
+    BUSY = "busy"
+    REJECTED = "rejected"
+    REFUSED = "refused"
+    """the far switch refused the leg: token unknown, expired or missing"""
+    UNREACHABLE = "unreachable"
+    NO_GRANT = "no_grant"
+    CUSTOMER_LEFT = "customer_left"
+    AGENT_LEFT = "agent_left"
+    TIMED_OUT = "timed_out"
+    RESTART = "restart"
+    MOVED = "moved"
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
+    """Base of all rows; the journal adds lineage, sequence, wall and monotonic time, boot id (``Journalled``)."""
+
+
+class LineageOpened(Row, frozen=True, kw_only=True, tag="lineage_opened"):
+    """First row of every run (J2): names what this node knew of its own past."""
+
+    node: str
+    previous: LineageId | None
+    previous_head: int
+    live_contacts: tuple[ContactId, ...] = ()
+    area_code: str = ""
+
+
+class ContactBorn(Row, frozen=True, kw_only=True, tag="contact_born"):
+    """A contact exists from here on (J1: synced before the caller hears anything)."""
+
+    contact: ContactId
+    city: CityId
+    channel: str
+    door: str
+    """number dialled"""
+    calling: str
+    connection: str
+    package: str
+    """name@version of the service package in force; stays with the contact for life"""
+
+
+class MenuChosen(Row, frozen=True, kw_only=True, tag="menu_chosen"):
+    """The menu (or the door itself) named a service and a skill."""
+
+    contact: ContactId
+    path: tuple[str, ...]
+    service: str
+    skill: SkillId
+    priority: int
+
+
+class QueueEntered(Row, frozen=True, kw_only=True, tag="queue_entered"):
+    """A place in the queue of ``skill`` at the anchor begins."""
+
+    contact: ContactId
+    skill: SkillId
+    service: str
+    channel: str
+    how: Entered
+    waited_s: float
+    """waiting brought along (original waiting time), seconds"""
+
+
+class QueueLeft(Row, frozen=True, kw_only=True, tag="queue_left"):
+    """That place ended."""
+
+    contact: ContactId
+    skill: SkillId
+    service: str
+    channel: str
+    how: Left
+    waited_s: float
+    """in this place, seconds"""
+    within_target: bool = False
+    """answered within the service-level threshold in force"""
+
+
+class AttemptOpened(Row, frozen=True, kw_only=True, tag="attempt_opened"):
+    """(contact, n) is opened: journalled and synced before anyone hears of it (O2)."""
+
+    contact: ContactId
+    n: int
+    skill: SkillId
+    scope: str
+    """``home``, ``province``, or the id of the agent asked for"""
+    agent: AgentId | None = None
+
+
+class AttemptAnswered(Row, frozen=True, kw_only=True, tag="attempt_answered"):
+    """The commit (O2): written before the audio is bridged; also the outcome row for the serving site (O3)."""
+
+    contact: ContactId
+    n: int
+    site: CityId
+    agent: AgentId
+    token: Token
+    skill: SkillId
+    service: str
+    channel: str
+    waited_s: float
+    """from first entering a queue (or the transfer) to this answer, seconds"""
+
+
+class AttemptWithdrawn(Row, frozen=True, kw_only=True, tag="attempt_withdrawn"):
+    """The other outcome (O2, O3). ``site``/``agent``/``token`` are set when a grant had been taken."""
+
+    contact: ContactId
+    n: int
+    reason: Withdrawn
+    site: CityId | None = None
+    agent: AgentId | None = None
+    token: Token | None = None
+
+
+class TransferAsked(Row, frozen=True, kw_only=True, tag="transfer_asked"):
+    """An agent sent the caller on."""
+
+    contact: ContactId
+    by: AgentId
+    to_skill: SkillId | None = None
+    to_agent: AgentId | None = None
+    outcome: str = "asked"
+    """``asked``; a second row says ``returned`` when nobody took it in time"""
+
+
+class ContactEnded(Row, frozen=True, kw_only=True, tag="contact_ended"):
+    """The one ending of a contact, written by its anchor alone (O1, I1)."""
+
+    contact: ContactId
+    city: CityId
+    ending: Ending
+    evidence: Evidence
+    cause: str
+    """field word: who or what ended it (``customer``, ``agent``, a Q.850 cause name, ``restart``)"""
+    service: str = ""
+    skill: SkillId = SkillId("")
+    serving: CityId | None = None
+    """city of the last answer"""
+    agent: AgentId | None = None
+    answers: int = 0
+    waited_s: float = 0.0
+    """first queue to first answer or end, seconds"""
+    talked_s: float = 0.0
+    """sum over answers of answer to the end of that leg, as the anchor measures it, seconds"""
+    lasted_s: float = 0.0
+    """birth to end, seconds"""
+
+
+class SegmentOpened(Row, frozen=True, kw_only=True, tag="segment_opened"):
+    """A handler begins; unconfirmed until the outcome row of its attempt is here (O3)."""
+
+    contact: ContactId
+    n: int
+    site: CityId
+    anchor: CityId
+    agent: AgentId
+    token: Token
+    skill: SkillId
+    service: str = ""
+    channel: str = "voice"
+    received: bool = False
+    """the contact's anchor is another city"""
+
+
+class SegmentConfirmed(Row, frozen=True, kw_only=True, tag="segment_confirmed"):
+    """The outcome row of the attempt arrived and agrees."""
+
+    contact: ContactId
+    n: int
+
+
+class SegmentVoided(Row, frozen=True, kw_only=True, tag="segment_voided"):
+    """The outcome row says that this attempt was withdrawn: this segment never was."""
+
+    contact: ContactId
+    n: int
+    reason: str
+
+
+class SegmentClosed(Row, frozen=True, kw_only=True, tag="segment_closed"):
+    """A handler is done, wrap-up included."""
+
+    contact: ContactId
+    n: int
+    site: CityId
+    agent: AgentId
+    talked_s: float
+    held_s: float
+    wrap_up_s: float
+    disposition: str
+    notes: str
+    ended_by: str
+    """``agent``, ``customer``, ``transfer``, or a cause name"""
+
+
+class AgentChanged(Row, frozen=True, kw_only=True, tag="agent_changed"):
+    """An agent session came to another state; for rosters, adherence and reports."""
+
+    agent: AgentId
+    name: str
+    state: str
+    reason: str = ""
+    seat: str = ""
+    lasted_s: float = 0.0
+    """time in the state left, seconds"""
+
+
+class LegRefused(Row, frozen=True, kw_only=True, tag="leg_refused"):
+    """A leg from a trunk between cities was refused (A3)."""
+
+    from_city: str
+    reason: str
+    """``unknown``, ``expired``, ``missing``, ``mismatch``"""
+    token: str = ""
+    number: str = ""
+
+
+class Decision(Row, frozen=True, kw_only=True, tag="decision"):
+    """A routing decision and what was known when it was taken (I9)."""
+
+    contact: ContactId
+    n: int
+    by: str
+    """node that decided"""
+    choice: str
+    """``home``, ``open``, ``wait``, ``propose``, ``none``"""
+    site: CityId | None = None
+    agent: AgentId | None = None
+    why: str = ""
+    """stable word: ``idle_at_home``, ``home_late``, ``largest_idle_share``, ``named_agent``, ``nobody_idle`` …"""
+    known: dict[str, float | int | str] = msgspec.field(default_factory=dict)
+    """figures looked at, each with its age in seconds where it came from elsewhere"""
+
+
+AnyRow = (
+    LineageOpened
+    | ContactBorn
+    | MenuChosen
+    | QueueEntered
+    | QueueLeft
+    | AttemptOpened
+    | AttemptAnswered
+    | AttemptWithdrawn
+    | TransferAsked
+    | ContactEnded
+    | SegmentOpened
+    | SegmentConfirmed
+    | SegmentVoided
+    | SegmentClosed
+    | AgentChanged
+    | LegRefused
+    | Decision
+)
+
+
+class Journalled(msgspec.Struct, frozen=True, kw_only=True):
+    """A row as its writer's journal holds it, and as it travels."""
+
+    node: str
+    lineage: LineageId
+    sequence: int
+    """place in the writer's own journal, from 1, gapless per lineage"""
+    wall: float
+    """UTC seconds since the epoch; fixes the row's interval once and for all"""
+    mono: float
+    boot: str
+    row: AnyRow
+
+
+ROW_BYTES = msgspec.json.Encoder()
+ROW_FROM_BYTES = msgspec.json.Decoder(Journalled)

@@ -1,0 +1,1 @@
+"""What the nodes of the province are, and what they say to each other."""

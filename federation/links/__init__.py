@@ -1,0 +1,1 @@
+"""The forms of the Link port: in-process and AMQP."""

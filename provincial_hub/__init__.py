@@ -1,0 +1,1 @@
+"""The province: picture, proposals, ledger, intervals, console."""

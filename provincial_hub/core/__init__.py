@@ -1,0 +1,1 @@
+"""Pure core of the province: events in, rows and commands out."""

@@ -1,0 +1,1 @@
+"""One city: its contacts, queues, agents, menu, switch and desktops."""

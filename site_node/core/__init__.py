@@ -1,0 +1,1 @@
+"""Pure core of a city: events in, rows and commands out."""
