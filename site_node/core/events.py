@@ -1,0 +1,177 @@
+"""What can happen to a city, besides the reports of its switch (``telephony.Report``).
+
+Agents' events come through the agent API and its services only; they raise ``Refused`` out of ``City.act`` when they
+are not possible now, before anything has changed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dataset.ids import AgentId, CityId, ContactId, NodeId, SkillId
+from dataset.rows import AnyRow
+from federation.core.envelope import (
+    Close,
+    Granted,
+    NoProposal,
+    NotGranted,
+    Open,
+    Propose,
+    Release,
+    Taken,
+    TransferAnswer,
+    TransferWanted,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedIn:
+    """An agent took a seat. ``can_answer``: this seat can be answered by command."""
+
+    agent: AgentId
+    name: str
+    seat: str
+    skills: tuple[SkillId, ...]
+    can_answer: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedOut:
+    """The agent left; refused while in a contact unless ``forced`` (connection lost for good, override)."""
+
+    agent: AgentId
+    reason: str = ""
+    forced: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ReadyAsked:
+    """示闲."""
+
+    agent: AgentId
+
+
+@dataclass(frozen=True, slots=True)
+class NotReadyAsked:
+    """示忙 with a reason of the package; in a contact it takes effect at its end."""
+
+    agent: AgentId
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerAsked:
+    """Answer the phone that rings at the agent's seat."""
+
+    agent: AgentId
+    contact: ContactId
+
+
+@dataclass(frozen=True, slots=True)
+class HoldAsked:
+    """The customer hears music."""
+
+    agent: AgentId
+    contact: ContactId
+
+
+@dataclass(frozen=True, slots=True)
+class RetrieveAsked:
+    """Back from hold."""
+
+    agent: AgentId
+    contact: ContactId
+
+
+@dataclass(frozen=True, slots=True)
+class TransferAsked:
+    """Send the caller on, to a skill or to a named agent of any city; ``request`` comes back in the outcome."""
+
+    agent: AgentId
+    contact: ContactId
+    request: str
+    to_skill: SkillId | None = None
+    to_agent: AgentId | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NoteAdded:
+    """A note that travels with the contact."""
+
+    agent: AgentId
+    contact: ContactId
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class DispositionSet:
+    """How the contact came out, a code of the package."""
+
+    agent: AgentId
+    contact: ContactId
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class HangUpAsked:
+    """Explicitly finished by the agent (O4); wrap-up begins."""
+
+    agent: AgentId
+    contact: ContactId
+
+
+@dataclass(frozen=True, slots=True)
+class FinishAsked:
+    """The segment is done, wrap-up included; hangs up first when still in talk."""
+
+    agent: AgentId
+    contact: ContactId
+
+
+AgentEvent = (
+    LoggedIn
+    | LoggedOut
+    | ReadyAsked
+    | NotReadyAsked
+    | AnswerAsked
+    | HoldAsked
+    | RetrieveAsked
+    | TransferAsked
+    | NoteAdded
+    | DispositionSet
+    | HangUpAsked
+    | FinishAsked
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TimerExpired:
+    """A timer that a command set has run out. ``key`` as in the command."""
+
+    key: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A command message from another node."""
+
+    sender: NodeId
+    message: (
+        Open | Propose | Granted | NotGranted | NoProposal | Taken | Release | Close | TransferWanted | TransferAnswer
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeApplied:
+    """An outcome row of another anchor's attempt came through the ledger (O3)."""
+
+    row: AnyRow
+
+
+@dataclass(frozen=True, slots=True)
+class ProvinceSeen:
+    """Whether hub and peers can be heard now (B3, B4)."""
+
+    hub: bool
+    cities: frozenset[CityId]

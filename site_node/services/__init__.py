@@ -1,0 +1,1 @@
+"""What may be done in a city, and by whom."""
