@@ -5,7 +5,7 @@ arrives as reports, in the order in which it happened at the switch. Bridges and
 
 Life of a connection::
 
-    Offered ─ Answer ─▶ Established ─▶ Cleared          a leg that came in (customer, or another city's leg)
+    Offered ─ (Alert) ─ Answer ─▶ Established ─▶ Cleared          a leg that came in (customer, or another city's leg)
     Make ─▶ Delivered ─▶ Established ─▶ Cleared         a leg that we make (a seat, or a leg to another city)
 
 ``Cleared`` is reported exactly once for every connection that was offered or made, whoever ended it, and nothing is
@@ -107,6 +107,13 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class Alert:
+    """Tell the far end of an offered leg that its call is alerting (SIP 180); it hears ``Delivered``."""
+
+    connection: ConnectionId
+
+
+@dataclass(frozen=True, slots=True)
 class Mark:
     """Attach ``leg`` to a connection that came in. ``Make`` attaches its own."""
 
@@ -172,7 +179,7 @@ class Music:
     connection: ConnectionId
 
 
-Request = Answer | Mark | Make | Clear | Join | Part | Play | StopPlaying | Music
+Request = Answer | Alert | Mark | Make | Clear | Join | Part | Play | StopPlaying | Music
 
 
 # ── reports ─────────────────────────────────────────────────────────────────────────────────────────────────────────

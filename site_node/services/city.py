@@ -63,8 +63,11 @@ class City(Protocol):
     city: CityId
 
     def act(self, event: AgentEvent) -> None:
-        """Let an agent's event happen. Raises ``Refused`` (409 ``wrong-state``, 404 ``unknown-contact`` …) before any
-        change when it is not possible now."""
+        """Let an agent's event happen.
+
+        Raises ``Refused`` (409 ``wrong-state``, 404 ``unknown-contact`` …) before any change when it is not possible
+        now.
+        """
 
     def transfer(self, event: TransferAsked) -> Deferred[None]:
         """As ``act``; fires when the anchor has taken the caller over, errbacks with ``Refused`` when it has not."""
@@ -73,7 +76,7 @@ class City(Protocol):
         """The agent's session now; None when not logged in."""
 
     def own_picture(self) -> CityPicture:
-        """This city as others would see it."""
+        """What the others see of us."""
 
     def province(self) -> Mapping[CityId, tuple[CityPicture, float]]:
         """Last picture of each other city, with its age in seconds."""
