@@ -1,0 +1,89 @@
+"""``python -m simulation.machines``: make the root, start, stop and look at machines by hand."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from simulation.machines.addresses import CITIES, Slot
+from simulation.machines.asterisk import Asterisk, city_asterisk
+from simulation.machines.asterisk_root import AsteriskRoot, asterisk_root, existing_root
+from simulation.machines.trouble import MachineTrouble, MirrorTrouble
+
+MIRROR_EXIT = 75
+"""EX_TEMPFAIL: try again later, nothing is wrong with the product."""
+
+slot_option = click.option("--slot", type=click.IntRange(0, 99), default=0, show_default=True)
+
+
+@click.group(help=__doc__)
+def commands() -> None:
+    """The door to the machines."""
+
+
+@commands.command()
+def root() -> None:
+    """Make the Asterisk root, or print the version of the one that is there."""
+    made = asterisk_root(click.echo)
+    click.echo(f"Asterisk {made.version} in {made.path}")
+
+
+def _switches(made: AsteriskRoot, slot: int) -> list[Asterisk]:
+    return [city_asterisk(made, Slot(slot), city) for city in CITIES]
+
+
+@commands.command()
+@slot_option
+def start(slot: int) -> None:
+    """Start the three cities' Asterisk and print addresses and logins."""
+    for switch in _switches(asterisk_root(click.echo), slot):
+        switch.start()
+        _show(switch)
+
+
+def _show(switch: Asterisk) -> None:
+    spec = switch.spec
+    click.echo(
+        f"{switch.name}: {'running' if switch.running() else 'stopped'}; dial sip:10000@{spec.sip_address}:{spec.sip_port}; "
+        f"ARI {spec.ari_url} user {spec.ari_user} password {spec.ari_password}; trunk {spec.trunk_address}:{spec.trunk_port}; "
+        f"seats {spec.seats[0].user}-{spec.seats[-1].user} password {spec.seats[0].password} ...; log {switch.log}"
+    )
+
+
+@commands.command()
+@slot_option
+def status(slot: int) -> None:
+    """Say which of a slot's machines run."""
+    made = existing_root()
+    if made is None:
+        click.echo("no asterisk root yet: python -m simulation.machines root")
+        return
+    for switch in _switches(made, slot):
+        _show(switch)
+
+
+@commands.command()
+@slot_option
+def stop(slot: int) -> None:
+    """Stop a slot's machines."""
+    made = existing_root()
+    for switch in _switches(made, slot) if made else []:
+        switch.stop()
+        click.echo(f"{switch.name}: stopped")
+
+
+def main() -> None:
+    """Run a command; a machine's trouble is told in both languages, a mirror's ends with code 75."""
+    try:
+        commands(prog_name="python -m simulation.machines")
+    except MirrorTrouble as trouble:
+        click.echo(str(trouble), err=True)
+        sys.exit(MIRROR_EXIT)
+    except MachineTrouble as trouble:
+        click.echo(str(trouble), err=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

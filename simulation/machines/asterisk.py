@@ -1,0 +1,307 @@
+"""One Asterisk of one city: its configuration from conf/asterisk/*.conf.in, its start, its end. See docs/asterisk.md."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import os
+import shutil
+import socket
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from string import Template
+
+from simulation.machines.addresses import CITIES, City, Slot
+from simulation.machines.asterisk_root import AsteriskRoot
+from simulation.machines.launch import Launched, launch, recall, require_free, wait_until_ready
+from simulation.machines.places import conf_dir
+from simulation.machines.prompts import render_prompts
+from simulation.machines.trouble import MachineTrouble, tail_of
+
+START_SECONDS = 30.0
+APPLICATION = "yihaotong"
+SEATS_PER_CITY = 8
+PLAIN = (
+    *("asterisk", "modules", "http", "ari", "rtp", "logger", "musiconhold", "indications", "stasis", "sorcery"),
+    *("cdr", "cel"),
+)
+"""Files rendered from the specification alone; pjsip and extensions also hold the seats and trunks."""
+EMPTY = ("acl", "ccss", "features", "manager", "pjproject", "udptl", "websocket_client")
+"""Files that Asterisk complains about when they are not there, and that have nothing to say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """A telephone at which an agent sits: user name and password of its registration."""
+
+    user: str
+    password: str
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """Another city's trunk: known by its address."""
+
+    city: str
+    address: str
+    port: int = 5060
+
+
+@dataclass(frozen=True, slots=True)
+class AsteriskSpec:
+    """Everything one instance is told. Timeouts are seconds without RTP, 0 is off (rule O5)."""
+
+    city: str
+    sip_address: str
+    trunk_address: str
+    ari_password: str
+    seats: Sequence[Seat]
+    peers: Sequence[Peer]
+    sip_port: int = 5060
+    trunk_port: int = 5060
+    ari_port: int = 8088
+    ari_user: str = APPLICATION
+    application: str = APPLICATION
+    rtp_first: int = 20000
+    rtp_last: int = 29999
+    public_from: str = "127.0.0.0/255.0.0.0"
+    public_rtp_timeout: int = 0
+    seat_rtp_timeout: int = 30
+    trunk_rtp_timeout: int = 15
+    max_calls: int = 2000
+    verbosity: int = 2
+
+    @property
+    def ari_address(self) -> str:
+        """ARI listens where the seats are, never on all addresses."""
+        return self.sip_address
+
+    @property
+    def ari_url(self) -> str:
+        """Base address of ARI."""
+        return f"http://{self.ari_address}:{self.ari_port}/ari"
+
+
+def trial_seats(count: int = SEATS_PER_CITY) -> list[Seat]:
+    """Seats 8001, 8002 … with the passwords the README names."""
+    return [Seat(str(8001 + n), f"seat-{8001 + n}") for n in range(count)]
+
+
+def trial_spec(slot: Slot, city: City, *, seats: int = SEATS_PER_CITY) -> AsteriskSpec:
+    """The city's switch in one slot, with trunks to the two others."""
+    return AsteriskSpec(
+        city=city.id,
+        sip_address=slot.main(city),
+        trunk_address=slot.trunk(city),
+        ari_password=f"ari-{city.id}",
+        seats=trial_seats(seats),
+        peers=[Peer(other.id, slot.trunk(other)) for other in CITIES if other is not city],
+    )
+
+
+class _Templates:
+    """conf/asterisk/*.conf.in, filled with one specification."""
+
+    def __init__(self, values: Mapping[str, object]) -> None:
+        self.folder = conf_dir() / "asterisk"
+        self.values = values
+
+    def fill(self, name: str, **more: object) -> str:
+        path = self.folder / f"{name}.conf.in"
+        try:
+            return Template(path.read_text("utf-8")).substitute({**self.values, **more})
+        except (KeyError, ValueError) as broken:
+            raise MachineTrouble(
+                "asterisk-template",
+                zh=f"模板中的变量无法填入：{broken}",
+                en=f"the template names something unknown: {broken}",
+                place=str(path),
+            ) from broken
+
+
+def render(spec: AsteriskSpec, root: AsteriskRoot, directory: Path) -> dict[str, str]:
+    """The configuration files by name. Nothing is written."""
+    values: dict[str, object] = {one.name: getattr(spec, one.name) for one in fields(spec)}
+    values |= {
+        "ari_address": spec.ari_address,
+        "run_dir": root.inside(directory),
+        "module_dir": root.module_dir,
+    }
+    templates = _Templates(values)
+
+    def per_peer(name: str) -> str:
+        return "".join(
+            templates.fill(name, peer=peer.city, peer_address=peer.address, peer_port=peer.port) for peer in spec.peers
+        )
+
+    files = {f"{name}.conf": templates.fill(name) for name in PLAIN}
+    files |= {f"{name}.conf": "; defaults\n[general]\n" if name == "udptl" else "; defaults\n" for name in EMPTY}
+    files["pjsip.conf"] = templates.fill(
+        "pjsip",
+        seats="".join(templates.fill("seat", seat=seat.user, password=seat.password) for seat in spec.seats),
+        trunks=per_peer("trunk"),
+    )
+    files["extensions.conf"] = templates.fill(
+        "extensions",
+        trunk_contexts=per_peer("trunk-context"),
+        neighbours="".join(f"exten => {peer.city},1,NoOp()\n" for peer in spec.peers),
+    )
+    return files
+
+
+@dataclass
+class Asterisk:
+    """One instance. Its directory lies inside the root, because it runs there."""
+
+    root: AsteriskRoot
+    spec: AsteriskSpec
+    directory: Path
+    process: Launched | None = None
+
+    @property
+    def name(self) -> str:
+        """How troubles name it."""
+        return f"asterisk {self.spec.city}"
+
+    @property
+    def log(self) -> Path:
+        """Its own log; what it prints before that is in ``console.log``."""
+        return self.directory / "log" / "messages.log"
+
+    @property
+    def recordings(self) -> Path:
+        """Where ARI's recordings are written."""
+        return self.directory / "spool" / "recording"
+
+    @property
+    def _record(self) -> Path:
+        return self.directory / "process.json"
+
+    def write(self) -> None:
+        """Write the configuration and the folders; calls in progress are not touched."""
+        sounds = self.root.inside(render_prompts(self.root.path / "srv/yht"))
+        owner = self.root.owner()
+        for part in ("etc", "cache", "lib", "lib/keys", "data", "spool", "spool/recording", "spool/tmp", "run", "log"):
+            (self.directory / part).mkdir(parents=True, exist_ok=True)
+        for name, text in render(self.spec, self.root, self.directory).items():
+            path = self.directory / "etc" / name
+            path.write_text(text, "utf-8")
+            path.chmod(0o640)
+        shared = {part: f"/usr/share/asterisk/{part}" for part in ("documentation", "rest-api", "static-http")}
+        for part, target in {**shared, "sounds": sounds, "moh": f"{sounds}/moh"}.items():
+            link = self.directory / "data" / part
+            link.unlink(missing_ok=True)
+            link.symlink_to(target)
+        for folder, _, names in os.walk(self.directory):
+            for one in (folder, *(os.path.join(folder, name) for name in names)):
+                os.chown(one, *owner, follow_symlinks=False)
+
+    def start(self, seconds: float = START_SECONDS) -> Asterisk:
+        """Start it and wait until ARI answers. One that already runs is kept."""
+        self.process = self.process or recall(self._record)
+        if self.process is not None and self.process.alive():
+            return self
+        spec = self.spec
+        require_free(f"{self.name} (SIP)", spec.sip_address, spec.sip_port, socket.SOCK_DGRAM)
+        require_free(f"{self.name} (trunk)", spec.trunk_address, spec.trunk_port, socket.SOCK_DGRAM)
+        require_free(f"{self.name} (ARI)", spec.ari_address, spec.ari_port, socket.SOCK_STREAM)
+        self.write()
+        inside = self.root.inside(self.directory)
+        argv = ["chroot", str(self.root.path), "asterisk", "-f", "-U", "asterisk", "-G", "asterisk"]
+        self.process = launch(
+            self.name,
+            [*argv, "-C", f"{inside}/etc/asterisk.conf"],
+            log=self.directory / "log" / "console.log",
+            record=self._record,
+            env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "TERM": "dumb", "LANG": "C.UTF-8"},
+        )
+        wait_until_ready(self.process, self.ari_answers, seconds, self.log if self.log.exists() else None)
+        return self
+
+    def ari_answers(self) -> bool:
+        """Whether ARI answers; a refused password is a trouble of its own."""
+        spec = self.spec
+        word = base64.b64encode(f"{spec.ari_user}:{spec.ari_password}".encode()).decode()
+        asked = http.client.HTTPConnection(spec.ari_address, spec.ari_port, timeout=2)
+        try:
+            asked.request("GET", "/ari/endpoints/PJSIP/anonymous", headers={"Authorization": f"Basic {word}"})
+            status = asked.getresponse().status
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            asked.close()
+        if status == 401:
+            raise MachineTrouble(
+                "ari-password-refused",
+                zh=f"{self.name} 拒绝了 ARI 密码",
+                en=f"{self.name} refused the ARI password",
+                place=spec.ari_url,
+                tail=tail_of(self.log),
+            )
+        return status == 200
+
+    def running(self) -> bool:
+        """Whether it runs (started here or by an earlier command)."""
+        self.process = self.process or recall(self._record)
+        return self.process is not None and self.process.alive()
+
+    def stop(self) -> None:
+        """End it with every call it holds."""
+        if self.running() and self.process is not None:
+            self.process.stop()
+        self.process = None
+
+    def kill(self) -> None:
+        """End it as a crash would (kill -9)."""
+        if self.running() and self.process is not None:
+            self.process.kill()
+        self.process = None
+
+    def suspend(self) -> None:
+        """Freeze it (SIGSTOP)."""
+        if self.running() and self.process is not None:
+            self.process.suspend()
+
+    def resume(self) -> None:
+        """Let it go on."""
+        if self.running() and self.process is not None:
+            self.process.resume()
+
+    def restart(self) -> Asterisk:
+        """Start it again after :meth:`kill` or :meth:`stop`."""
+        self.stop()
+        return self.start()
+
+    def remove(self) -> None:
+        """Stop it and remove its files."""
+        self.stop()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def cli(self, command: str, seconds: float = 10.0) -> str:
+        """What a console command prints, for example ``pjsip show contacts``."""
+        done = subprocess.run(
+            [
+                *("chroot", str(self.root.path), "asterisk", "-C"),
+                *(f"{self.root.inside(self.directory)}/etc/asterisk.conf", "-rx", command),
+            ],
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+        )
+        if done.returncode:
+            raise MachineTrouble(
+                "asterisk-cli",
+                zh=f"{self.name} 的控制台没有回答",
+                en=f"the console of {self.name} did not answer",
+                place=command,
+                tail=done.stdout + done.stderr,
+            )
+        return done.stdout
+
+
+def city_asterisk(root: AsteriskRoot, slot: Slot, city: City, *, spec: AsteriskSpec | None = None) -> Asterisk:
+    """The switch of one city in one slot (not started)."""
+    directory = root.path / "srv/yht" / str(slot.number) / city.id
+    return Asterisk(root, spec or trial_spec(slot, city), directory)

@@ -1,0 +1,176 @@
+"""A started process, known by its pid and start time, so that nothing but what we started is ever signalled."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from simulation.machines.trouble import MachineTrouble, tail_of
+
+POLL = 0.05
+"""Seconds between two looks at something that is starting or ending."""
+
+
+def _stat_of(pid: int) -> tuple[str, int] | None:
+    """State letter and start time (clock ticks since boot) of a process, or None."""
+    try:
+        after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return after_name[0], int(after_name[19])
+
+
+@dataclass
+class Launched:
+    """One process in a session of its own. ``record`` is the file that lets a later command find it again."""
+
+    name: str
+    pid: int
+    born: int
+    log: Path
+    record: Path
+    popen: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+
+    def alive(self) -> bool:
+        """Whether this very process still runs (a zombie does not)."""
+        if self.popen is not None:
+            self.popen.poll()
+        stat = _stat_of(self.pid)
+        return stat is not None and stat[1] == self.born and stat[0] != "Z"
+
+    def signal(self, number: int) -> None:
+        """Send a signal to the process and its children; nothing happens if it is gone."""
+        if self.alive():
+            try:
+                os.killpg(self.pid, number)
+            except ProcessLookupError:
+                return
+
+    def wait_end(self, seconds: float) -> bool:
+        """Wait until it has ended; False at the deadline."""
+        end = time.monotonic() + seconds
+        while self.alive():
+            if time.monotonic() > end:
+                return False
+            time.sleep(POLL)
+        return True
+
+    def stop(self, seconds: float = 10.0) -> None:
+        """Ask it to end, and end it when it does not within the deadline."""
+        self.signal(signal.SIGCONT)
+        self.signal(signal.SIGTERM)
+        if not self.wait_end(seconds):
+            self.kill()
+        self.record.unlink(missing_ok=True)
+
+    def kill(self) -> None:
+        """End it at once, as a crash would (kill -9)."""
+        self.signal(signal.SIGKILL)
+        if not self.wait_end(10.0):
+            raise MachineTrouble(
+                "machine-unkillable", zh=f"{self.name} 无法结束", en=f"{self.name} cannot be ended", place=str(self.pid)
+            )
+        self.record.unlink(missing_ok=True)
+
+    def suspend(self) -> None:
+        """Freeze it (SIGSTOP): it keeps its sockets and answers nothing."""
+        self.signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let a frozen process go on."""
+        self.signal(signal.SIGCONT)
+
+
+def launch(
+    name: str,
+    argv: Sequence[str],
+    *,
+    log: Path,
+    record: Path,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+) -> Launched:
+    """Start a process in its own session; what it prints is appended to ``log``."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with log.open("ab") as out:
+            popen = subprocess.Popen(
+                list(argv),
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                env=None if env is None else dict(env),
+                cwd=cwd,
+                start_new_session=True,
+            )
+    except FileNotFoundError as missing:
+        raise MachineTrouble(
+            "machine-not-installed",
+            zh=f"{name}：没有安装程序 {argv[0]}（apt-get install 后再试，或运行 make test）",
+            en=f"{name}: the program {argv[0]} is not installed (apt-get install it, or run make test)",
+            place=argv[0],
+        ) from missing
+    stat = _stat_of(popen.pid)
+    launched = Launched(name, popen.pid, stat[1] if stat else -1, log, record, popen)
+    record.write_text(json.dumps({"name": name, "pid": launched.pid, "born": launched.born, "log": str(log)}) + "\n")
+    return launched
+
+
+def recall(record: Path) -> Launched | None:
+    """The process an earlier command started, if its record is there and it still runs."""
+    try:
+        kept = json.loads(record.read_text())
+    except FileNotFoundError:
+        return None
+    found = Launched(kept["name"], kept["pid"], kept["born"], Path(kept["log"]), record)
+    return found if found.alive() else None
+
+
+def wait_until_ready(machine: Launched, ready: Callable[[], bool], seconds: float, log: Path | None = None) -> None:
+    """Wait until ``ready()``; a process that ends first or a passed deadline is a trouble that names the machine."""
+    shown = log or machine.log
+    end = time.monotonic() + seconds
+    while True:
+        if ready():
+            return
+        if not machine.alive():
+            raise MachineTrouble(
+                "machine-ended-early",
+                zh=f"{machine.name} 启动时退出",
+                en=f"{machine.name} ended while starting",
+                place=str(shown),
+                tail=tail_of(shown),
+            )
+        if time.monotonic() > end:
+            machine.kill()
+            raise MachineTrouble(
+                "machine-start-timeout",
+                zh=f"{machine.name} 在 {seconds:g} 秒内没有就绪",
+                en=f"{machine.name} was not ready within {seconds:g} s",
+                place=str(shown),
+                tail=tail_of(shown),
+            )
+        time.sleep(POLL)
+
+
+def require_free(name: str, address: str, port: int, kind: socket.SocketKind) -> None:
+    """Refuse to start where another program already listens."""
+    with socket.socket(socket.AF_INET, kind) as probe:
+        if kind == socket.SOCK_STREAM:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+        except OSError as busy:
+            raise MachineTrouble(
+                "port-taken",
+                zh=f"{name} 需要的地址不可用：{busy.strerror}",
+                en=f"{name} cannot have the address it needs: {busy.strerror}",
+                place=f"{address}:{port}",
+            ) from busy
