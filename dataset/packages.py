@@ -1,0 +1,418 @@
+"""The service package: what the province offers under its numbers, as data.
+
+Doors (numbers dialled), menus, skills, prompts, reasons for 示忙 and dispositions are declared in a file, versioned,
+and checked as a whole before anything uses them: every fault is named with its line, and a package with a fault is
+refused. A contact keeps the version it was born under for life.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from dataset.declared import Between, Pattern, Reading, Seconds, did_you_mean, setting
+from dataset.errors import Language
+from dataset.ids import SkillId
+from dataset.toml_text import parse_toml
+
+Word = Annotated[
+    str, Pattern(r"[a-z][a-z0-9_]{0,31}", "小写字母开头的代码，如 fault", "a lower-case code such as fault")
+]
+Name = Annotated[str, Pattern(r"[a-z][a-z0-9_-]{0,63}", "小写字母开头的名字", "a lower-case name such as main-menu")]
+Text = Annotated[str, Pattern(r"\S(.{0,198}\S)?", "1 至 200 字的文字", "a text of 1 to 200 characters")]
+Dialled = Annotated[str, Pattern(r"[0-9]{1,15}", "1 至 15 位号码", "a number of 1 to 15 digits")]
+_SKILL_ID = Pattern(r"[a-z][a-z0-9_]{0,31}", "小写字母开头的代码，如 fault", "a lower-case code such as fault")
+
+KEYS = frozenset("0123456789*#")
+"""What a telephone can press."""
+SYSTEM_REASONS = ("no_answer", "connection_lost")
+"""Reasons for 示忙 that the system sets itself; each package gives them names."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skill:
+    """What an agent must be able to do; each city has one queue per skill."""
+
+    id: Annotated[SkillId, _SKILL_ID] = setting("技能代码", "code of the skill")
+    zh: Text = setting("中文名", "Chinese name")
+    en: Text = setting("英文名", "English name")
+
+    def text(self, language: Language) -> str:
+        """The name in one language."""
+        return self.zh if language == "zh" else self.en
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Door:
+    """A number that a customer can dial, and the menu that opens behind it."""
+
+    number: Dialled = setting("客户所拨号码", "the number that the customer dials")
+    menu: Name = setting("进入的菜单", "the menu behind it")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Menu:
+    """One step of a contact's way: either it asks for a key, or it names a skill and ends the menu."""
+
+    id: str
+    say: tuple[str, ...]
+    keys: Mapping[str, str]
+    """key pressed → menu"""
+    otherwise: str | None
+    """menu after ``tries`` wrong or missing keys"""
+    tries: int
+    wait_s: float
+    """seconds to wait for a key after the prompts"""
+    skill: SkillId | None
+    service: str
+    priority: int
+    """larger is served first"""
+
+    @property
+    def asks(self) -> bool:
+        """Whether it waits for a key."""
+        return self.skill is None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prompts:
+    """What the core says by itself; each is the id of a prompt."""
+
+    invalid: Name = setting("按键无效", "a key that leads nowhere was pressed")
+    nothing_pressed: Name = setting("没有按键", "no key was pressed")
+    wait: Name = setting("进入排队时", "on entering a queue")
+    position: Name = setting("播报排队位置", "the place in the queue, with a number")
+    expected_minutes: Name = setting("播报预计等待分钟数", "expected wait in minutes, with a number")
+    returned: Name = setting("线路中断、重新接通", "the leg was lost; the caller is connected again")
+    transferring: Name = setting("转接中", "the caller is being sent on")
+    closed: Name = setting("非工作时间", "out of hours")
+    sorry: Name = setting("全忙", "nobody can take the call")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotReadyReason:
+    """Why an agent is 示忙. ``system``: set by the system itself, not to be chosen."""
+
+    code: Word = setting("原因代码", "code of the reason")
+    zh: Text = setting("中文名", "Chinese name")
+    en: Text = setting("英文名", "English name")
+    system: bool = setting("只由系统设置", "set by the system only", default=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disposition:
+    """How a contact came out, as the agent sees it."""
+
+    code: Word = setting("结果代码", "code of the disposition")
+    zh: Text = setting("中文名", "Chinese name")
+    en: Text = setting("英文名", "English name")
+
+
+@dataclass(frozen=True)
+class ServicePackage:
+    """A checked package. Every name in it leads somewhere."""
+
+    name: str
+    version: str
+    languages: tuple[Language, ...]
+    skills: tuple[Skill, ...]
+    doors: tuple[Door, ...]
+    menus: Mapping[str, Menu]
+    prompts: Prompts
+    reasons: tuple[NotReadyReason, ...]
+    dispositions: tuple[Disposition, ...]
+    disposition_required: bool
+    """whether a contact may be finished only with a disposition"""
+
+    @property
+    def reference(self) -> str:
+        """``name@version``, as contacts carry it."""
+        return f"{self.name}@{self.version}"
+
+    def door(self, number: str) -> Door | None:
+        """The door that opens for a number dialled; None when there is none."""
+        return next((door for door in self.doors if door.number == number), None)
+
+    def menu(self, menu: str) -> Menu:
+        """A menu by id. Raises ``KeyError`` for an id that is not of this package."""
+        return self.menus[menu]
+
+    def skill(self, skill: str) -> Skill | None:
+        """A skill by id."""
+        return next((one for one in self.skills if one.id == skill), None)
+
+    def chosen_reasons(self) -> tuple[str, ...]:
+        """Codes of the reasons that an agent may choose."""
+        return tuple(reason.code for reason in self.reasons if not reason.system)
+
+    def has_disposition(self, code: str) -> bool:
+        """Whether ``code`` is a disposition of this package."""
+        return any(one.code == code for one in self.dispositions)
+
+    def prompts_used(self) -> frozenset[str]:
+        """Ids of all prompts that this package can have said."""
+        own = {getattr(self.prompts, name) for name in Prompts.__dataclass_fields__}
+        return frozenset(own.union(*(menu.say for menu in self.menus.values())))
+
+
+# ── the file ────────────────────────────────────────────────────────────────────────────────────────────────────────
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MenuText:
+    """A ``[menu.<id>]`` table."""
+
+    say: tuple[Name, ...] = setting("依次播放的语音", "prompts to say, in order", default=())
+    key: Mapping[str, Name] | None = setting("按键 → 菜单", "key → menu", default=None)
+    otherwise: Name | None = setting("多次未按或按错后进入", "menu after too many wrong or missing keys", default=None)
+    tries: Annotated[int, Between(1, 9)] = setting("允许的次数", "how many tries", default=3)
+    wait_s: Seconds = setting("等待按键的时间", "how long to wait for a key", default=6.0, key="wait")
+    skill: Annotated[SkillId, _SKILL_ID] | None = setting("需要的技能", "skill that is needed", default=None)
+    service: Word | None = setting("业务；缺省同技能", "service; the skill's code when left out", default=None)
+    priority: Annotated[int, Between(0, 9)] = setting("优先级，大者先", "larger is served first", default=0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackageText:
+    """The file of a service package."""
+
+    name: Name = setting("业务包名", "name of the package")
+    version: Annotated[str, Pattern(r"[0-9A-Za-z][0-9A-Za-z.+-]{0,31}", '版本，如 "1"', 'a version such as "1"')] = (
+        setting("版本", "version")
+    )
+    languages: tuple[Literal["zh", "en"], ...] = setting("语种", "languages", default=("zh", "en"))
+    skills: tuple[Skill, ...] = setting("技能", "skills", key="skill")
+    doors: tuple[Door, ...] = setting("门", "doors", key="door")
+    menus: Mapping[str, MenuText] = setting("菜单", "menus", key="menu")
+    prompts: Prompts = setting("系统语音", "prompts of the system")
+    reasons: tuple[NotReadyReason, ...] = setting("示忙原因", "reasons for 示忙", key="not_ready_reason")
+    dispositions: tuple[Disposition, ...] = setting("处理结果", "dispositions", key="disposition", default=())
+    disposition_required: bool = setting(
+        "结束前必须选处理结果", "a contact may be finished only with a disposition", default=True
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromptText:
+    """One prompt, as it is read aloud until it is recorded."""
+
+    zh: str = setting("中文", "Chinese")
+    en: str = setting("英文", "English")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromptCatalogue:
+    """The file of prompts."""
+
+    prompt: Mapping[str, PromptText] = setting("语音", "prompts")
+
+
+def parse_prompts(data: bytes, file: str) -> Mapping[str, PromptText]:
+    """The prompts that there are, by id. Raises ``Refused`` naming every fault with its line."""
+    reading = Reading(parse_toml(data, file))
+    catalogue = reading.table(PromptCatalogue)
+    reading.done()
+    return catalogue.prompt
+
+
+def parse_package(data: bytes, file: str, prompts: Collection[str] | None = None) -> ServicePackage:
+    """The package in ``data``; ``file`` is for messages only.
+
+    ``prompts`` are the ids that there are; None: not checked. Raises ``Refused`` with every fault, each a ``Problem``
+    naming file, line, field and remedy.
+    """
+    reading = Reading(parse_toml(data, file))
+    text = reading.table(PackageText)
+    _Checks(reading, text, prompts).run()
+    reading.done()
+    menus = {
+        name: Menu(
+            id=name,
+            say=menu.say,
+            keys=menu.key or {},
+            otherwise=menu.otherwise,
+            tries=menu.tries,
+            wait_s=menu.wait_s,
+            skill=menu.skill,
+            service=menu.service or (menu.skill or ""),
+            priority=menu.priority,
+        )
+        for name, menu in text.menus.items()
+    }
+    return ServicePackage(
+        name=text.name,
+        version=text.version,
+        languages=text.languages,
+        skills=text.skills,
+        doors=text.doors,
+        menus=menus,
+        prompts=text.prompts,
+        reasons=text.reasons,
+        dispositions=text.dispositions,
+        disposition_required=text.disposition_required and bool(text.dispositions),
+    )
+
+
+class _Checks:
+    """What must hold between the parts of a package."""
+
+    def __init__(self, reading: Reading, text: PackageText, prompts: Collection[str] | None) -> None:
+        self._reading = reading
+        self._text = text
+        self._prompts = prompts
+        self._skills = {skill.id for skill in text.skills}
+
+    def run(self) -> None:
+        text = self._text
+        self._once("skill", "id", [skill.id for skill in text.skills])
+        self._once("door", "number", [door.number for door in text.doors])
+        self._once("not_ready_reason", "code", [reason.code for reason in text.reasons])
+        self._once("disposition", "code", [disposition.code for disposition in text.dispositions])
+        for key, found in (("skill", text.skills), ("door", text.doors), ("not_ready_reason", text.reasons)):
+            if not found and self._reading.sound(key):
+                self._reading.fault((key,), "package-empty", "至少要有一项", "at least one is needed")
+        self._system_reasons()
+        for at, door in enumerate(text.doors):
+            self._leads_to_menu(("door", at, "menu"), door.menu)
+        for name, menu in text.menus.items():
+            if self._reading.sound("menu", name):
+                self._menu(name, menu)
+        self._cycles()
+        for name in Prompts.__dataclass_fields__:
+            self._prompt(("prompts", name), getattr(text.prompts, name))
+
+    def _once(self, table: str, key: str, values: list[str]) -> None:
+        seen: dict[str, int] = {}
+        for at, value in enumerate(values):
+            if not self._reading.sound(table, at, key):
+                continue
+            if value in seen:
+                first = self._reading.text.place((table, seen[value], key))
+                self._reading.fault(
+                    (table, at, key),
+                    "package-twice",
+                    f"{value} 已在 {first} 用过，请改用另一个",
+                    f"{value} is used already at {first}; choose another",
+                    value=False,
+                )
+            seen.setdefault(value, at)
+
+    def _system_reasons(self) -> None:
+        found = {reason.code: reason.system for reason in self._text.reasons}
+        for code in SYSTEM_REASONS:
+            if self._text.reasons and not found.get(code):
+                self._reading.fault(
+                    ("not_ready_reason",),
+                    "package-reason-missing",
+                    f"缺少系统原因 {code}（带 system = true）",
+                    f"the system's own reason {code} is missing (with system = true)",
+                    value=False,
+                )
+
+    def _leads_to_menu(self, path: tuple[str | int, ...], menu: str) -> None:
+        if self._reading.sound(*path) and menu not in self._text.menus:
+            zh, en = did_you_mean(menu, self._text.menus)
+            self._reading.fault(
+                path, "package-menu-missing", f"没有菜单 {menu}。{zh}", f"there is no menu {menu}. {en}", value=False
+            )
+
+    def _prompt(self, path: tuple[str | int, ...], prompt: str) -> None:
+        if self._prompts is not None and self._reading.sound(*path) and prompt not in self._prompts:
+            zh, en = did_you_mean(prompt, self._prompts)
+            self._reading.fault(
+                path,
+                "package-prompt-missing",
+                f"没有语音 {prompt}。{zh}",
+                f"there is no prompt {prompt}. {en}",
+                value=False,
+            )
+
+    def _menu(self, name: str, menu: MenuText) -> None:
+        reading, path = self._reading, ("menu", name)
+        for at, prompt in enumerate(menu.say):
+            self._prompt((*path, "say", at), prompt)
+        given = menu.key is not None or not reading.sound(*path, "key")
+        if menu.skill is not None:
+            if reading.sound(*path, "skill") and menu.skill not in self._skills:
+                zh, en = did_you_mean(menu.skill, self._skills)
+                reading.fault(
+                    (*path, "skill"),
+                    "package-skill-missing",
+                    f"没有技能 {menu.skill}。{zh}",
+                    f"there is no skill {menu.skill}. {en}",
+                    value=False,
+                )
+            if given or menu.otherwise is not None:
+                reading.fault(
+                    path,
+                    "package-menu-both",
+                    "菜单或者问按键（key、otherwise），或者指定技能（skill），不可兼有；请去掉其一",
+                    "a menu either asks for a key (key, otherwise) or names a skill; remove one of them",
+                    value=False,
+                )
+        elif not given:
+            reading.fault(
+                path,
+                "package-menu-dead-end",
+                "菜单须有 skill，或 key 与 otherwise，否则来话无处可去",
+                "a menu needs skill, or key and otherwise; else the caller has nowhere to go",
+                value=False,
+            )
+        elif menu.otherwise is None and reading.sound(*path, "otherwise"):
+            reading.fault(
+                path,
+                "package-menu-dead-end",
+                "问按键的菜单须有 otherwise（多次未按后进入的菜单）",
+                "a menu that asks for a key needs otherwise (the menu after too many wrong or missing keys)",
+                value=False,
+            )
+        self._ways(name, menu)
+
+    def _ways(self, name: str, menu: MenuText) -> None:
+        if menu.otherwise is not None:
+            self._leads_to_menu(("menu", name, "otherwise"), menu.otherwise)
+        if menu.wait_s <= 0 and self._reading.sound("menu", name, "wait"):
+            self._reading.fault(
+                ("menu", name, "wait"), "setting-form", "须大于 0，如 6s", "more than 0 expected, such as 6s"
+            )
+        for key, way in (menu.key or {}).items():
+            path = ("menu", name, "key", key)
+            if key not in KEYS:
+                self._reading.fault(
+                    path,
+                    "package-key",
+                    "不是电话按键，应为 0 至 9、* 或 #",
+                    "not a key of a telephone; 0 to 9, * or # expected",
+                    value=False,
+                )
+            self._leads_to_menu(path, way)
+
+    def _cycles(self) -> None:
+        """Each caller must come to a skill: a menu must not lead back to itself."""
+        ways = {
+            name: [way for way in (*(menu.key or {}).values(), menu.otherwise) if way in self._text.menus]
+            for name, menu in self._text.menus.items()
+        }
+        done: set[str] = set()
+        for start in ways:
+            trail: list[str] = []
+            self._walk(start, ways, trail, done)
+
+    def _walk(self, name: str, ways: Mapping[str, list[str | None]], trail: list[str], done: set[str]) -> None:
+        if name in trail:
+            circle = " → ".join([*trail[trail.index(name) :], name])
+            self._reading.fault(
+                ("menu", trail[-1]),
+                "package-menu-cycle",
+                f"菜单绕成一圈：{circle}；请让其中一个按键改去别的菜单",
+                f"menus lead in a circle: {circle}; let one of these keys lead elsewhere",
+                value=False,
+            )
+            return
+        if name in done:
+            return
+        trail.append(name)
+        for way in dict.fromkeys(ways[name]):
+            if way is not None:
+                self._walk(way, ways, trail, done)
+        trail.pop()
+        done.add(name)
