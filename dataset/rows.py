@@ -91,6 +91,18 @@ class LineageOpened(Row, frozen=True, kw_only=True, tag="lineage_opened"):
     area_code: str = ""
 
 
+class TailMissing(Row, frozen=True, kw_only=True, tag="tail_missing"):
+    """A receiver stated a head of ours that this journal does not hold: it was lost or restored from a backup (J2)."""
+
+    receiver: str
+    of: LineageId
+    """lineage stated; it comes before the one that this row is in"""
+    stated: int
+    """highest outbox number that the receiver has of it"""
+    held: int
+    """highest outbox number for this receiver that this journal has of it; 0 = it does not know the lineage"""
+
+
 class ContactBorn(Row, frozen=True, kw_only=True, tag="contact_born"):
     """A contact exists from here on (J1: synced before the caller hears anything)."""
 
@@ -210,6 +222,8 @@ class ContactEnded(Row, frozen=True, kw_only=True, tag="contact_ended"):
     """sum over answers of answer to the end of that leg, as the anchor measures it, seconds"""
     lasted_s: float = 0.0
     """birth to end, seconds"""
+    epoch: int = 0
+    """ownership epoch (O7); higher wins between endings of equal evidence (E1)"""
 
 
 class SegmentOpened(Row, frozen=True, kw_only=True, tag="segment_opened"):
@@ -300,6 +314,7 @@ class Decision(Row, frozen=True, kw_only=True, tag="decision"):
 
 AnyRow = (
     LineageOpened
+    | TailMissing
     | ContactBorn
     | MenuChosen
     | QueueEntered

@@ -238,7 +238,11 @@ class LedgerHeads(Message, frozen=True, kw_only=True, tag="ledger_heads"):
     """Receiver's answer: all heads it knows for that sender, and the session it accepts (J3)."""
 
     session: str
+    """in force; empty when the receiver has none"""
     heads: dict[str, int]
+    """highest number applied, per lineage of that sender"""
+    refused: str = ""
+    """the session whose rows were just refused; its sender, if it still uses it, opens a new one"""
 
 
 class LedgerRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -254,6 +258,8 @@ class LedgerRows(Message, frozen=True, kw_only=True, tag="ledger_rows"):
     session: str
     lineage: LineageId
     rows: tuple[LedgerRow, ...]
+    forgotten_to: int = 0
+    """numbers up to here that are not in this message are no longer kept by the sender (J5)"""
 
 
 class LedgerAck(Message, frozen=True, kw_only=True, tag="ledger_ack"):
