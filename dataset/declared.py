@@ -48,9 +48,9 @@ class Unit:
         return None if found is None or factor is None else float(found[1]) * factor
 
     def show(self, value: float) -> str:
-        """``value`` with the largest unit that leaves no awkward fraction."""
+        """``value`` with the largest unit that leaves at most two places."""
         for name, factor in sorted(self.units, key=lambda unit: -unit[1]):
-            if value >= factor and (value / factor).is_integer():
+            if value >= factor and round(value / factor, 2) == value / factor:
                 return f"{value / factor:g}{name}"
         return f"{value:g}{next(name for name, factor in self.units if factor == 1)}"
 

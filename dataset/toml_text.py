@@ -23,10 +23,14 @@ class TomlText:
     file: str
     values: dict[str, Any]
     lines: dict[Path, int] = field(repr=False)
+    origins: dict[Path, str] = field(default_factory=dict, repr=False)
+    """where values that were laid over the file come from (``environment YHT_HTTP_PORT``)"""
 
     def place(self, path: Path = ()) -> str:
         """``file:line`` of ``path``, or of the nearest thing around it that has a line."""
         for length in range(len(path), 0, -1):
+            if path[:length] in self.origins:
+                return self.origins[path[:length]]
             line = self.lines.get(path[:length])
             if line is not None:
                 return f"{self.file}:{line}"
