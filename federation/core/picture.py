@@ -204,7 +204,7 @@ class KnownCity:
 
     city: CityId
     picture: CityPicture | None
-    """running durations counted on; None before the first full picture"""
+    """None before the first full picture"""
     age_s: float
     """since the beat that this picture stands on; infinite without a picture"""
     silent_s: float
@@ -222,6 +222,8 @@ class _Heard:
     heard_at: float
     copy: _Copy | None = None
     copy_at: float = 0.0
+    shown: CityPicture | None = None
+    """``copy`` as of ``copy_at``, made when first asked for"""
     clock_offset_s: float = 0.0
     retired: list[LineageId] = field(default_factory=list)
 
@@ -254,7 +256,7 @@ class ProvincePicture:
         copy = self._applied(known, beat, now) if beat.full is None else _Copy.of(beat.full, now)
         if copy is None or copy.city != city or copy.digest() != beat.digest:
             return FullPictureWanted()
-        known.copy, known.copy_at = copy, now
+        known.copy, known.copy_at, known.shown = copy, now, None
         return None
 
     @staticmethod
@@ -276,15 +278,17 @@ class ProvincePicture:
         return copy
 
     def city(self, city: CityId, now: float) -> KnownCity:
-        """What is known of ``city``; also of one that was never heard."""
+        """What is known of ``city``, running durations counted on to ``now``; also of one that was never heard."""
         known = self._cities.get(city)
         if known is None:
             return KnownCity(city, None, float("inf"), float("inf"), False, float("nan"))
-        age_s = now - known.copy_at if known.copy is not None else float("inf")
+        return self._view(city, known, known.copy.at(now) if known.copy is not None else None, now)
+
+    def _view(self, city: CityId, known: _Heard, picture: CityPicture | None, now: float) -> KnownCity:
         return KnownCity(
             city=city,
-            picture=known.copy.at(now) if known.copy is not None else None,
-            age_s=age_s,
+            picture=picture,
+            age_s=now - known.copy_at if known.copy is not None else float("inf"),
             silent_s=now - known.heard_at,
             seen=self._seen(known, now),
             clock_offset_s=known.clock_offset_s,
@@ -300,8 +304,15 @@ class ProvincePicture:
         return frozenset(city for city, known in self._cities.items() if self._seen(known, now))
 
     def routable(self, now: float) -> list[KnownCity]:
-        """The seen cities in order of their ids."""
-        return [self.city(city, now) for city in sorted(self.seen(now))]
+        """The seen cities in order of their ids, with running durations as of their beats (which costs less)."""
+        found = []
+        for city in sorted(self._cities):
+            known = self._cities[city]
+            if known.copy is not None and self._seen(known, now):
+                if known.shown is None:
+                    known.shown = known.copy.at(known.copy_at)
+                found.append(self._view(city, known, known.shown, now))
+        return found
 
     def pictures(self, now: float) -> Mapping[CityId, tuple[CityPicture, float]]:
         """Every picture there is, seen or not, with its age in seconds."""
