@@ -44,11 +44,14 @@ def start(slot: int) -> None:
 
 def _show(switch: Asterisk) -> None:
     spec = switch.spec
+    first = spec.seats[0]
+    click.echo(f"{switch.name}: {'running' if switch.running() else 'stopped'}")
     click.echo(
-        f"{switch.name}: {'running' if switch.running() else 'stopped'}; dial sip:10000@{spec.sip_address}:{spec.sip_port}; "
-        f"ARI {spec.ari_url} user {spec.ari_user} password {spec.ari_password}; trunk {spec.trunk_address}:{spec.trunk_port}; "
-        f"seats {spec.seats[0].user}-{spec.seats[-1].user} password {spec.seats[0].password} ...; log {switch.log}"
+        f"  call      sip:10000@{spec.sip_address}:{spec.sip_port}; trunk {spec.trunk_address}:{spec.trunk_port}"
     )
+    click.echo(f"  seats     {first.user} to {spec.seats[-1].user}, password {first.password} for the first, and so on")
+    click.echo(f"  ARI       {spec.ari_url} user {spec.ari_user} password {spec.ari_password}")
+    click.echo(f"  log       {switch.log}")
 
 
 @commands.command()

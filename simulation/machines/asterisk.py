@@ -1,13 +1,15 @@
-"""One Asterisk of one city: its configuration from conf/asterisk/*.conf.in, its start, its end. See docs/asterisk.md."""
+"""One Asterisk of one city: its configuration from conf/asterisk/*.conf.in, its start, its end (docs/asterisk.md)."""
 
 from __future__ import annotations
 
 import base64
 import http.client
+import json
 import os
 import shutil
 import socket
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -15,7 +17,7 @@ from string import Template
 
 from simulation.machines.addresses import CITIES, City, Slot
 from simulation.machines.asterisk_root import AsteriskRoot
-from simulation.machines.launch import Launched, launch, recall, require_free, wait_until_ready
+from simulation.machines.launch import POLL, Launched, launch, recall, require_free, wait_until_ready
 from simulation.machines.places import conf_dir
 from simulation.machines.prompts import render_prompts
 from simulation.machines.trouble import MachineTrouble, tail_of
@@ -70,6 +72,8 @@ class AsteriskSpec:
     public_rtp_timeout: int = 0
     seat_rtp_timeout: int = 30
     trunk_rtp_timeout: int = 15
+    seats_behind_nat: str = "no"
+    """``yes`` answers a telephone where its packets come from instead of where it says it is."""
     max_calls: int = 2000
     verbosity: int = 2
 
@@ -220,27 +224,53 @@ class Asterisk:
         wait_until_ready(self.process, self.ari_answers, seconds, self.log if self.log.exists() else None)
         return self
 
-    def ari_answers(self) -> bool:
-        """Whether ARI answers; a refused password is a trouble of its own."""
+    def _ask(self, path: str) -> tuple[int, bytes]:
+        """Status and body of one GET below ``/ari``; status 0 when nobody answers."""
         spec = self.spec
         word = base64.b64encode(f"{spec.ari_user}:{spec.ari_password}".encode()).decode()
         asked = http.client.HTTPConnection(spec.ari_address, spec.ari_port, timeout=2)
         try:
-            asked.request("GET", "/ari/endpoints/PJSIP/anonymous", headers={"Authorization": f"Basic {word}"})
-            status = asked.getresponse().status
+            asked.request("GET", f"/ari{path}", headers={"Authorization": f"Basic {word}"})
+            answer = asked.getresponse()
+            return answer.status, answer.read()
         except (OSError, http.client.HTTPException):
-            return False
+            return 0, b""
         finally:
             asked.close()
+
+    def ari_answers(self) -> bool:
+        """Whether ARI answers and SIP is loaded; a refused password is a trouble of its own."""
+        status, _ = self._ask("/endpoints/PJSIP/anonymous")
         if status == 401:
             raise MachineTrouble(
                 "ari-password-refused",
                 zh=f"{self.name} 拒绝了 ARI 密码",
                 en=f"{self.name} refused the ARI password",
-                place=spec.ari_url,
+                place=self.spec.ari_url,
                 tail=tail_of(self.log),
             )
         return status == 200
+
+    def seat_online(self, user: str) -> bool:
+        """Whether the seat's telephone is registered and answers."""
+        status, body = self._ask(f"/endpoints/PJSIP/{user}")
+        return status == 200 and json.loads(body)["state"] == "online"
+
+    def wait_for_seats(self, users: Sequence[str], seconds: float = 15.0) -> None:
+        """Wait until these seats can be rung: a telephone that was away is believed again at its next answer only."""
+        if not self.running() or self.process is None:
+            raise MachineTrouble("machine-not-running", zh=f"{self.name} 未运行", en=f"{self.name} is not running")
+        end = time.monotonic() + seconds
+        missing = list(users)
+        while missing := [user for user in missing if not self.seat_online(user)]:
+            if time.monotonic() > end:
+                raise MachineTrouble(
+                    "seats-not-online",
+                    zh=f"{self.name}：话机不在线：{', '.join(missing)}",
+                    en=f"{self.name}: telephones are not online: {', '.join(missing)}",
+                    tail=tail_of(self.log),
+                )
+            time.sleep(POLL)
 
     def running(self) -> bool:
         """Whether it runs (started here or by an earlier command)."""

@@ -27,6 +27,14 @@ def _stat_of(pid: int) -> tuple[str, int] | None:
     return after_name[0], int(after_name[19])
 
 
+def _threads_of(pid: int) -> int:
+    """Threads of a process: its first may be gone while others still hold its sockets."""
+    try:
+        return len(os.listdir(f"/proc/{pid}/task"))
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+
+
 @dataclass
 class Launched:
     """One process in a session of its own. ``record`` is the file that lets a later command find it again."""
@@ -39,11 +47,13 @@ class Launched:
     popen: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
     def alive(self) -> bool:
-        """Whether this very process still runs (a zombie does not)."""
+        """Whether this very process still runs, with any of its threads (a zombie does not)."""
         if self.popen is not None:
-            self.popen.poll()
+            return self.popen.poll() is None
         stat = _stat_of(self.pid)
-        return stat is not None and stat[1] == self.born and stat[0] != "Z"
+        if stat is None or stat[1] != self.born:
+            return False
+        return stat[0] != "Z" or _threads_of(self.pid) > 1
 
     def signal(self, number: int) -> None:
         """Send a signal to the process and its children; nothing happens if it is gone."""

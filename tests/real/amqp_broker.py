@@ -1,4 +1,4 @@
-"""A private RabbitMQ node for tests: its own name, ports, epmd and folder; killed, frozen and short of memory on demand."""
+"""A private RabbitMQ node for tests: own name, ports, epmd and folder; killed, frozen, short of memory on demand."""
 
 from __future__ import annotations
 
@@ -35,6 +35,7 @@ class RabbitNode:
         self._dist_port = free_port()
         self._node: Launched | None = None
         self._epmd: Launched | None = None
+        self._short_of_memory = False
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "home").mkdir(exist_ok=True)
         (folder / "plugins").write_text("[].\n")
@@ -105,6 +106,25 @@ class RabbitNode:
         )
         assert done.returncode == 0, f"rabbitmqctl {' '.join(words)}: {done.stdout}{done.stderr}"
         return done.stdout
+
+    def clean(self) -> None:
+        """Delete all queues."""
+        for queue in self.control("list_queues", "--no-table-headers", "name").split():
+            self.control("delete_queue", queue)
+
+    def heal(self) -> None:
+        """Thaw it, start it again if it is dead, give it its memory back."""
+        assert self._node is not None
+        if not self._node.alive():
+            self.start()
+        self.thaw()
+        if self._short_of_memory:
+            self.short_of_memory(False)
+
+    def short_of_memory(self, short: bool) -> None:
+        """Raise or end the memory alarm: connections that publish are blocked."""
+        self._short_of_memory = short
+        self.control("set_vm_memory_high_watermark", "0" if short else "0.6")
 
     def kill(self) -> None:
         assert self._node is not None
