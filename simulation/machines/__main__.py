@@ -9,12 +9,14 @@ import click
 from simulation.machines.addresses import CITIES, Slot
 from simulation.machines.asterisk import Asterisk, city_asterisk
 from simulation.machines.asterisk_root import AsteriskRoot, asterisk_root, existing_root
+from simulation.machines.rabbitmq import RabbitMQ, slot_rabbitmq
 from simulation.machines.trouble import MachineTrouble, MirrorTrouble
 
 MIRROR_EXIT = 75
 """EX_TEMPFAIL: try again later, nothing is wrong with the product."""
 
 slot_option = click.option("--slot", type=click.IntRange(0, 99), default=0, show_default=True)
+machine_argument = click.argument("machines", type=click.Choice(["all", "asterisk", "rabbitmq"]), default="all")
 
 
 @click.group(help=__doc__)
@@ -34,12 +36,23 @@ def _switches(made: AsteriskRoot, slot: int) -> list[Asterisk]:
 
 
 @commands.command()
+@machine_argument
 @slot_option
-def start(slot: int) -> None:
-    """Start the three cities' Asterisk and print addresses and logins."""
-    for switch in _switches(asterisk_root(click.echo), slot):
-        switch.start()
-        _show(switch)
+def start(machines: str, slot: int) -> None:
+    """Start the three cities' Asterisk and a RabbitMQ, and print addresses and logins."""
+    if machines in ("all", "asterisk"):
+        for switch in _switches(asterisk_root(click.echo), slot):
+            switch.start()
+            _show(switch)
+    if machines in ("all", "rabbitmq"):
+        _show_broker(slot_rabbitmq(Slot(slot)).start())
+
+
+def _show_broker(broker: RabbitMQ) -> None:
+    click.echo(f"{broker.name}: {'running' if broker.running() else 'stopped'}")
+    for user in broker.spec.users:
+        click.echo(f"  {user.name:<9} {broker.spec.uri(user.name)}")
+    click.echo(f"  log       {broker.log}")
 
 
 def _show(switch: Asterisk) -> None:
@@ -61,19 +74,24 @@ def status(slot: int) -> None:
     made = existing_root()
     if made is None:
         click.echo("no asterisk root yet: python -m simulation.machines root")
-        return
-    for switch in _switches(made, slot):
+    for switch in _switches(made, slot) if made else []:
         _show(switch)
+    _show_broker(slot_rabbitmq(Slot(slot)))
 
 
 @commands.command()
+@machine_argument
 @slot_option
-def stop(slot: int) -> None:
+def stop(machines: str, slot: int) -> None:
     """Stop a slot's machines."""
-    made = existing_root()
+    made = existing_root() if machines in ("all", "asterisk") else None
     for switch in _switches(made, slot) if made else []:
         switch.stop()
         click.echo(f"{switch.name}: stopped")
+    if machines in ("all", "rabbitmq"):
+        broker = slot_rabbitmq(Slot(slot))
+        broker.stop()
+        click.echo(f"{broker.name}: stopped")
 
 
 def main() -> None:
