@@ -1,0 +1,195 @@
+"""What both forms of the journal do alike: open a lineage, stamp rows, number them per receiver, know live contacts.
+
+A journal outlives its process; a lineage does not (J2). Sequence and outbox numbers are given when a row is appended
+and become true with its sync: a process that dies before loses both together, and the next one writes in another
+lineage, so no number ever means two rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import msgspec
+from twisted.logger import Logger
+
+from dataset.ids import ContactId, LineageId, NodeId
+from dataset.rows import (
+    ROW_BYTES,
+    ROW_FROM_BYTES,
+    AnyRow,
+    ContactBorn,
+    ContactEnded,
+    Journalled,
+    LineageOpened,
+    SegmentClosed,
+    SegmentConfirmed,
+    SegmentOpened,
+    SegmentVoided,
+)
+from federation.ports import Clock
+
+DAY_S = 86_400.0
+
+log = Logger()
+
+
+@dataclass(frozen=True, slots=True)
+class JournalSettings:
+    """What a node's journal is told at its start."""
+
+    node: NodeId
+    boot: str
+    """id of this boot of the machine; monotonic times compare only within one"""
+    new_lineage: Callable[[], LineageId]
+    """draws a random id"""
+    receivers: tuple[NodeId, ...] = ()
+    """who hears of this lineage even before the first row for them (the hubs)"""
+    area_code: str = ""
+    keep_days: float = 30.0
+    """how long acknowledged rows stay (J5): longer than the longest outage plus a rebuild"""
+
+
+class Stamped(NamedTuple):
+    """A row ready to be written."""
+
+    journalled: Journalled
+    data: bytes
+    contact: ContactId | None
+    outgoing: tuple[tuple[NodeId, int, int], ...]
+    """receiver, outbox number, sequence of the row behind it"""
+
+
+class LiveChange(NamedTuple):
+    """What a row does to its contact's reasons to be live."""
+
+    begins: tuple[str, ...]
+    ends: tuple[str, ...]
+
+
+_NOTHING = LiveChange((), ())
+
+
+def contact_of(row: AnyRow) -> ContactId | None:
+    """The contact that a row is about, if it is about one."""
+    return getattr(row, "contact", None)
+
+
+def live_change(row: AnyRow) -> LiveChange:
+    """Which reasons to be live begin and end with ``row``: the anchor's leg, a handler, an outcome waited for (O3)."""
+    if isinstance(row, ContactBorn):
+        return LiveChange(("anchor",), ())
+    if isinstance(row, ContactEnded):
+        return LiveChange((), ("anchor",))
+    if isinstance(row, SegmentOpened):
+        open_segment = f"segment {row.n}"
+        return LiveChange((open_segment, f"outcome {row.n}") if row.received else (open_segment,), ())
+    if isinstance(row, SegmentConfirmed):
+        return LiveChange((), (f"outcome {row.n}",))
+    if isinstance(row, SegmentClosed):
+        return LiveChange((), (f"segment {row.n}",))
+    if isinstance(row, SegmentVoided):
+        return LiveChange((), (f"segment {row.n}", f"outcome {row.n}"))
+    return _NOTHING
+
+
+class Stamps:
+    """Gives the rows of one run their place: sequence, time, and a number for each receiver."""
+
+    def __init__(self, settings: JournalSettings, clock: Clock, lineage: LineageId) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._lineage = lineage
+        self._sequence = 0
+        self._heads: dict[NodeId, int] = {}
+
+    def opening(
+        self, previous: LineageId | None, previous_head: int, live_contacts: tuple[ContactId, ...]
+    ) -> list[Stamped]:
+        """The first row of the run (J2)."""
+        row = LineageOpened(
+            node=self._settings.node,
+            previous=previous,
+            previous_head=previous_head,
+            live_contacts=live_contacts,
+            area_code=self._settings.area_code,
+        )
+        return self.stamp([(row, self._settings.receivers)])
+
+    def stamp(self, rows: Sequence[tuple[AnyRow, Sequence[str]]]) -> list[Stamped]:
+        """``rows`` with their places. A receiver's number 1 is always the opening of the lineage, sequence 1."""
+        stamped = []
+        wall, mono = self._clock.wall(), self._clock.monotonic()
+        for row, receivers in rows:
+            self._sequence += 1
+            journalled = Journalled(
+                node=self._settings.node,
+                lineage=self._lineage,
+                sequence=self._sequence,
+                wall=wall,
+                mono=mono,
+                boot=self._settings.boot,
+                row=row,
+            )
+            outgoing = tuple(place for receiver in receivers for place in self._number(NodeId(receiver)))
+            stamped.append(Stamped(journalled, ROW_BYTES.encode(journalled), contact_of(row), outgoing))
+        return stamped
+
+    def _number(self, receiver: NodeId) -> list[tuple[NodeId, int, int]]:
+        head = self._heads.get(receiver, 0)
+        places = []
+        if head == 0 and self._sequence > 1:
+            places.append((receiver, 1, 1))
+            head = 1
+        places.append((receiver, head + 1, self._sequence))
+        self._heads[receiver] = head + 1
+        return places
+
+
+def read_row(data: bytes) -> Journalled | None:
+    """The row in ``data``; None when a newer version wrote a kind that this one does not know."""
+    try:
+        return ROW_FROM_BYTES.decode(data)
+    except msgspec.MsgspecError as error:
+        log.warn("a journalled row cannot be read by this version: {error}", error=error)
+        return None
+
+
+def read_rows(found: Sequence[bytes]) -> list[Journalled]:
+    """All rows that this version can read."""
+    return [row for row in map(read_row, found) if row is not None]
+
+
+class Hearers:
+    """Who is told of synced rows: first each group's own ``synced``, then local views, then the outboxes."""
+
+    def __init__(self) -> None:
+        self._rows: list[Callable[[Sequence[Journalled]], None]] = []
+        self._outgoing: list[Callable[[Mapping[NodeId, int]], None]] = []
+
+    def on_rows(self, hear: Callable[[Sequence[Journalled]], None]) -> None:
+        """See ``Journal.on_rows``."""
+        self._rows.append(hear)
+
+    def on_outgoing(self, hear: Callable[[Mapping[NodeId, int]], None]) -> None:
+        """See ``Journal.on_outgoing``."""
+        self._outgoing.append(hear)
+
+    def tell(self, synced: Callable[[], None], stamped: Sequence[Stamped]) -> None:
+        """One group is on disk. What one hearer raises is logged with its traceback and keeps it from no other."""
+        _call(synced)
+        rows = [one.journalled for one in stamped]
+        for hear_rows in self._rows:
+            _call(hear_rows, rows)
+        heads = {receiver: number for one in stamped for receiver, number, _ in one.outgoing}
+        if heads:
+            for hear_heads in self._outgoing:
+                _call(hear_heads, heads)
+
+
+def _call(hear: Callable[..., None], *args: object) -> None:
+    try:
+        hear(*args)
+    except Exception:  # noqa: BLE001 - the row is on disk whatever its hearers do; the fault is logged in full
+        log.failure("a hearer of journalled rows failed")

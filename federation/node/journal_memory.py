@@ -1,0 +1,218 @@
+"""The journal of simulations: in memory, on any clock, with a set time for a sync, and honest about crashes."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from twisted.internet.defer import Deferred, succeed
+
+from dataset.ids import ContactId, LineageId, NodeId
+from dataset.rows import AnyRow, Journalled
+from federation.node.journal import DAY_S, Hearers, JournalSettings, Stamped, Stamps, live_change, read_rows
+from federation.ports import Clock, OutboxEntry, OutboxStream, Timer
+
+
+@dataclass
+class _Lineage:
+    lineage: LineageId
+    head: int = 0
+    rows: dict[int, Stamped] = field(default_factory=dict)
+    """by sequence"""
+    outbox: dict[NodeId, list[tuple[int, int]]] = field(default_factory=dict)
+    """number and sequence, in order"""
+    heads: dict[NodeId, int] = field(default_factory=dict)
+    acknowledged: dict[NodeId, int] = field(default_factory=dict)
+
+
+class MemoryDisk:
+    """What survives a crash. Hand it to the next ``MemoryJournal`` of the same node; ``copy`` is a backup."""
+
+    def __init__(self) -> None:
+        self.lineages: list[_Lineage] = []
+        self.live: dict[ContactId, set[str]] = {}
+
+    def copy(self) -> MemoryDisk:
+        """A backup: the same content, from here on apart."""
+        backup = MemoryDisk()
+        backup.lineages = [
+            _Lineage(
+                one.lineage,
+                one.head,
+                dict(one.rows),
+                {receiver: list(places) for receiver, places in one.outbox.items()},
+                dict(one.heads),
+                dict(one.acknowledged),
+            )
+            for one in self.lineages
+        ]
+        backup.live = {contact: set(reasons) for contact, reasons in self.live.items()}
+        return backup
+
+    def write(self, stamped: Sequence[Stamped]) -> None:
+        """One group reaches the disk, into the newest lineage."""
+        lineage = self.lineages[-1]
+        for one in stamped:
+            lineage.head = one.journalled.sequence
+            lineage.rows[lineage.head] = one
+            for receiver, number, sequence in one.outgoing:
+                lineage.outbox.setdefault(receiver, []).append((number, sequence))
+                lineage.heads[receiver] = number
+            if one.contact is not None:
+                self._live(one.contact, one.journalled.row)
+
+    def forget(self, before: float) -> None:
+        """Drop acknowledged rows older than ``before`` (J5), as the SQLite form does."""
+        for lineage in self.lineages:
+            waiting = [
+                sequence
+                for receiver, places in lineage.outbox.items()
+                for _, sequence in places[bisect_right(places, (lineage.acknowledged.get(receiver, 0), 1 << 62)) :][:1]
+            ]
+            end = min(waiting, default=lineage.head + 1)
+            old = {
+                sequence
+                for sequence, one in lineage.rows.items()
+                if 1 < sequence < end and one.journalled.wall < before and one.contact not in self.live
+            }
+            if old:
+                lineage.rows = {sequence: one for sequence, one in lineage.rows.items() if sequence not in old}
+                for receiver, places in lineage.outbox.items():
+                    lineage.outbox[receiver] = [place for place in places if place[1] not in old]
+
+    def _live(self, contact: ContactId, row: AnyRow) -> None:
+        begins, ends = live_change(row)
+        if begins or ends:
+            reasons = (self.live.pop(contact, set()) | set(begins)) - set(ends)
+            if reasons:
+                self.live[contact] = reasons
+
+
+class MemoryJournal:
+    """``federation.ports.Journal`` on ``disk``; a sync takes ``sync_s`` seconds of ``clock``, one at a time."""
+
+    def __init__(self, disk: MemoryDisk, settings: JournalSettings, clock: Clock, *, sync_s: float = 0.005) -> None:
+        self.node = settings.node
+        self.lineage = settings.new_lineage()
+        self.disk = disk
+        self._clock = clock
+        self._sync_s = sync_s
+        self._keep_s = settings.keep_days * DAY_S
+        self._forgot_at = clock.monotonic()
+        self._hearers = Hearers()
+        self._stamps = Stamps(settings, clock, self.lineage)
+        self._waiting: list[tuple[list[Stamped], Callable[[], None]]] = []
+        self._syncing: Timer | None = None
+        self._stopped: Deferred[None] | None = None
+        self._dead = False
+        previous = disk.lineages[-1] if disk.lineages else None
+        disk.lineages.append(_Lineage(self.lineage))
+        disk.write(
+            self._stamps.opening(
+                previous.lineage if previous else None, previous.head if previous else 0, tuple(sorted(disk.live))
+            )
+        )
+
+    def append(self, rows: Sequence[tuple[AnyRow, Sequence[str]]], synced: Callable[[], None]) -> None:
+        """See ``Journal``. ``RuntimeError`` after ``stop``; after ``crash`` the dead process writes nothing."""
+        if self._dead:
+            return
+        if self._stopped is not None:
+            raise RuntimeError("written after stop")
+        self._waiting.append((self._stamps.stamp(rows), synced))
+        if self._syncing is None:
+            self._begin_sync()
+
+    def _begin_sync(self) -> None:
+        groups, self._waiting = self._waiting, []
+        self._syncing = self._clock.call_later(self._sync_s, self._synced, groups)
+
+    def _synced(self, groups: list[tuple[list[Stamped], Callable[[], None]]]) -> None:
+        self._syncing = None
+        for stamped, _ in groups:
+            self.disk.write(stamped)
+        if self._clock.monotonic() - self._forgot_at >= 600:
+            self._forgot_at = self._clock.monotonic()
+            self.disk.forget(self._clock.wall() - self._keep_s)
+        if self._waiting:
+            self._begin_sync()
+        for stamped, synced in groups:
+            if self._dead:
+                return
+            self._hearers.tell(synced, stamped)
+        if self._stopped is not None and self._syncing is None:
+            self._stopped.callback(None)
+
+    def crash(self) -> None:
+        """The process dies: what is not synced is gone, nobody is called back, ``disk`` may be opened again."""
+        self._dead = True
+        self._waiting = []
+        if self._syncing is not None:
+            self._syncing.cancel()
+            self._syncing = None
+
+    def on_rows(self, hear: Callable[[Sequence[Journalled]], None]) -> None:
+        """See ``Journal``."""
+        self._hearers.on_rows(hear)
+
+    def on_outgoing(self, hear: Callable[[Mapping[NodeId, int]], None]) -> None:
+        """See ``Journal``."""
+        self._hearers.on_outgoing(hear)
+
+    def rows_of_live_contacts(self) -> list[Journalled]:
+        """See ``Journal``."""
+        return read_rows(
+            [
+                one.data
+                for lineage in self.disk.lineages
+                for one in lineage.rows.values()
+                if one.contact in self.disk.live
+            ]
+        )
+
+    def rows_since(self, wall: float) -> list[Journalled]:
+        """See ``Journal``."""
+        return [
+            one.journalled
+            for lineage in self.disk.lineages
+            for one in lineage.rows.values()
+            if one.journalled.wall >= wall
+        ]
+
+    def receivers(self) -> list[NodeId]:
+        """See ``Journal``."""
+        return list(dict.fromkeys(receiver for lineage in self.disk.lineages for receiver in lineage.heads))
+
+    def streams(self, receiver: NodeId) -> list[OutboxStream]:
+        """See ``Journal``."""
+        return [
+            OutboxStream(one.lineage, one.heads[receiver], one.acknowledged.get(receiver, 0))
+            for one in self.disk.lineages
+            if receiver in one.heads
+        ]
+
+    def pending(self, receiver: NodeId, lineage: LineageId, after: int, limit: int) -> Deferred[list[OutboxEntry]]:
+        """See ``Journal``; answers at once."""
+        for one in self.disk.lineages:
+            if one.lineage == lineage:
+                places = one.outbox.get(receiver, [])
+                first = bisect_right(places, (after, 1 << 62))
+                return succeed(
+                    [OutboxEntry(number, one.rows[sequence].data) for number, sequence in places[first : first + limit]]
+                )
+        return succeed([])
+
+    def acknowledged(self, receiver: NodeId, lineage: LineageId, number: int) -> None:
+        """See ``Journal``."""
+        for one in self.disk.lineages:
+            if one.lineage == lineage and receiver in one.heads:
+                one.acknowledged[receiver] = number
+
+    def stop(self) -> Deferred[None]:
+        """See ``Journal``."""
+        if self._stopped is None:
+            self._stopped = Deferred()
+            if self._syncing is None:
+                self._stopped.callback(None)
+        return self._stopped

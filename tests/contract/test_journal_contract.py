@@ -1,0 +1,361 @@
+"""One contract for both forms of the journal: what is called synced is there after any end of the process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from twisted.internet.defer import Deferred
+
+from dataset.errors import Refused
+from dataset.ids import LineageId, NodeId
+from dataset.rows import ROW_FROM_BYTES, LegRefused, LineageOpened
+from federation.node.clock import VirtualClock
+from federation.node.journal import JournalSettings
+from federation.node.journal_memory import MemoryDisk, MemoryJournal
+from federation.node.journal_sqlite import SqliteJournal
+from federation.ports import Journal, OutboxEntry
+from tests.harness.rows_of_record import (
+    C1,
+    C2,
+    C3,
+    GUANGZHOU,
+    SHENZHEN,
+    born,
+    closed,
+    confirmed,
+    counting_lineages,
+    ended,
+    segment,
+)
+from tests.harness.threads import ThreadCalls
+
+HUB = NodeId("hub")
+DAY = 86_400.0
+
+
+class MemoryForm:
+    def __init__(self, _: Path) -> None:
+        self.clock = VirtualClock(1_000_000.0)
+        self.disk = MemoryDisk()
+        self._lineages = counting_lineages()
+
+    def open(self, receivers: tuple[NodeId, ...] = (HUB,)) -> MemoryJournal:
+        settings = JournalSettings(NodeId("guangzhou"), "boot-1", self._lineages, receivers, "020", keep_days=30)
+        return MemoryJournal(self.disk, settings, self.clock)
+
+    def wait(self, condition: Callable[[], bool]) -> None:
+        assert self.clock.run_until(condition, 20.0)
+
+    def close(self) -> None:
+        pass
+
+
+class SqliteForm:
+    def __init__(self, directory: Path) -> None:
+        self.clock = VirtualClock(1_000_000.0)
+        self.path = directory / "journal.sqlite"
+        self._lineages = counting_lineages()
+        self.calls = ThreadCalls()
+        self._open: list[SqliteJournal] = []
+
+    def open(self, receivers: tuple[NodeId, ...] = (HUB,)) -> SqliteJournal:
+        settings = JournalSettings(NodeId("guangzhou"), "boot-1", self._lineages, receivers, "020", keep_days=30)
+        journal = SqliteJournal(self.path, settings, self.clock, self.calls)
+        self._open.append(journal)
+        return journal
+
+    def wait(self, condition: Callable[[], bool]) -> None:
+        self.calls.until(condition)
+
+    def close(self) -> None:
+        for journal in self._open:
+            result(self, journal.stop())
+
+
+Form = MemoryForm | SqliteForm
+
+
+@pytest.fixture(params=[MemoryForm, SqliteForm])
+def form(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Form]:
+    form: Form = request.param(tmp_path)
+    yield form
+    form.close()
+
+
+def result(form: Form, deferred: Deferred[Any]) -> Any:
+    got: list[Any] = []
+    deferred.addBoth(got.append)
+    form.wait(lambda: bool(got))
+    return got[0]
+
+
+def write(form: Form, journal: Journal, *rows: tuple[Any, tuple[str, ...]]) -> None:
+    done: list[bool] = []
+    journal.append(rows, lambda: done.append(True))
+    form.wait(lambda: bool(done))
+
+
+def pending(
+    form: Form, journal: Journal, receiver: str, lineage: LineageId, after: int = 0, limit: int = 100
+) -> list[OutboxEntry]:
+    entries: list[OutboxEntry] = result(form, journal.pending(NodeId(receiver), lineage, after, limit))
+    return entries
+
+
+def test_first_row_of_a_run_opens_its_lineage(form: Form) -> None:
+    """J2: the first thing a receiver hears of a run is who came before."""
+    journal = form.open()
+    (entry,) = pending(form, journal, "hub", journal.lineage)
+    row = ROW_FROM_BYTES.decode(entry.data)
+    assert (entry.number, row.sequence, row.node) == (1, 1, "guangzhou")
+    assert row.row == LineageOpened(node="guangzhou", previous=None, previous_head=0, live_contacts=(), area_code="020")
+    first = journal.lineage
+    write(form, journal, (born(C1), ("hub",)), (born(C2), ("hub",)), (ended(C2), ("hub",)))
+    result(form, journal.stop())
+
+    again = form.open()
+    assert again.lineage != first
+    (entry,) = pending(form, again, "hub", again.lineage)
+    opening = ROW_FROM_BYTES.decode(entry.data).row
+    assert isinstance(opening, LineageOpened)
+    assert (opening.previous, opening.previous_head, opening.live_contacts) == (first, 4, (C1,))
+
+
+def test_synced_is_called_later_and_in_order(form: Form) -> None:
+    """An effect waits for its row (J1), and never happens inside the call that writes it."""
+    journal = form.open()
+    order: list[int] = []
+    for number in range(50):
+        journal.append([(born(), ("hub",))], partial(order.append, number))
+        assert order == []
+    form.wait(lambda: len(order) == 50)
+    assert order == list(range(50))
+
+
+def test_numbers_run_gapless_for_each_receiver(form: Form) -> None:
+    """S1: numbers run per (lineage, receiver); a peer heard of later begins with the opening of the lineage too."""
+    journal = form.open()
+    write(form, journal, (born(C1), ("hub",)), (born(C2), ("hub", "shenzhen")), (born(C3), ("shenzhen",)))
+    write(form, journal, (LegRefused(from_city="x", reason="missing"), ()))
+
+    def seen(receiver: str) -> list[tuple[int, int]]:
+        return [
+            (entry.number, ROW_FROM_BYTES.decode(entry.data).sequence)
+            for entry in pending(form, journal, receiver, journal.lineage)
+        ]
+
+    assert seen("hub") == [(1, 1), (2, 2), (3, 3)]
+    assert seen("shenzhen") == [(1, 1), (2, 3), (3, 4)]
+    assert [(one.head, one.acknowledged) for one in journal.streams(NodeId("shenzhen"))] == [(3, 0)]
+    assert [entry.number for entry in pending(form, journal, "hub", journal.lineage, after=1, limit=1)] == [2]
+    assert pending(form, journal, "hub", LineageId("ffffffff")) == []
+    assert sorted(journal.receivers()) == ["hub", "shenzhen"]
+
+
+def test_hearers_are_told_after_the_sync(form: Form) -> None:
+    """S1: outboxes hear of numbers only once they are on disk; views hear the rows themselves."""
+    journal = form.open()
+    rows: list[int] = []
+    heads: list[dict[NodeId, int]] = []
+    journal.on_rows(lambda group: rows.extend(one.sequence for one in group))
+    journal.on_outgoing(lambda new: heads.append(dict(new)))
+    journal.append([(born(C1), ("hub",)), (born(C2), ())], lambda: rows.append(-1))
+    assert (rows, heads) == ([], [])
+    form.wait(lambda: bool(heads))
+    assert rows == [-1, 2, 3]
+    assert heads == [{HUB: 2}]
+
+
+def test_rows_carry_all_three_times(form: Form) -> None:
+    """A row's interval is fixed by the wall time of its writing; durations need the monotonic time and boot."""
+    journal = form.open()
+    form.clock.advance(5.0)
+    form.clock.jump_wall(-600.0)
+    write(form, journal, (born(C1), ("hub",)))
+    row = journal.rows_of_live_contacts()[0]
+    assert (row.boot, row.wall - row.mono) == ("boot-1", 1_000_000.0 - 600.0)
+
+
+def test_live_contacts_are_found_over_all_lineages(form: Form) -> None:
+    """O6: a restarted node gets every row of what is still going on here, and of nothing else."""
+    journal = form.open()
+    served = segment(C3, site=GUANGZHOU, anchor=SHENZHEN)
+    write(form, journal, (born(C1), ("hub",)), (born(C2), ("hub",)), (served, ("hub",)))
+    result(form, journal.stop())
+    journal = form.open()
+    write(form, journal, (ended(C2), ("hub",)), (closed(C3), ("hub",)))
+    assert [one.row for one in journal.rows_of_live_contacts()] == [born(C1), served, closed(C3)]
+    write(form, journal, (confirmed(C3), ("hub",)))
+    assert [one.row for one in journal.rows_of_live_contacts()] == [born(C1)]
+    assert [one.row for one in journal.rows_since(0.0) if not isinstance(one.row, LineageOpened)][:2] == [
+        born(C1),
+        born(C2),
+    ]
+
+
+def test_acknowledged_rows_are_forgotten_after_the_days_they_are_kept(form: Form) -> None:
+    """J5: acknowledged rows stay N days; what is not acknowledged, or still live, stays."""
+    journal = form.open()
+    write(form, journal, (born(C1), ("hub",)), (born(C2), ("hub",)), (ended(C2), ("hub",)), (born(C3), ("hub",)))
+    write(form, journal, (ended(C3), ("hub",)))
+    journal.acknowledged(HUB, journal.lineage, 5)
+    form.clock.advance(29 * DAY)
+    write(form, journal, (born(C3), ("hub",)))
+    assert len(pending(form, journal, "hub", journal.lineage)) == 7
+    form.clock.advance(2 * DAY)
+    write(form, journal, (ended(C3), ("hub",)))
+    form.clock.advance(DAY)
+    write(form, journal, (born(C3), ("hub",)))
+    kept = [entry.number for entry in pending(form, journal, "hub", journal.lineage)]
+    assert kept == [1, 2, 6, 7, 8, 9]
+    journal.acknowledged(HUB, journal.lineage, 0)
+    form.clock.advance(DAY)
+    write(form, journal)
+    assert [entry.number for entry in pending(form, journal, "hub", journal.lineage)] == kept
+
+
+def test_watermarks_survive_a_restart(form: Form) -> None:
+    """Only a convenience (the receiver's heads decide), but a clean stop keeps them."""
+    journal = form.open()
+    write(form, journal, (born(C1), ("hub",)))
+    journal.acknowledged(HUB, journal.lineage, 2)
+    result(form, journal.stop())
+    again = form.open()
+    assert [(one.lineage, one.head, one.acknowledged) for one in again.streams(HUB)] == [
+        (journal.lineage, 2, 2),
+        (again.lineage, 1, 0),
+    ]
+    with pytest.raises(RuntimeError):
+        journal.append([(born(), ())], lambda: None)
+
+
+def test_failing_hearer_keeps_nobody_else_from_hearing(form: Form) -> None:
+    """A fault in a view must not hold back a call's next step."""
+    journal = form.open()
+    heard: list[str] = []
+
+    def broken(_: object) -> None:
+        raise ValueError("broken view")
+
+    journal.on_rows(broken)
+    journal.on_rows(lambda rows: heard.append("rows"))
+    write(form, journal, (born(), ("hub",)))
+    write(form, journal, (born(), ("hub",)))
+    assert heard == ["rows", "rows"]
+
+
+# ── the memory form ─────────────────────────────────────────────────────────────────────────────────────────────────
+def test_crash_loses_what_was_not_synced(tmp_path: Path) -> None:
+    """The simulated journal is honest: numbers given and not synced are gone, and given again in another lineage."""
+    form = MemoryForm(tmp_path)
+    journal = form.open()
+    write(form, journal, (born(C1), ("hub",)))
+    told: list[str] = []
+    journal.append([(born(C2), ("hub",))], lambda: told.append("synced"))
+    form.clock.advance(0.004)
+    journal.crash()
+    journal.append([(born(C3), ("hub",))], lambda: told.append("dead"))
+    form.clock.advance(10.0)
+    assert told == []
+    again = form.open()
+    assert [one.row for one in again.rows_of_live_contacts()] == [born(C1)]
+    assert [(one.lineage, one.head) for one in again.streams(HUB)] == [(journal.lineage, 2), (again.lineage, 1)]
+
+
+def test_backup_goes_its_own_way(tmp_path: Path) -> None:
+    """A journal restored from a backup does not know what was written since."""
+    form = MemoryForm(tmp_path)
+    journal = form.open()
+    write(form, journal, (born(C1), ("hub",)))
+    backup = form.disk.copy()
+    write(form, journal, (ended(C1), ("hub",)))
+    form.disk = backup
+    assert [one.row for one in form.open().rows_of_live_contacts()] == [born(C1)]
+
+
+# ── the SQLite form ─────────────────────────────────────────────────────────────────────────────────────────────────
+def test_groups_that_wait_share_one_transaction(tmp_path: Path) -> None:
+    """Group commit: a flush of the disk is paid once for all that waits (J1)."""
+    form = SqliteForm(tmp_path)
+    journal = form.open()
+    done: list[int] = []
+    for number in range(500):
+        journal.append([(born(), ("hub",))], partial(done.append, number))
+    form.wait(lambda: len(done) == 500)
+    assert journal.groups < 250
+    form.close()
+
+
+def test_file_belongs_to_one_process(tmp_path: Path) -> None:
+    """A second process on one journal would give numbers twice: it is refused with a sentence that says so."""
+    form = SqliteForm(tmp_path)
+    form.open()
+    with pytest.raises(Refused) as refused:
+        form.open()
+    assert refused.value.problems[0].slug == "journal-in-use"
+    assert "journal.sqlite" in refused.value.problems[0].place
+    form.close()
+    form.open()
+    form.close()
+
+
+def test_foreign_files_are_refused_unchanged(tmp_path: Path) -> None:
+    """A wrong file is named, and nothing in it is touched."""
+    form = SqliteForm(tmp_path)
+    form.path.write_bytes(b"this is not a database, but it is somebody's" * 100)
+    before = form.path.read_bytes()
+    with pytest.raises(Refused) as refused:
+        form.open()
+    assert refused.value.problems[0].slug == "journal-unreadable"
+    assert form.path.read_bytes() == before
+    form.path.unlink()
+
+    journal = form.open()
+    result(form, journal.stop())
+    settings = JournalSettings(NodeId("foshan"), "boot-1", counting_lineages(99))
+    with pytest.raises(Refused) as refused:
+        SqliteJournal(form.path, settings, form.clock, form.calls)
+    assert refused.value.problems[0].slug == "journal-of-another-node"
+    assert "guangzhou" in refused.value.problems[0].text("zh")
+
+
+def test_file_of_a_later_version_is_refused(tmp_path: Path) -> None:
+    """An older program must not write into what it does not understand."""
+    import sqlite3
+
+    form = SqliteForm(tmp_path)
+    result(form, form.open().stop())
+    with sqlite3.connect(form.path) as connection:
+        connection.execute("PRAGMA user_version=99")
+    connection.close()
+    with pytest.raises(Refused) as refused:
+        form.open()
+    assert refused.value.problems[0].slug == "journal-newer"
+
+
+def test_refusing_disk_holds_rows_until_it_takes_them(tmp_path: Path) -> None:
+    """Failure mode 23: a full disk is an alarm; rows wait, in order, and nothing is called synced meanwhile."""
+    import sqlite3
+
+    problems: list[str | None] = []
+    form = SqliteForm(tmp_path)
+    settings = JournalSettings(NodeId("guangzhou"), "boot-1", counting_lineages(), (HUB,))
+    journal = SqliteJournal(
+        form.path, settings, form.clock, form.calls, lambda problem: problems.append(problem.slug if problem else None)
+    )
+    blocker = sqlite3.connect(form.path, isolation_level=None)
+    blocker.execute("CREATE TRIGGER full BEFORE INSERT ON rows BEGIN SELECT RAISE(ABORT, 'disk is full'); END")
+    done: list[int] = []
+    journal.append([(born(C1), ("hub",))], lambda: done.append(1))
+    form.wait(lambda: problems == ["disk-refuses"])
+    journal.append([(born(C2), ("hub",))], lambda: done.append(2))
+    assert done == []
+    blocker.execute("DROP TRIGGER full")
+    blocker.close()
+    form.wait(lambda: done == [1, 2])
+    assert problems == ["disk-refuses", None]
+    result(form, journal.stop())
