@@ -1,0 +1,81 @@
+"""What the core wants done. Commands are values; the shell carries them out in the order given.
+
+Nothing leaves before the rows decided earlier (in this step or one before) are synced (J1, O2, S1); timers alone are
+set at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dataset.errors import Problem
+from dataset.ids import AgentId, NodeId
+from dataset.rows import AnyRow
+from federation.core.envelope import AnyMessage
+from site_node.core.telephony import Request
+
+TimerKey = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """Journal ``row``; besides the hub, ``receivers`` get it through their ledgers."""
+
+    row: AnyRow
+    receivers: tuple[NodeId, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A request to the switch."""
+
+    request: Request
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerSeat:
+    """Answer the phone that rings at ``extension`` (capability SEAT_ANSWER)."""
+
+    extension: str
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """A command message to another node, void after ``budget_s`` seconds (A9)."""
+
+    to: NodeId
+    message: AnyMessage
+    budget_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class StartTimer:
+    """``TimerExpired(key)`` after ``after_s`` seconds; a timer with the same key is replaced."""
+
+    key: TimerKey
+    after_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class StopTimer:
+    """Forget the timer ``key``; nothing when there is none."""
+
+    key: TimerKey
+
+
+@dataclass(frozen=True, slots=True)
+class AgentShown:
+    """The agent's session changed; whoever watches it looks again."""
+
+    agent: AgentId
+
+
+@dataclass(frozen=True, slots=True)
+class TransferSettled:
+    """The outcome of an agent's transfer: taken over (no problem), or not."""
+
+    request: str
+    problem: Problem | None = None
+
+
+Command = Write | Ask | AnswerSeat | Send | StartTimer | StopTimer | AgentShown | TransferSettled

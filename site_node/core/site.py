@@ -1,0 +1,201 @@
+"""One city as a whole: the one place where an event finds the half of the core that it concerns.
+
+``advance(event) -> commands``. Contacts, sessions and leases are values, replaced and never changed in place; queues
+and maps are deterministic indexes beside them. The same core runs in production, in the demo and on a virtual clock.
+"""
+
+from __future__ import annotations
+
+from dataset.ids import AgentId, AttemptId, ConnectionId
+from dataset.packages import ServicePackage
+from dataset.rows import Journalled, Withdrawn
+from federation.core.envelope import (
+    Granted,
+    NoProposal,
+    NotGranted,
+    Propose,
+    Release,
+    Taken,
+    TransferAnswer,
+    TransferWanted,
+)
+from federation.core.matching import MatchIndex
+from site_node.core import events
+from site_node.core.adoption import Adoption
+from site_node.core.anchor import Anchor
+from site_node.core.commands import Command, TimerKey
+from site_node.core.contacts import Contacts
+from site_node.core.events import AgentEvent
+from site_node.core.routing import Routing
+from site_node.core.rules import Rules
+from site_node.core.seat_actions import SeatActions
+from site_node.core.serving import Serving
+from site_node.core.sessions import Sessions
+from site_node.core.step import Step
+from site_node.core.telephony import (
+    Cause,
+    Clear,
+    Cleared,
+    Delivered,
+    Digit,
+    Established,
+    Offered,
+    Played,
+    Report,
+    SwitchDown,
+    SwitchUp,
+)
+
+Event = Report | AgentEvent | events.TimerExpired | events.Heard | events.OutcomeApplied | events.ProvinceSeen
+
+
+class Site:
+    """The pure core of one city."""
+
+    def __init__(self, rules: Rules, package: ServicePackage) -> None:
+        self.rules = rules
+        self.package = package
+        self._step = Step()
+        self.index = MatchIndex()
+        self.contacts = Contacts()
+        self.sessions = Sessions(self._step, self.index)
+        self.serving = Serving(rules, self._step, self.index, self.sessions, self)
+        self.routing = Routing(rules, self._step, self.index, self.contacts, self.sessions, self.serving)
+        self.anchor = Anchor(rules, package, self._step, self.index, self.contacts, self.routing, self.serving)
+        self._seat_actions = SeatActions(rules, self._step, self.sessions, self.serving, self.anchor)
+        self._adoption = Adoption(
+            rules, self._step, self.contacts, self.anchor, self.routing, self.serving, self.sessions
+        )
+        self.sessions.slot_free = self.routing.agent_idle
+
+    def advance(self, event: Event, now: float) -> list[Command]:
+        """Let ``event`` happen at ``now`` (the node's monotonic seconds), and say what has to be done about it.
+
+        Raises ``Refused`` for an agent's event that is not possible now; nothing has changed then.
+        """
+        self._step.begin(now)
+        match event:
+            case events.TimerExpired(key):
+                self._timer(key)
+            case events.Heard():
+                self._hear(event)
+            case events.OutcomeApplied(row):
+                self.serving.outcome(row)
+            case events.ProvinceSeen(hub=hub):
+                self._province_seen(hub)
+            case Offered() | Delivered() | Established() | Cleared() | Digit() | Played() | SwitchUp() | SwitchDown():
+                self._report(event)
+            case _:
+                self._seat_actions.act(event)
+        return self._step.taken()
+
+    def recover(self, rows: list[Journalled], now: float, wall: float) -> list[Command]:
+        """Rebuild what an earlier run had in hand from its journal, before the switch shows what is left of it (O6)."""
+        self._step.begin(now)
+        self._adoption.rebuild(rows, wall)
+        return self._step.taken()
+
+    # ── switch ──────────────────────────────────────────────────────────────────────────────────────────────────
+    def _report(self, report: Report) -> None:
+        match report:
+            case Offered(from_city=sender):
+                if sender is None:
+                    self.anchor.offered(report)
+                else:
+                    self.serving.leg_offered(report, sender)
+            case Delivered(connection):
+                self.anchor.delivered(connection)
+            case Established(connection):
+                self._established(connection)
+            case Cleared(connection, cause):
+                if self.serving.knows(connection):
+                    self.serving.cleared(connection, cause)
+                else:
+                    self.anchor.cleared(connection, cause)
+            case Digit(connection, digit):
+                self.anchor.digit(connection, digit)
+            case Played(connection, completed):
+                self.anchor.played(connection, completed)
+            case SwitchUp(connections):
+                self._adoption.reconcile(connections)
+            case SwitchDown():
+                self.sessions.unverify()
+
+    def _established(self, connection: ConnectionId) -> None:
+        if self.serving.knows(connection):
+            self.serving.established(connection)
+        elif self.contacts.knows_leg(connection):
+            self.anchor.established(connection)
+        else:
+            self._step.ask(Clear(connection, Cause.CANCELLED))
+
+    # ── time, nodes ─────────────────────────────────────────────────────────────────────────────────────────────
+    def _timer(self, key: TimerKey) -> None:
+        match key:
+            case ("menu", contact):
+                self.anchor.menu_silent(contact)  # type: ignore[arg-type]  # keys are plain strings
+            case ("announce", contact):
+                self.anchor.announce(contact)  # type: ignore[arg-type]  # as above
+            case ("transfer", contact):
+                self.anchor.transfer_late(contact)  # type: ignore[arg-type]  # as above
+            case ("look", contact):
+                self.routing.consider_opening(contact)  # type: ignore[arg-type]  # as above
+            case ("retry", contact):
+                self.routing.retry(contact)  # type: ignore[arg-type]  # as above
+            case ("grant", contact, n):
+                self.routing.grant_missing(contact, int(n))  # type: ignore[arg-type]  # as above
+            case ("leg" | "ring", contact, n):
+                self.routing.leg_late(contact, int(n))  # type: ignore[arg-type]  # as above
+            case ("lease", token):
+                self.serving.lease_expired(token)  # type: ignore[arg-type]  # as above
+            case ("wrap_up", token):
+                self.serving.wrap_up_over(token)  # type: ignore[arg-type]  # as above
+            case ("wish", request):
+                self._seat_actions.wish_expired(request)
+            case _:
+                raise ValueError(f"no timer is called {key}")
+
+    def _hear(self, heard: events.Heard) -> None:
+        match heard.message:
+            case Propose():
+                self.serving.proposed(heard.message)
+            case Granted():
+                self.routing.granted(heard.message)
+            case NotGranted():
+                self.routing.not_granted(heard.message)
+            case NoProposal():
+                self.routing.no_proposal(heard.message)
+            case Taken():
+                self.serving.taken(heard.message)
+            case Release():
+                self.serving.released(heard.message)
+            case TransferWanted():
+                self.anchor.transfer_wanted(heard.message, heard.sender)
+            case TransferAnswer():
+                self._seat_actions.transfer_answered(heard.message)
+            case _:
+                pass  # Open and Close concern the hub
+
+    def _province_seen(self, hub: bool) -> None:
+        came_back = hub and not self.routing.hub_seen
+        self.routing.hub_seen = hub
+        if came_back:
+            for contact in self.contacts.all():
+                self.routing.consider_opening(contact.id)
+
+    # ── what the serving half tells the anchor half ─────────────────────────────────────────────────────────────
+    def home_answered(self, attempt: AttemptId) -> None:
+        """A seat of ours answered."""
+        self.routing.home_answered(attempt)
+
+    def home_failed(self, attempt: AttemptId, reason: Withdrawn) -> None:
+        """A seat of ours did not answer."""
+        self.routing.home_failed(attempt, reason)
+
+    def home_lost(self, attempt: AttemptId, cause: Cause) -> None:
+        """A seat's leg ended without an explicit "finished"."""
+        self.anchor.home_lost(attempt, cause)
+
+    def agent_is_known(self, agent: AgentId) -> bool:
+        """Whether ``agent`` is logged in here."""
+        return self.sessions.get(agent) is not None
