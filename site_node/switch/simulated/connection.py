@@ -32,7 +32,7 @@ class FarEnd(Protocol):
     def told_digit(self, digit: str) -> None:
         """A digit that travels with the voice of the joined connection."""
 
-    def hearing_changed(self) -> None:
+    def hearing_changed(self, hops: int = HOPS) -> None:
         """What the switch sends this way has changed."""
 
     def voice(self, hops: int) -> Hearing:

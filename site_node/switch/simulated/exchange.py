@@ -104,6 +104,10 @@ class Exchange:
             self._requests.popleft()()
 
     def _report(self, report: Report) -> None:
+        if self.up and self.connected:
+            self._tell(report)
+
+    def _tell(self, report: Report) -> None:
         if self._sink is not None:
             self._reports.append(report)
             self.clock.call_later(self.report_delay_s, self._deliver_next)
@@ -114,9 +118,9 @@ class Exchange:
 
     def _say_whether_up(self) -> None:
         if not self.up:
-            self._report(SwitchDown("the switch is dead"))
+            self._tell(SwitchDown("the switch is dead"))
         elif not self.connected:
-            self._report(SwitchDown("the switch cannot be reached"))
+            self._tell(SwitchDown("the switch cannot be reached"))
         else:
             while self._requests:
                 self._carry_out_next()
@@ -135,7 +139,7 @@ class Exchange:
             self._take_out(connection)
             connection.far.told_cleared(Cause.SWITCH_FAILED)
         if self.connected:
-            self._report(SwitchDown("the switch died"))
+            self._tell(SwitchDown("the switch died"))
 
     def recover(self) -> None:
         """The switch is started again, empty."""
@@ -150,7 +154,7 @@ class Exchange:
             self.connected = False
             self._reports.clear()
             if self.up:
-                self._report(SwitchDown("the switch cannot be reached"))
+                self._tell(SwitchDown("the switch cannot be reached"))
 
     def reconnect(self) -> None:
         """The way is there again."""

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from federation.ports import Clock
 from site_node.core.telephony import Cause
-from site_node.switch.simulated.connection import Connection
+from site_node.switch.simulated.connection import HOPS, Connection
 from site_node.switch.simulated.sound import RINGBACK, SILENCE, Hearing, Sound
 
 
@@ -64,7 +64,7 @@ class Phone:
     def told_digit(self, digit: str) -> None:
         """A tone of a digit; people take no notice."""
 
-    def hearing_changed(self) -> None:
+    def hearing_changed(self, hops: int = HOPS) -> None:
         """What the receiver gives may have changed."""
         if self.on_change is not None and not self._notice_set:
             self._notice_set = True

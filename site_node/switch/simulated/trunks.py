@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from dataset.ids import CityId
 from federation.ports import Clock, Timer
 from site_node.core.telephony import Cause
-from site_node.switch.simulated.connection import Connection
+from site_node.switch.simulated.connection import HOPS, Connection
 from site_node.switch.simulated.sound import SILENCE, Hearing
 
 if TYPE_CHECKING:
@@ -79,11 +79,11 @@ class TrunkEnd:
         """A digit that travels with the voice."""
         self._send(lambda exchange, connection: exchange.far_digit(connection, digit))
 
-    def hearing_changed(self) -> None:
+    def hearing_changed(self, hops: int = HOPS) -> None:
         """What this city sends has changed: so has what the far city's partner hears."""
         far = self.peer.connection
-        if far is not None and far.joined is not None:
-            far.joined.far.hearing_changed()
+        if far is not None and far.joined is not None and hops > 0:
+            far.joined.far.hearing_changed(hops - 1)
 
     def voice(self, hops: int) -> Hearing:
         """What the far city sends, if it arrives."""
