@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from simulation.machines.launch import Launched, launch, require_free, wait_until_ready
+from simulation.machines.launch import POLL, Launched, launch, require_free, wait_until_ready
 from simulation.machines.tones import Sound, read_wav, sine, write_wav
 from simulation.machines.trouble import MachineTrouble, tail_of
 
@@ -119,8 +119,24 @@ class Softphone:
         wait_until_ready(self.process, self._connected, START_SECONDS)
         threading.Thread(target=self._listen, name=f"baresip-{spec.name}", daemon=True).start()
         if spec.password:
-            wait_until_ready(self.process, lambda: "OK" in self.command("reginfo"), START_SECONDS)
+            self._wait_registered()
         return self
+
+    def _wait_registered(self) -> None:
+        """Ask, because it may have registered before anybody listened to its events."""
+        end = time.monotonic() + START_SECONDS
+        while "OK" not in (state := self.command("reginfo")):
+            if "ERR" in state or time.monotonic() > end:
+                log = tail_of(self.directory / "baresip.log")
+                self.stop()
+                raise MachineTrouble(
+                    "phone-not-registered",
+                    zh=f"话机 {self.spec.name} 注册失败",
+                    en=f"telephone {self.spec.name} could not register",
+                    place=self.spec.registrar,
+                    tail=log,
+                )
+            time.sleep(POLL)
 
     def _connected(self) -> bool:
         try:

@@ -1,4 +1,4 @@
-"""A private RabbitMQ node: own name, ports, epmd and folders, so that one the host runs is left alone. No root needed."""
+"""A private RabbitMQ node: own name, ports, epmd and folders, beside any the host runs. No root needed."""
 
 from __future__ import annotations
 
