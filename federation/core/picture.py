@@ -12,12 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from hashlib import blake2b
 
 import msgspec
 
 from dataset.ids import AgentId, CityId, LineageId, SkillId
-from federation.core.envelope import AgentPicture, Beat, CityPicture, FullPictureWanted, SkillPicture
+from federation.core.envelope import AgentPicture, Beat, CityPicture, SkillPicture
 
 FULL_EVERY = 30
 """beats from one full picture to the next, so that a receiver that can hear and not speak catches up too"""
@@ -215,6 +216,17 @@ class KnownCity:
     """the city's wall clock before ours, one way on the link included; nan when never heard"""
 
 
+class Hearing(StrEnum):
+    """What became of a beat."""
+
+    NEW = "new"
+    """the picture is newer and right"""
+    OLD = "old"
+    """known already, or of a run that was replaced: ignored"""
+    INCOMPLETE = "incomplete"
+    """newer, but something was lost before it: the city is to be asked with ``FullPictureWanted``"""
+
+
 @dataclass(slots=True)
 class _Heard:
     lineage: LineageId
@@ -236,28 +248,26 @@ class ProvincePicture:
         self.silent_after_s = beat_s * silent_after_beats
         self._cities: dict[CityId, _Heard] = {}
 
-    def heard(
-        self, city: CityId, lineage: LineageId, beat: Beat, *, now: float, wall: float | None = None
-    ) -> FullPictureWanted | None:
-        """Take in ``beat`` of ``city``; the result, if any, is to be sent back to it.
+    def heard(self, city: CityId, lineage: LineageId, beat: Beat, *, now: float, wall: float | None = None) -> Hearing:
+        """Take in ``beat`` of ``city``, if it is newer by (lineage, count).
 
-        Older than what is known (count, or a lineage that was replaced): ignored. ``wall`` is the receiver's own wall
-        clock; with it the offset between both clocks is measured, for an alarm and for nothing else.
+        ``wall`` is the receiver's own wall clock; with it the offset between both clocks is measured, for an alarm and
+        for nothing else.
         """
         known = self._cities.get(city)
         if known is None or (known.lineage != lineage and lineage not in known.retired):
             known = self._cities[city] = self._next_run(known, lineage, now)
         elif known.lineage != lineage or beat.count <= known.count:
-            return None
+            return Hearing.OLD
         known.count = beat.count
         known.heard_at = now
         if wall is not None:
             known.clock_offset_s = beat.wall - wall
         copy = self._applied(known, beat, now) if beat.full is None else _Copy.of(beat.full, now)
         if copy is None or copy.city != city or copy.digest() != beat.digest:
-            return FullPictureWanted()
+            return Hearing.INCOMPLETE
         known.copy, known.copy_at, known.shown = copy, now, None
-        return None
+        return Hearing.NEW
 
     @staticmethod
     def _next_run(known: _Heard | None, lineage: LineageId, now: float) -> _Heard:

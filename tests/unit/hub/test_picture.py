@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from dataset.ids import AgentId, CityId, LineageId
 from federation.core.envelope import AgentPicture, Beat, CityPicture, SkillPicture
-from federation.core.picture import FULL_EVERY, PictureSender, ProvincePicture
+from federation.core.picture import FULL_EVERY, Hearing, PictureSender, ProvincePicture
 
 FOSHAN = CityId("foshan")
 RUN = LineageId("00000001")
@@ -39,13 +39,13 @@ def test_full_first_then_only_what_changed() -> None:
     sender, known = PictureSender(), ProvincePicture(beat_s=1.0)
     first = sender.beat(city({"1": "ready", "2": "talking"}), now=10.0, wall=0.0)
     assert first.full is not None
-    assert known.heard(FOSHAN, RUN, first, now=100.0) is None
+    assert known.heard(FOSHAN, RUN, first, now=100.0) is Hearing.NEW
 
     second = sender.beat(city({"1": "ready", "2": "talking"}, since_s=1.0), now=11.0, wall=1.0)
     assert second.full is None
     assert second.agents == ()
     assert second.skills == {}
-    assert known.heard(FOSHAN, RUN, second, now=101.0) is None
+    assert known.heard(FOSHAN, RUN, second, now=101.0) is Hearing.NEW
     seen = known.city(FOSHAN, 101.5)
     assert seen.picture is not None
     assert [agent.since_s for agent in seen.picture.agents] == [1.5, 1.5]
@@ -54,7 +54,7 @@ def test_full_first_then_only_what_changed() -> None:
     third = sender.beat(city({"1": "alerting", "2": "talking"}, since_s=2.0), now=12.0, wall=2.0)
     assert [agent.name for agent in third.agents] == ["1"]
     assert set(third.skills) == {"fault"}
-    assert known.heard(FOSHAN, RUN, third, now=102.0) is None
+    assert known.heard(FOSHAN, RUN, third, now=102.0) is Hearing.NEW
     assert plain(known.city(FOSHAN, 102.0).picture) == {"1": "alerting", "2": "talking"}
 
 
@@ -64,13 +64,13 @@ def test_a_lost_beat_is_noticed_by_the_digest_and_mended_by_a_full_one() -> None
     known.heard(FOSHAN, RUN, sender.beat(city({"1": "ready"}), now=0.0, wall=0.0), now=0.0)
     sender.beat(city({"1": "talking"}), now=1.0, wall=1.0)  # lost
     later = sender.beat(city({"1": "talking", "2": "ready"}, since_s=1.0), now=2.0, wall=2.0)
-    assert known.heard(FOSHAN, RUN, later, now=2.0) is not None
+    assert known.heard(FOSHAN, RUN, later, now=2.0) is Hearing.INCOMPLETE
     assert plain(known.city(FOSHAN, 2.0).picture) == {"1": "ready"}, "the last good picture stands, and ages"
     assert known.city(FOSHAN, 2.0).age_s == 2.0
     assert known.city(FOSHAN, 2.0).silent_s == 0.0
     sender.want_full()
     mended = sender.beat(city({"1": "talking", "2": "ready"}, since_s=2.0), now=3.0, wall=3.0)
-    assert known.heard(FOSHAN, RUN, mended, now=3.0) is None
+    assert known.heard(FOSHAN, RUN, mended, now=3.0) is Hearing.NEW
     assert plain(known.city(FOSHAN, 3.0).picture) == {"1": "talking", "2": "ready"}
 
 
@@ -79,7 +79,7 @@ def test_a_lost_beat_without_change_needs_nothing() -> None:
     known.heard(FOSHAN, RUN, sender.beat(city({"1": "ready"}), now=0.0, wall=0.0), now=0.0)
     sender.beat(city({"1": "ready"}, since_s=1.0), now=1.0, wall=1.0)
     later = sender.beat(city({"1": "talking"}), now=2.0, wall=2.0)
-    assert known.heard(FOSHAN, RUN, later, now=2.0) is None
+    assert known.heard(FOSHAN, RUN, later, now=2.0) is Hearing.NEW
 
 
 def test_newest_wins_by_lineage_and_count() -> None:
@@ -117,14 +117,14 @@ def test_a_city_heard_only_with_wrong_digests_is_not_routed_to() -> None:
     sender.beat(city({"1": "talking"}), now=1.0, wall=1.0)
     for second in (2.0, 3.0, 4.0):
         beat = sender.beat(city({"1": "talking"}), now=second, wall=second)
-        assert known.heard(FOSHAN, RUN, beat, now=second) is not None
+        assert known.heard(FOSHAN, RUN, beat, now=second) is Hearing.INCOMPLETE
     assert not known.city(FOSHAN, 4.0).seen
 
 
 def test_a_beat_that_speaks_of_another_city_is_not_believed() -> None:
     sender, known = PictureSender(), ProvincePicture(beat_s=1.0)
     beat = sender.beat(city({"1": "ready"}), now=0.0, wall=0.0)
-    assert known.heard(CityId("shenzhen"), RUN, beat, now=0.0) is not None
+    assert known.heard(CityId("shenzhen"), RUN, beat, now=0.0) is Hearing.INCOMPLETE
     assert known.seen(0.0) == frozenset()
 
 
@@ -164,7 +164,7 @@ def test_whatever_is_lost_the_picture_is_right_or_known_to_be_old(seed: int, los
         beat = msgspec.json.decode(msgspec.json.encode(beat), type=Beat)
         if draw.random() < losses:
             continue
-        if known.heard(FOSHAN, RUN, beat, now=float(at)) is not None and draw.random() >= losses:
+        if known.heard(FOSHAN, RUN, beat, now=float(at)) is Hearing.INCOMPLETE and draw.random() >= losses:
             sender.want_full()
         view = known.city(FOSHAN, float(at))
         if view.picture is not None:

@@ -22,7 +22,7 @@ from federation.core.envelope import (
     Taken,
 )
 from federation.core.overflow import OverflowPolicy
-from federation.core.picture import PictureSender, ProvincePicture
+from federation.core.picture import Hearing, PictureSender, ProvincePicture
 from provincial_hub.core.attempt import OPEN_MOVES, OpenMove, OpenState
 from provincial_hub.core.events import (
     BeatDue,
@@ -83,7 +83,7 @@ class Scene:
         }
         picture = CityPicture(city=city, skills=skills, agents=tuple(people))
         beat = self.senders[city].beat(picture, now=self.now, wall=0.0)
-        assert self.picture.heard(city, LineageId("00000001"), beat, now=self.now) is None
+        assert self.picture.heard(city, LineageId("00000001"), beat, now=self.now) is Hearing.NEW
         return self._carry_out(self.core.advance(PictureHeard(city), self.now))
 
     def hear(self, sender: CityId, message: Open | Granted | NotGranted | Taken | Close) -> list[Command]:

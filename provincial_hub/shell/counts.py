@@ -1,0 +1,64 @@
+"""What the hub counts and shows at ``/metrics``; a registry of its own, so that several nodes live in one process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+
+class HubCounts:
+    """Base units, counters end in ``_total``, labels are bounded by the configuration."""
+
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        self.registry = registry or CollectorRegistry()
+        self.messages = Counter(
+            "yht_hub_messages", "Messages received from cities", ["city", "kind"], registry=self.registry
+        )
+        self.strangers = Counter(
+            "yht_hub_messages_refused", "Messages not taken in, by reason", ["reason"], registry=self.registry
+        )
+        self.ignored = Counter(
+            "yht_hub_commands_ignored",
+            "Commands that changed nothing: late, doubled, or of a city that does not own the contact",
+            ["why", "kind"],
+            registry=self.registry,
+        )
+        self.decisions = Counter(
+            "yht_hub_decisions", "Routing decisions on record", ["choice", "why"], registry=self.registry
+        )
+        self.answers = Counter(
+            "yht_hub_proposals_answered",
+            "Answers of cities to proposals; answer is granted or the reason of a refusal",
+            ["city", "answer"],
+            registry=self.registry,
+        )
+        self.rows = Counter("yht_hub_rows", "Rows of record applied", ["city"], registry=self.registry)
+        self.link_up = Gauge("yht_hub_link_up", "1 while the link is up", registry=self.registry)
+        self.open_attempts = Gauge("yht_hub_open_attempts", "Attempts open to the province", registry=self.registry)
+        self.waiting = Gauge(
+            "yht_hub_waiting_contacts", "Contacts waiting at the hub for an idle agent", registry=self.registry
+        )
+        self.city_seen = Gauge(
+            "yht_hub_city_seen", "1 while the city is heard and its picture is right", ["city"], registry=self.registry
+        )
+        self.picture_age = Gauge(
+            "yht_hub_city_picture_age_seconds", "Age of the city's picture", ["city"], registry=self.registry
+        )
+        self.clock_offset = Gauge(
+            "yht_hub_city_clock_offset_seconds",
+            "The city's wall clock before the hub's, one way on the link included",
+            ["city"],
+            registry=self.registry,
+        )
+        self.unknown_rows = Gauge(
+            "yht_hub_unknown_rows",
+            "Rows of the city that are parked or lost, so that totals may be short",
+            ["city"],
+            registry=self.registry,
+        )
+
+    def read_open_attempts(self, attempts: Callable[[], int], waiting: Callable[[], int]) -> None:
+        """Read the table's sizes when the metrics are asked for."""
+        self.open_attempts.set_function(attempts)
+        self.waiting.set_function(waiting)

@@ -1,0 +1,46 @@
+"""What the hub knows from rows of record: contacts, traffic, intervals, its own decisions. All of it folds of rows."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+
+from dataset.ids import HUB, ContactId
+from dataset.rows import Decision, Journalled
+from provincial_hub.core.contacts import ContactFold
+from provincial_hub.core.traffic import DAY_S, Traffic
+
+DECISIONS_KEPT = 20_000
+"""contacts whose decisions of this hub are kept at hand; older ones are in its journal"""
+FORGET_EVERY_ROWS = 50_000
+
+
+class Memory:
+    """Folds of the cities' rows and of the hub's own."""
+
+    def __init__(self) -> None:
+        self.contacts = ContactFold()
+        self.traffic = Traffic()
+        self._decisions: OrderedDict[ContactId, list[Journalled]] = OrderedDict()
+        self._applied = 0
+
+    def apply(self, row: Journalled, *, now: float) -> None:
+        """Take in one row of a city's ledger, or of the hub's own journal. ``now``: monotonic, for screens only."""
+        if isinstance(row.row, Decision) and row.node == HUB:
+            self._decided(row.row.contact, row)
+            return
+        self.contacts.apply(row, now=now)
+        self.traffic.apply(row)
+        self._applied += 1
+        if self._applied % FORGET_EVERY_ROWS == 0:
+            self.traffic.forget_before(row.wall - DAY_S)
+
+    def _decided(self, contact: ContactId, row: Journalled) -> None:
+        self._decisions.setdefault(contact, []).append(row)
+        self._decisions.move_to_end(contact)
+        while len(self._decisions) > DECISIONS_KEPT:
+            self._decisions.popitem(last=False)
+
+    def decisions(self, contact: ContactId) -> Sequence[Journalled]:
+        """What this hub decided about ``contact``, in order."""
+        return tuple(self._decisions.get(contact, ()))
