@@ -277,9 +277,7 @@ class Exchange:
         one, other = self.connections.get(request.one), self.connections.get(request.other)
         if one is None or other is None or one is other or one.joined is other:
             return
-        if not (one.established and other.established):
-            return
-        for connection in (one, other):
+        for connection in (one, other):  # one that is not answered yet is heard once it is
             self._unjoin(connection)
             self._quiet(connection)
         one.joined, other.joined = other, one
@@ -336,6 +334,9 @@ class Exchange:
             connection.ring_timer.cancel()
             connection.ring_timer = None
         self._report(Established(connection.id))
+        if connection.joined is not None:
+            connection.joined.far.hearing_changed()
+            connection.far.hearing_changed()
 
     def _say_prompt(self, connection: Connection, playing: Playing) -> None:
         length = self._prompt_s(playing.prompts[playing.at])

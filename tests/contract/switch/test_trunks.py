@@ -78,7 +78,7 @@ def talk(world: SwitchWorld) -> tuple[CallerPhone, SeatPhone, dict[str, Connecti
     world.until(lambda: phone.ringing, what="the seat rings")
     phone.answer()
     world.there.first(Established, seat)
-    world.there.request(Answer(there), Join(there, seat))
+    world.there.request(Join(there, seat), Answer(there))  # the first word of the agent is not cut off
     world.here.first(Established, here)
     world.here.request(Join(customer, here))
     world.until(lambda: caller.hears(phone) and phone.hears(caller), 15.0, "caller and far seat hear each other")
