@@ -1,0 +1,383 @@
+"""The web of a node: its API, its live connection, its screens, metrics and health, as one resource.
+
+A node that listens alone serves the resource at the root; in the demo several share one listener, each under its own
+path (``/hub``, ``/city/<id>``).
+"""
+
+# mypy: allow-untyped-calls
+# (twisted.web.resource and .server are not annotated)
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, cast
+
+import msgspec
+from OpenSSL import SSL
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import SSL4ServerEndpoint, TCP4ServerEndpoint
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IListeningPort, IReactorTime
+from twisted.internet.ssl import CertificateOptions, PrivateCertificate
+from twisted.python.failure import Failure
+from twisted.web.resource import IResource, Resource
+from twisted.web.server import NOT_DONE_YET, Request, Site
+
+from dataset.declared import Between, setting
+from dataset.errors import Problem, Refused
+from federation.node.configuration import read_file
+from federation.node.door import LARGEST_REQUEST, Door, Posted
+from federation.node.live import LiveLimits
+from federation.node.operations import problem_of
+from federation.node.origin import OriginRule, given
+from federation.node.screens import Screens
+from federation.node.websocket import LiveResource
+
+SECURITY_HEADERS = {
+    b"content-security-policy": (
+        b"default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
+        b"font-src 'self' data:; media-src 'self' blob:; connect-src 'self'; object-src 'none'; "
+        b"frame-ancestors 'none'; base-uri 'self'; form-action 'self'"
+    ),
+    b"x-content-type-options": b"nosniff",
+    b"x-frame-options": b"DENY",
+    b"referrer-policy": b"no-referrer",
+    b"cross-origin-opener-policy": b"same-origin",
+    b"cross-origin-resource-policy": b"same-origin",
+    b"permissions-policy": b"camera=(), geolocation=(), payment=(), microphone=(self)",
+}
+Json = Callable[[], Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpSettings:
+    """The ``[http]`` table."""
+
+    listen: str = setting("监听地址", "address to listen at", default="127.0.0.1")
+    port: Annotated[int, Between(0, 65535)] = setting("监听端口", "port to listen at", default=8080)
+    certificate: str | None = setting(
+        "TLS 证书与私钥（PEM 文件）", "TLS certificate and key, one PEM file", default=None
+    )
+    origins: tuple[str, ...] = setting(
+        "允许的浏览器来源；缺省为所访问的主机", "origins of browsers; the host they called when left out", default=()
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeWeb:
+    """What the web of one node is made of."""
+
+    door: Door
+    reactor: IReactorTime
+    base: str = ""
+    """path under which it is mounted: ``/city/guangzhou``, or empty at the root"""
+    origins: OriginRule = field(default_factory=OriginRule)
+    limits: LiveLimits | None = None
+    screens: Path | None = None
+    """folder of the built screens"""
+    registry: CollectorRegistry | None = None
+    health: Json | None = None
+    nodes: Json | None = None
+    demo: Json | None = None
+
+
+class Plain(Resource):
+    """A resource that sets the security headers on whatever is below it."""
+
+    def getChildWithDefault(self, path: bytes, request: Request) -> IResource:  # noqa: N802
+        """Look further, with the headers set first."""
+        secure(request)
+        return cast(IResource, super().getChildWithDefault(path, request))
+
+    def render(self, request: Request) -> bytes | int:
+        """Headers also where the way ends here."""
+        secure(request)
+        return cast("bytes | int", super().render(request))
+
+
+def secure(request: Request) -> None:
+    """Set what every answer carries."""
+    for name, value in SECURITY_HEADERS.items():
+        request.setHeader(name, value)
+    if request.isSecure():
+        request.setHeader(b"strict-transport-security", b"max-age=31536000")
+
+
+class NodeResource(Plain):
+    """Everything of one node; anything that is not the API is the screens'."""
+
+    def __init__(self, web: NodeWeb) -> None:
+        super().__init__()
+        self._screens = Screens(web.screens)
+        api = Plain()
+        api.putChild(b"v1", ApiResource(web))
+        self.putChild(b"api", api)
+        if web.registry is not None:
+            self.putChild(b"metrics", MetricsResource(web.registry))
+        if web.health is not None:
+            self.putChild(b"health", JsonResource(web.health))
+
+    def getChild(self, path: bytes, request: Request) -> IResource:  # noqa: N802
+        """A file of the screens."""
+        return self._screens.at([path, *(request.postpath or [])], request)
+
+    def render_GET(self, request: Request) -> bytes | int:  # noqa: N802
+        """The first page, where the path ends without a slash."""
+        return cast("bytes | int", self._screens.at([], request).render(request))
+
+
+class SharedRoot(Plain):
+    """The root of a listener that several nodes share: ``mount`` them, and serve the screens beside."""
+
+    def __init__(self, screens: Path | None, nodes: Json | None = None, demo: Json | None = None) -> None:
+        super().__init__()
+        self._screens = Screens(screens)
+        api, v1 = Plain(), Plain()
+        api.putChild(b"v1", v1)
+        self.putChild(b"api", api)
+        for name, answer in ((b"nodes", nodes), (b"demo", demo)):
+            if answer is not None:
+                v1.putChild(name, JsonResource(answer))
+
+    def mount(self, base: str, resource: Resource) -> None:
+        """Put a node under ``base`` (``/hub``, ``/city/guangzhou``)."""
+        *folders, last = base.strip("/").encode().split(b"/")
+        parent: Resource = self
+        for folder in folders:
+            below = parent.children.get(folder)
+            if not isinstance(below, Resource):
+                below = _Folder(self._screens)
+                parent.putChild(folder, below)
+            parent = below
+        parent.putChild(last, resource)
+
+    def getChild(self, path: bytes, request: Request) -> IResource:  # noqa: N802
+        """A file of the screens."""
+        return self._screens.at([path, *(request.postpath or [])], request)
+
+
+class _Folder(Plain):
+    """A part of a path that leads to nodes."""
+
+    def __init__(self, screens: Screens) -> None:
+        super().__init__()
+        self._screens = screens
+
+    def getChild(self, path: bytes, request: Request) -> IResource:  # noqa: N802
+        """Not a node: a page of the screens, which know what they show there."""
+        return self._screens.at([path, *(request.postpath or [])], request)
+
+
+class ApiResource(Plain):
+    """``api/v1/<operation>`` by POST, ``live`` by WebSocket, ``nodes`` and ``demo`` by GET."""
+
+    def __init__(self, web: NodeWeb) -> None:
+        super().__init__()
+        self._web = web
+        self.putChild(b"live", LiveResource(web.door, web.reactor, web.origins, web.limits))
+        for name, answer in ((b"nodes", web.nodes), (b"demo", web.demo)):
+            if answer is not None:
+                self.putChild(name, JsonResource(answer))
+
+    def getChild(self, path: bytes, request: Request) -> IResource:  # noqa: N802
+        """One operation."""
+        return OperationResource(self._web, path.decode("latin-1"))
+
+
+class OperationResource(Plain):
+    """One operation by POST."""
+
+    isLeaf = True  # noqa: N815
+
+    def __init__(self, web: NodeWeb, operation: str) -> None:
+        super().__init__()
+        self._web = web
+        self._operation = operation
+        self._cookie = f"yht_{web.door.node}".encode()
+
+    def render_GET(self, request: Request) -> bytes:  # noqa: N802
+        """Operations are posted."""
+        request.setHeader(b"allow", b"POST")
+        return _problem(request, 405, "post-expected", "请用 POST", "use POST")
+
+    def render_POST(self, request: Request) -> bytes | int:  # noqa: N802
+        """Check where the request comes from, run the operation, answer."""
+        try:
+            token = self._token(request)
+            body = self._body(request)
+        except Refused as refused:
+            return _refused(request, refused)
+        gone: list[Failure] = []
+        request.notifyFinish().addErrback(gone.append)
+
+        def answer(posted: Posted) -> None:
+            if not gone:
+                self._answer(request, posted)
+
+        self._web.door.post(self._operation, body, token).addCallback(answer)
+        return NOT_DONE_YET
+
+    def _token(self, request: Request) -> str | None:
+        """The token shown, by header or cookie. Raises ``Refused`` where a browser of another origin may be behind."""
+        origin = given(request)
+        if origin is not None and not self._web.origins.own(request, origin):
+            raise _foreign()
+        bearer = request.getHeader(b"authorization")
+        if bearer is not None:
+            scheme, _, token = bearer.decode("latin-1").partition(" ")
+            if scheme.lower() != "bearer":
+                raise Refused(Problem("bad-request", "应为 Bearer 令牌", "a Bearer token is expected", "Authorization"))
+            return token.strip()
+        cookie = request.getCookie(self._cookie)
+        if cookie is None:
+            return None
+        if self._operation != "login" and origin is None and request.getHeader(b"sec-fetch-site") != b"same-origin":
+            raise _foreign()
+        return bytes(cookie).decode("latin-1")
+
+    def _body(self, request: Request) -> bytes:
+        kind = (request.getHeader(b"content-type") or b"").split(b";")[0].strip().lower()
+        if kind != b"application/json":
+            raise Refused(
+                Problem("json-expected", "应为 application/json", "application/json is expected", "Content-Type"),
+                status=415,
+            )
+        return cast(bytes, request.content.read(LARGEST_REQUEST + 1)) if request.content is not None else b""
+
+    def _answer(self, request: Request, posted: Posted) -> None:
+        if posted.token is not None:
+            self._set_cookie(request, posted.token)
+        _json_headers(request, posted.status)
+        request.write(posted.body)
+        request.finish()
+
+    def _set_cookie(self, request: Request, token: str) -> None:
+        request.addCookie(
+            self._cookie,
+            token.encode(),
+            path=(self._web.base or "/").encode(),
+            httpOnly=True,
+            secure=request.isSecure(),
+            sameSite=b"strict",
+            max_age=b"0" if not token else None,
+        )
+
+
+class JsonResource(Plain):
+    """A JSON document by GET."""
+
+    isLeaf = True  # noqa: N815
+
+    def __init__(self, answer: Json) -> None:
+        super().__init__()
+        self._answer = answer
+
+    def render_GET(self, request: Request) -> bytes:  # noqa: N802
+        """The document as it is now."""
+        _json_headers(request, 200)
+        return msgspec.json.encode(self._answer())
+
+
+class MetricsResource(Plain):
+    """Prometheus text."""
+
+    isLeaf = True  # noqa: N815
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        super().__init__()
+        self._registry = registry
+
+    def render_GET(self, request: Request) -> bytes:  # noqa: N802
+        """All metrics of the node."""
+        request.setHeader(b"content-type", CONTENT_TYPE_PLAIN_0_0_4.encode())
+        return generate_latest(self._registry)
+
+
+# ── listening ───────────────────────────────────────────────────────────────────────────────────────────────────────
+class BoundedRequest(Request):
+    """A request whose body stops being read at the limit; the answer is 413 and the connection ends."""
+
+    _taken = 0
+
+    def handleContentChunk(self, data: bytes) -> None:  # noqa: N802
+        """Keep what came, unless it is too much."""
+        self._taken += len(data)
+        if self._taken <= LARGEST_REQUEST:
+            super().handleContentChunk(data)
+        elif self._taken - len(data) <= LARGEST_REQUEST:
+            channel: Any = self.channel
+            channel.transport.write(b"HTTP/1.1 413 Content Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")
+            channel.loseConnection()
+
+
+def web_site(root: Resource, *, idle_s: float = 60.0) -> Site:
+    """The site to listen with; ``idle_s``: how long a browser may be silent in the middle of a request."""
+    site = Site(root, requestFactory=BoundedRequest, timeout=idle_s)
+    site.displayTracebacks = False
+    return site
+
+
+def listen(reactor: Any, settings: HttpSettings, site: Site) -> Deferred[IListeningPort]:
+    """Listen as the settings say. Errbacks with ``Refused`` (``cannot-listen``, ``certificate-unusable``)."""
+    if settings.certificate is None:
+        endpoint: Any = TCP4ServerEndpoint(reactor, settings.port, interface=settings.listen)
+    else:
+        pem = read_file(Path(settings.certificate))
+        try:
+            options: CertificateOptions = PrivateCertificate.loadPEM(pem).options()
+        except (SSL.Error, ValueError, TypeError) as error:
+            raise Refused(
+                Problem(
+                    "certificate-unusable",
+                    zh="证书文件不可用，应为含证书和私钥的 PEM",
+                    en="the file cannot be used; PEM with certificate and private key expected",
+                    place=settings.certificate,
+                )
+            ) from error
+        endpoint = SSL4ServerEndpoint(reactor, settings.port, options, interface=settings.listen)
+
+    def failed(failure: Failure) -> Failure:
+        if not isinstance(failure.value, CannotListenError):
+            return failure
+        reason = failure.value.socketError
+        raise Refused(
+            Problem(
+                "cannot-listen",
+                zh=f"无法在此监听：{reason}；请换端口（http.port）或停止占用它的程序",
+                en=f"cannot listen here: {reason}; choose another port (http.port) or stop what uses it",
+                place=f"{settings.listen}:{settings.port}",
+            ),
+            status=503,
+        ) from failure.value
+
+    return cast("Deferred[IListeningPort]", endpoint.listen(site).addErrback(failed))
+
+
+def _json_headers(request: Request, status: int) -> None:
+    request.setResponseCode(status)
+    request.setHeader(b"content-type", b"application/json")
+    request.setHeader(b"cache-control", b"no-store")
+
+
+def _refused(request: Request, refused: Refused) -> bytes:
+    _json_headers(request, refused.status)
+    return msgspec.json.encode({"problem": problem_of(refused)})
+
+
+def _problem(request: Request, status: int, slug: str, zh: str, en: str) -> bytes:
+    return _refused(request, Refused(Problem(slug, zh, en), status=status))
+
+
+def _foreign() -> Refused:
+    return Refused(
+        Problem(
+            "origin-refused",
+            zh="请求来自其他网站，已拒绝",
+            en="the request comes from another origin and is refused",
+            place="Origin",
+        ),
+        status=403,
+    )

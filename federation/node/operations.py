@@ -1,0 +1,146 @@
+"""The table of what can be asked of a node: one entry per operation, one way to call it, one way to say no.
+
+Every transport (HTTP, WebSocket, memory) calls the same table, so checks of form and role are made once. A request is
+a ``msgspec`` struct; whatever does not fit it is refused as ``bad-request`` with the field as ``place``.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar, cast
+
+import msgspec
+from twisted.internet.defer import Deferred
+
+from dataset.declared import did_you_mean
+from dataset.errors import Problem, Refused
+from federation.node.login import Actor
+
+Answer = dict[str, Any]
+Run = Callable[[Actor, Any], "Answer | Deferred[Answer | None] | Awaitable[Answer | None] | None"]
+R = TypeVar("R", bound="Request")
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of all requests: fields are exactly those declared."""
+
+
+class Nothing(Request, frozen=True, kw_only=True):
+    """A request without fields."""
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One thing that can be asked. ``roles``: any of these is enough; empty: everybody who is logged in."""
+
+    name: str
+    request: type[Request]
+    roles: frozenset[str]
+    run: Run
+    zh: str
+    en: str
+
+
+class OperationTable:
+    """All operations of a node, by name."""
+
+    def __init__(self, operations: tuple[Operation, ...]) -> None:
+        self._operations = {operation.name: operation for operation in operations}
+        if len(self._operations) != len(operations):
+            raise ValueError("an operation is named twice")
+
+    def __iter__(self) -> Iterator[Operation]:
+        return iter(self._operations.values())
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._operations
+
+    async def call(self, actor: Actor, name: str, fields: Mapping[str, Any]) -> Answer:
+        """Run one operation. Raises ``Refused``: 404 ``unknown-operation``, 403 ``not-your-role``, 400 ``bad-request``,
+        or whatever the operation says.
+        """
+        operation = self._operations.get(name)
+        if operation is None:
+            zh, en = did_you_mean(name[:40], self._operations)
+            raise Refused(
+                Problem("unknown-operation", f"没有此操作。{zh}", f"there is no such operation. {en}", name[:40]),
+                status=404,
+            )
+        if operation.roles and not operation.roles & actor.roles:
+            wanted = ", ".join(sorted(operation.roles))
+            raise Refused(
+                Problem(
+                    "not-your-role",
+                    zh=f"您没有此操作的权限，需要角色：{wanted}",
+                    en=f"your roles do not allow this; it needs one of: {wanted}",
+                    place=name,
+                ),
+                status=403,
+            )
+        result = operation.run(actor, decode(operation.request, fields))
+        if isinstance(result, Deferred) or inspect.isawaitable(result):
+            result = await result
+        return cast(Answer, result) if result is not None else {}
+
+
+_AT = re.compile(r" - at `(?:key in )?\$\.?(.*)`$")
+_FIELD = re.compile(r"(?:missing required|contains unknown) field `([^`]+)`")
+
+
+def decode(request: type[R], fields: Mapping[str, Any]) -> R:
+    """The request in ``fields``. Raises ``Refused`` 400 ``bad-request`` with the field as place."""
+    try:
+        return msgspec.convert(dict(fields), request)
+    except msgspec.ValidationError as error:
+        raise bad_request(error, request) from error
+
+
+def bad_request(error: msgspec.ValidationError, request: type[Request]) -> Refused:
+    """What is wrong with a request, in words: the field, and the fields that there are."""
+    text = str(error)
+    at = _AT.search(text)
+    field = _FIELD.search(text)
+    place = ".".join(part for part in (at[1] if at else "", field[1] if field else "") if part)
+    known = ", ".join(request.__struct_fields__) or "-"
+    reason = _AT.sub("", text)
+    return Refused(
+        Problem(
+            "bad-request",
+            zh=f"请求格式不对：{reason}；可用字段：{known}",
+            en=f"malformed request: {reason}; fields: {known}",
+            place=place,
+        )
+    )
+
+
+def not_an_object(place: str = "") -> Refused:
+    """For a body or message that is not a JSON object."""
+    return Refused(Problem("bad-request", "应为 JSON 对象", "a JSON object is expected", place))
+
+
+def problem_of(refused: Refused) -> dict[str, str]:
+    """The first problem as everything outside sees it: ``slug``, ``zh``, ``en``, ``place``."""
+    problem = refused.problems[0]
+    return {"slug": problem.slug, "zh": problem.zh, "en": problem.en, "place": problem.place}
+
+
+def refusal_in(problem: Mapping[str, str], status: int) -> Refused:
+    """The other way round: what a client raises for a problem it was sent."""
+    return Refused(
+        Problem(problem["slug"], zh=problem["zh"], en=problem["en"], place=problem.get("place", "")), status=status
+    )
+
+
+def page_of(table: OperationTable) -> str:
+    """A Markdown table of all operations, for the documentation."""
+    rows = ["| operation | fields | roles | 含义 | meaning |", "|---|---|---|---|---|"]
+    for one in table:
+        fields = ", ".join(
+            f"`{field.name}`" + ("" if field.required else "?") for field in msgspec.structs.fields(one.request)
+        )
+        roles = ", ".join(sorted(one.roles)) or "—"
+        rows.append(f"| `{one.name}` | {fields} | {roles} | {one.zh} | {one.en} |")
+    return "\n".join(rows) + "\n"
