@@ -170,6 +170,7 @@ def _create(ari: AriProbe, channel: str) -> tuple[int, object]:
 def _ring(ari: AriProbe, channel: str) -> None:
     assert _create(ari, channel)[0] == 200
     assert ari.variable(channel, "GROUP_COUNT(8001@seat)") == "1"
+    ari.wait_for("StasisStart", channel_id=channel)
     assert ari.request("POST", f"/channels/{channel}/dial", timeout="20")[0] == 204
 
 
