@@ -240,6 +240,9 @@ class SegmentOpened(Row, frozen=True, kw_only=True, tag="segment_opened"):
     channel: str = "voice"
     received: bool = False
     """the contact's anchor is another city"""
+    name: str = ""
+    """the agent's, and the seat: what a restarted node needs to show the session again"""
+    seat: str = ""
 
 
 class SegmentConfirmed(Row, frozen=True, kw_only=True, tag="segment_confirmed"):

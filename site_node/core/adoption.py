@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from dataset import rows
-from dataset.ids import AgentId, AttemptId, ConnectionId, ContactId, SkillId
+from dataset.ids import AttemptId, ConnectionId, ContactId, SkillId
 from dataset.rows import AnyRow, Evidence, Journalled, Withdrawn
 from federation.core.attempt import Attempt, AttemptState
 from federation.core.envelope import Context
@@ -103,11 +103,8 @@ class Adoption:
     def rebuild(self, journal: list[Journalled], wall: float) -> None:
         """Rebuild live contacts and open segments; durations go on by wall time, the only clock both runs share."""
         past: dict[ContactId, _Past] = {}
-        agents: dict[AgentId, rows.AgentChanged] = {}
         for entry in journal:
             row = entry.row
-            if isinstance(row, rows.AgentChanged):
-                agents[row.agent] = row
             contact = getattr(row, "contact", None)
             if contact is not None:
                 past.setdefault(contact, _Past()).add(row, entry.wall)
@@ -116,7 +113,7 @@ class Adoption:
             if found.born is not None and found.born.city == self._rules.city:
                 self._rebuild_contact(which, found, found.born, shift)
             for segment, opened in found.segments.values():
-                self._rebuild_segment(segment, opened + shift, segment.n in found.confirmed, agents)
+                self._rebuild_segment(segment, opened + shift, segment.n in found.confirmed)
 
     def _rebuild_contact(self, which: ContactId, past: _Past, born: rows.ContactBorn, shift: float) -> None:
         for n, opened in past.open.items():
@@ -175,14 +172,11 @@ class Adoption:
             home=home,
         )
 
-    def _rebuild_segment(
-        self, segment: rows.SegmentOpened, answered_at: float, confirmed: bool, agents: dict[AgentId, rows.AgentChanged]
-    ) -> None:
+    def _rebuild_segment(self, segment: rows.SegmentOpened, answered_at: float, confirmed: bool) -> None:
         """An answered segment that is still open: lease and session, unverified until the switch shows the seat."""
         attempt = AttemptId(segment.contact, segment.n)
         contact = self._contacts.get(segment.contact)
         home = segment.anchor == self._rules.city
-        known = agents.get(segment.agent)
         lease = Lease(
             token=segment.token,
             attempt=attempt,
@@ -208,8 +202,8 @@ class Adoption:
         self._sessions.restore(
             AgentSession(
                 agent=segment.agent,
-                name=known.name if known else segment.agent,
-                seat=known.seat if known else "",
+                name=segment.name or segment.agent,
+                seat=segment.seat,
                 skills=(segment.skill,),
                 can_answer=False,
                 presence=Presence.TALKING,

@@ -237,7 +237,8 @@ class Serving:
     def _answered(self, lease: Lease, seat: ConnectionId, partner: ConnectionId) -> None:
         lease = replace(lease, state=LEASE_MOVES.after(lease.state, LeaseMove.ANSWER), answered_at=self._step.now)
         self.keep(lease)
-        self._sessions.move(self._sessions.of(lease.agent), AgentMove.ANSWER)
+        session = self._sessions.of(lease.agent)
+        self._sessions.move(session, AgentMove.ANSWER)
         at_home = lease.anchor == self._rules.city
         self._step.write(
             rows.SegmentOpened(
@@ -251,6 +252,8 @@ class Serving:
                 service=lease.context.service,
                 channel=lease.context.channel,
                 received=not at_home,
+                name=session.name,
+                seat=session.seat,
             )
         )
         self._unconfirmed.add(lease.attempt)

@@ -34,11 +34,11 @@ from federation.core.picture import PictureSender, ProvincePicture
 from federation.node.clock import VirtualClock
 from federation.node.journal import JournalSettings
 from federation.node.journal_memory import MemoryDisk, MemoryJournal
+from federation.node.ledger_store import MemoryLedger, MemoryLedgerStore
 from provincial_hub.core.province import Province
 from provincial_hub.shell.counts import HubCounts
 from provincial_hub.shell.hub import RunningHub
 from provincial_hub.shell.memory import Memory
-from provincial_hub.shell.post import Post
 
 SHENZHEN, FOSHAN = CityId("shenzhen"), CityId("foshan")
 C = ContactId("0757-00000001-000001")
@@ -69,37 +69,11 @@ class Wire:
         return [one.body for one in self.sent if one.to == to]
 
 
-class NoRows:
-    """A ledger that nobody writes to."""
-
-    def __init__(self) -> None:
-        self.heard_messages: list[LedgerHello | LedgerRows] = []
-        self.hear: Callable[[Sequence[Journalled]], None] = lambda rows: None
-
-    def heard(self, envelope: Envelope, message: LedgerHello | LedgerRows) -> None:
-        self.heard_messages.append(message)
-
-    def on_rows(self, hear: Callable[[Sequence[Journalled]], None]) -> None:
-        self.hear = hear
-
-    def rows_since(self, wall: float) -> Deferred[list[Journalled]]:
-        return succeed([])
-
-    def rows_of(self, contact: ContactId) -> Deferred[list[Journalled]]:
-        return succeed([])
-
-    def unknown_rows(self, city: CityId) -> int:
-        return 0
-
-    def stop(self) -> Deferred[None]:
-        return succeed(None)
-
-
 class Scene:
     def __init__(self) -> None:
         self.clock = VirtualClock(wall0=1_000_000.0)
         self.wire = Wire(self.clock)
-        self.ledger = NoRows()
+        self.ledger = MemoryLedger()
         self.disk = MemoryDisk()
         settings = JournalSettings(node=HUB, boot="boot", new_lineage=lambda: LineageId("0000000f"))
         journal = MemoryJournal(self.disk, settings, self.clock)
@@ -110,11 +84,10 @@ class Scene:
             clock=self.clock,
             link=self.wire,
             journal=journal,
-            ledger=self.ledger,
+            store=MemoryLedgerStore(self.ledger, self.clock),
             core=Province(picture, OverflowPolicy(), proposal_s=2.0),
             memory=Memory(),
             counts=self.counts,
-            post=Post(HUB, journal.lineage, self.wire),
         )
         self.sender = PictureSender()
         self.hub.start()

@@ -1,0 +1,1 @@
+"""Feeds events to the core and carries out its commands."""

@@ -1,0 +1,71 @@
+"""What a city counts and shows at ``/metrics``; a registry of its own, so that several nodes live in one process."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from dataset import rows
+from dataset.rows import AnyRow
+
+_WAITS = (1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600)
+_TALKS = (10, 30, 60, 120, 180, 300, 600, 1200, 1800)
+
+
+class CityCounts:
+    """Base units, counters end in ``_total``, labels are bounded by configuration and package."""
+
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        self.registry = registry or CollectorRegistry()
+        self._born = Counter("yht_contacts", "Contacts born, by number dialled", ["door"], registry=self.registry)
+        self._ended = Counter("yht_contacts_ended", "Contacts ended", ["ending", "evidence"], registry=self.registry)
+        self._entered = Counter("yht_queue_entered", "Places in queues begun", ["skill", "how"], registry=self.registry)
+        self._left = Counter("yht_queue_left", "Places in queues ended", ["skill", "how"], registry=self.registry)
+        self._waited = Histogram(
+            "yht_queue_wait_seconds", "Waiting before an answer", ["skill"], buckets=_WAITS, registry=self.registry
+        )
+        self._talked = Histogram("yht_talk_seconds", "Talk of a segment", buckets=_TALKS, registry=self.registry)
+        self._withdrawn = Counter(
+            "yht_attempts_withdrawn", "Attempts without an answer", ["reason"], registry=self.registry
+        )
+        self._legs_refused = Counter(
+            "yht_legs_refused", "Legs from other cities refused (A3)", ["reason"], registry=self.registry
+        )
+        self.messages = Counter("yht_messages", "Messages received", ["sender", "kind"], registry=self.registry)
+        self.strangers = Counter(
+            "yht_messages_refused", "Messages not taken in, by reason", ["reason"], registry=self.registry
+        )
+        self.link_up = Gauge("yht_link_up", "1 while the link is up", registry=self.registry)
+        self.hub_seen = Gauge("yht_hub_seen", "1 while the hub's beat is heard", registry=self.registry)
+        self.switch_up = Gauge("yht_switch_up", "1 while the switch can be reached", registry=self.registry)
+        self.contacts_live = Gauge("yht_contacts_live", "Contacts anchored here now", registry=self.registry)
+        self.unsynced = Gauge(
+            "yht_output_batches", "Decisions whose effects wait for the journal", registry=self.registry
+        )
+        self.sync_s = Histogram(
+            "yht_journal_sync_seconds",
+            "From a decision to its rows on disk",
+            buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 5),
+            registry=self.registry,
+        )
+
+    def row(self, row: AnyRow) -> None:
+        """Count a row of our own."""
+        match row:
+            case rows.ContactBorn():
+                self._born.labels(row.door).inc()
+            case rows.ContactEnded():
+                self._ended.labels(row.ending, row.evidence).inc()
+            case rows.QueueEntered():
+                self._entered.labels(row.skill, row.how).inc()
+            case rows.QueueLeft():
+                self._left.labels(row.skill, row.how).inc()
+                if row.how in (rows.Left.ANSWERED_HERE, rows.Left.SENT_OUT):
+                    self._waited.labels(row.skill).observe(row.waited_s)
+            case rows.SegmentClosed():
+                self._talked.observe(row.talked_s)
+            case rows.AttemptWithdrawn():
+                self._withdrawn.labels(row.reason).inc()
+            case rows.LegRefused():
+                self._legs_refused.labels(row.reason).inc()
+            case _:
+                pass

@@ -1,0 +1,317 @@
+"""The running city: switch, link, timers and agents in; journal, switch, link and desktops out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.logger import Logger
+
+from dataset.errors import Refused
+from dataset.ids import EVERYONE, AgentId, CityId, NodeId
+from dataset.rows import AnyRow, Journalled
+from federation.core.envelope import (
+    AnyMessage,
+    Beat,
+    CityPicture,
+    Envelope,
+    FullPictureWanted,
+    Granted,
+    HubBeat,
+    LedgerAck,
+    LedgerHeads,
+    LedgerHello,
+    LedgerRows,
+    NoProposal,
+    NotGranted,
+    Propose,
+    Release,
+    Stream,
+    Taken,
+    TransferAnswer,
+    TransferWanted,
+)
+from federation.core.picture import SILENT_AFTER_BEATS, Hearing, PictureSender, ProvincePicture
+from federation.node.post import Post
+from federation.ports import Clock, Journal, Link, Timer
+from site_node.core.commands import (
+    AgentShown,
+    AnswerSeat,
+    Ask,
+    Command,
+    Send,
+    StartTimer,
+    StopTimer,
+    TimerKey,
+    TransferSettled,
+    Write,
+)
+from site_node.core.events import AgentEvent, Heard, OutcomeApplied, ProvinceSeen, TimerExpired, TransferAsked
+from site_node.core.site import Event, Site
+from site_node.core.telephony import Report, SwitchDown, SwitchUp
+from site_node.ports import Ledgers, Switch
+from site_node.services.city import SeatView
+from site_node.shell.counts import CityCounts
+from site_node.shell.output import Effect, Output
+from site_node.shell.views import city_picture, seat_view
+
+log = Logger()
+
+_FOR_THE_CORE = (Propose, Granted, NotGranted, NoProposal, Taken, Release, TransferWanted, TransferAnswer)
+
+
+class RunningCity:
+    """Owns the core's timers and the beat; everything that happens to the city goes through here, on one thread."""
+
+    def __init__(
+        self,
+        *,
+        site: Site,
+        clock: Clock,
+        journal: Journal,
+        switch: Switch,
+        link: Link | None,
+        ledgers: Ledgers | None,
+        counts: CityCounts,
+        beat_s: float,
+    ) -> None:
+        self.city = site.rules.city
+        self.site = site
+        self.counts = counts
+        self.link_up = False
+        self._clock = clock
+        self._journal = journal
+        self._switch = switch
+        self._link = link
+        self._ledgers = ledgers
+        self._post = Post(NodeId(self.city), site.rules.lineage, link) if link is not None else None
+        self._output = Output(journal)
+        self._timers: dict[TimerKey, Timer] = {}
+        self._beat_s = beat_s
+        self._beat_timer: Timer | None = None
+        self._sender = PictureSender()
+        self._pictures = ProvincePicture(beat_s=beat_s)
+        self._hub_heard: float | None = None
+        self._watchers: dict[AgentId, list[Callable[[], None]]] = {}
+        self._transfers: dict[str, Deferred[None]] = {}
+        self._stopped = False
+        counts.contacts_live.set_function(lambda: len(site.contacts))
+        counts.unsynced.set_function(lambda: len(self._output))
+
+    # ── life ────────────────────────────────────────────────────────────────────────────────────────────────────
+    def start(self) -> None:
+        """Take up what an earlier run left, then listen to switch and link, and beat."""
+        self._journal.on_rows(self._own_rows)
+        rows = self._journal.rows_of_live_contacts()
+        if rows:
+            log.info("found {count} rows of unfinished contacts in the journal", count=len(rows))
+        self._carry_out(self.site.recover(rows, self._clock.monotonic(), self._clock.wall()))
+        self._switch.start(self._reported)
+        if self._link is not None:
+            self._link.start(self._received, self._link_changed)
+        self._beat()
+
+    def stop(self) -> Deferred[None]:
+        """Let go, leaving calls as they are; fires when everything is closed."""
+        self._stopped = True
+        for timer in [*self._timers.values(), *([self._beat_timer] if self._beat_timer else [])]:
+            if timer.active():
+                timer.cancel()
+        self._timers.clear()
+        return Deferred.fromCoroutine(self._close())
+
+    async def _close(self) -> None:
+        closing = [self._switch.stop()]
+        if self._link is not None:
+            closing.append(self._link.stop())
+        await gatherResults(closing, consumeErrors=True)
+        if self._ledgers is not None:
+            await self._ledgers.stop()
+        await self._journal.stop()
+
+    # ── what the services need (services.city.City) ─────────────────────────────────────────────────────────────
+    def act(self, event: AgentEvent) -> None:
+        """Let an agent's event happen. Raises ``Refused``."""
+        self._advance(event)
+
+    def transfer(self, event: TransferAsked) -> Deferred[None]:
+        """As ``act``; fires when the anchor has taken the caller over."""
+        settled: Deferred[None] = Deferred()
+        self._transfers[event.request] = settled
+        try:
+            self._advance(event)
+        except Refused:
+            del self._transfers[event.request]
+            raise
+        return settled
+
+    def seat_view(self, agent: AgentId) -> SeatView | None:
+        """The agent's session now."""
+        return seat_view(self.site, agent, self._clock.monotonic())
+
+    def own_picture(self) -> CityPicture:
+        """What the others see of us."""
+        busy: dict[str, int] = {}
+        for contact in self.site.contacts.all():
+            attempt = contact.current
+            if attempt is not None and attempt.site is not None and not attempt.home:
+                busy[attempt.site] = busy.get(attempt.site, 0) + 1
+        return city_picture(self.site, busy, self._clock.monotonic())
+
+    def province(self) -> Mapping[CityId, tuple[CityPicture, float]]:
+        """Last picture of each other city, with its age in seconds."""
+        return self._pictures.pictures(self._clock.monotonic())
+
+    def watch(self, agent: AgentId, changed: Callable[[], None]) -> Callable[[], None]:
+        """Call ``changed`` after each change of the agent's session; the result ends it."""
+        self._watchers.setdefault(agent, []).append(changed)
+
+        def unwatch() -> None:
+            watchers = self._watchers.get(agent, [])
+            if changed in watchers:
+                watchers.remove(changed)
+            if not watchers:
+                self._watchers.pop(agent, None)
+
+        return unwatch
+
+    # ── in ──────────────────────────────────────────────────────────────────────────────────────────────────────
+    def _advance(self, event: Event) -> None:
+        self._carry_out(self.site.advance(event, self._clock.monotonic()))
+
+    def _reported(self, report: Report) -> None:
+        match report:
+            case SwitchUp(connections):
+                self.counts.switch_up.set(1)
+                log.info("the switch is there, with {count} connections", count=len(connections))
+            case SwitchDown(reason):
+                self.counts.switch_up.set(0)
+                log.warn("the switch is away: {reason}; seats are not assignable until it is back", reason=reason)
+            case _:
+                pass
+        self._advance(report)
+
+    def _link_changed(self, up: bool) -> None:
+        self.link_up = up
+        self.counts.link_up.set(up)
+        log.info("the link is up" if up else "the link is down; this city goes on by itself (B4)")
+        self._sender.want_full()
+        if self._ledgers is not None:
+            self._ledgers.link_changed(up)
+
+    def _received(self, envelope: Envelope) -> None:
+        if self._stopped:
+            return
+        if envelope.sender != self.site.rules.hub and CityId(envelope.sender) not in self.site.rules.peers:
+            self.counts.strangers.labels("unknown_sender").inc()
+            log.warn("refused a message of {sender}, which is no node of this province", sender=envelope.sender)
+            return
+        message = envelope.body
+        self.counts.messages.labels(envelope.sender, str(message.__struct_config__.tag)).inc()
+        match message:
+            case HubBeat():
+                self._hub_heard = self._clock.monotonic()
+                self._look_around()
+            case Beat():
+                self._picture(CityId(envelope.sender), envelope, message)
+            case FullPictureWanted():
+                self._sender.want_full()
+            case LedgerHello() | LedgerRows() | LedgerHeads() | LedgerAck():
+                if self._ledgers is not None:
+                    self._ledgers.heard(envelope)
+            case _ if isinstance(message, _FOR_THE_CORE):
+                self._advance(Heard(envelope.sender, message))
+            case _:
+                self.counts.strangers.labels("not_for_a_city").inc()
+
+    def _picture(self, city: CityId, envelope: Envelope, beat: Beat) -> None:
+        now = self._clock.monotonic()
+        if self._pictures.heard(city, envelope.lineage, beat, now=now) is Hearing.INCOMPLETE:
+            self._send(NodeId(city), FullPictureWanted(), Stream.PICTURE, self._beat_s)
+
+    def outcome(self, row: AnyRow) -> None:
+        """A row of another anchor has been applied: the outcome of an attempt that we served (O3)."""
+        self._advance(OutcomeApplied(row))
+
+    def _own_rows(self, rows: Sequence[Journalled]) -> None:
+        now = self._clock.wall()
+        for row in rows:
+            self.counts.row(row.row)
+            self.counts.sync_s.observe(max(0.0, now - row.wall))
+
+    # ── out ─────────────────────────────────────────────────────────────────────────────────────────────────────
+    def _carry_out(self, commands: list[Command]) -> None:
+        """Timers at once; everything else behind the journal (J1, O2)."""
+        rows: list[tuple[AnyRow, Sequence[NodeId]]] = []
+        effects: list[Effect] = []
+        for command in commands:
+            match command:
+                case StartTimer(key, after_s):
+                    self._drop_timer(key)
+                    self._timers[key] = self._clock.call_later(after_s, self._expired, key)
+                case StopTimer(key):
+                    self._drop_timer(key)
+                case Write(row, receivers):
+                    rows.append((row, (self.site.rules.hub, *receivers)))
+                case _:
+                    effects.append(self._effect(command))
+        self._output.put(rows, effects)
+
+    def _effect(self, command: Ask | AnswerSeat | Send | AgentShown | TransferSettled) -> Effect:
+        match command:
+            case Ask(request):
+                return partial(self._switch.request, request)
+            case AnswerSeat(extension):
+                return partial(self._switch.answer_seat, extension)
+            case Send(to, message, budget_s):
+                return partial(self._send, to, message, Stream.COMMAND, budget_s)
+            case AgentShown(agent):
+                return partial(self._show, agent)
+            case TransferSettled(request, problem):
+                return partial(self._settle, request, None if problem is None else Refused(problem, status=503))
+
+    def _send(self, to: NodeId, message: AnyMessage, stream: Stream, budget_s: float | None) -> None:
+        if self._post is not None:
+            self._post.send(to, message, stream, budget_s)
+
+    def _show(self, agent: AgentId) -> None:
+        for changed in list(self._watchers.get(agent, ())):
+            changed()
+
+    def _settle(self, request: str, refused: Refused | None) -> None:
+        settled = self._transfers.pop(request, None)
+        if settled is None:
+            return
+        if refused is None:
+            settled.callback(None)
+        else:
+            settled.errback(refused)
+
+    def _drop_timer(self, key: TimerKey) -> None:
+        timer = self._timers.pop(key, None)
+        if timer is not None and timer.active():
+            timer.cancel()
+
+    def _expired(self, key: TimerKey) -> None:
+        self._timers.pop(key, None)
+        self._advance(TimerExpired(key))
+
+    # ── beat ────────────────────────────────────────────────────────────────────────────────────────────────────
+    def _beat(self) -> None:
+        """Tell everybody how we are, and look whether the hub has fallen silent."""
+        self._beat_timer = self._clock.call_later(self._beat_s, self._beat)
+        if self._post is None:
+            return
+        picture = self.own_picture()
+        beat = self._sender.beat(picture, now=self._clock.monotonic(), wall=self._clock.wall())
+        self._send(EVERYONE, beat, Stream.PICTURE, self._beat_s * SILENT_AFTER_BEATS)
+        self._look_around()
+
+    def _look_around(self) -> None:
+        now = self._clock.monotonic()
+        hub = self._hub_heard is not None and now - self._hub_heard <= self._beat_s * SILENT_AFTER_BEATS
+        if hub != self.site.routing.hub_seen:
+            self.counts.hub_seen.set(hub)
+            log.info("the hub is heard" if hub else "the hub is silent; contacts are served at home (B3, B4)")
+            self._advance(ProvinceSeen(hub, self._pictures.seen(now)))

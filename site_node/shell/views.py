@@ -1,0 +1,125 @@
+"""What others may see of a city: an agent's own view, and the picture that everybody gets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from dataset.ids import AgentId
+from federation.core.envelope import AgentPicture, CityPicture, SkillPicture
+from federation.core.lease import Lease, LeaseState
+from site_node.core.agent import AgentSession, Presence
+from site_node.core.contacts import waited_s
+from site_node.core.serving import held_until
+from site_node.core.site import Site
+from site_node.services.city import CallView, SeatView
+
+_SHOWN_AS = {
+    LeaseState.RINGING: Presence.ALERTING,
+    LeaseState.TALKING: Presence.TALKING,
+    LeaseState.HELD: Presence.HELD,
+    LeaseState.CLEARING: Presence.WRAP_UP,
+    LeaseState.GONE: Presence.WRAP_UP,
+}
+
+
+def seat_view(site: Site, agent: AgentId, now: float) -> SeatView | None:
+    """The agent's session; None when not logged in."""
+    session = site.sessions.get(agent)
+    if session is None:
+        return None
+    leases = (site.serving.lease(which) for which in (session.lease, session.wrapping))
+    calls = tuple(
+        _call_view(site, session, lease, now)
+        for lease in leases
+        if lease is not None and lease.state is not LeaseState.GRANTED
+    )
+    return SeatView(
+        agent=agent,
+        name=session.name,
+        seat=session.seat,
+        can_answer=session.can_answer,
+        presence=session.presence,
+        reason=session.reason or session.then_not_ready,
+        since_s=now - session.since,
+        skills=session.skills,
+        calls=calls,
+        hub_seen=site.routing.hub_seen,
+        switch_up=site.sessions.switch_up,
+    )
+
+
+def _call_view(site: Site, session: AgentSession, lease: Lease, now: float) -> CallView:
+    held = held_until(lease, now)
+    ended = lease.ended_at if lease.ended_at is not None else now
+    talked = ended - lease.answered_at - held.held_s if lease.answered_at is not None else 0.0
+    wrapping = session.presence is Presence.WRAP_UP
+    context = lease.context
+    return CallView(
+        contact=lease.contact,
+        attempt=lease.attempt.n,
+        state=_SHOWN_AS[lease.state],
+        since_s=now - session.since,
+        anchor=lease.anchor,
+        received=lease.anchor != site.rules.city,
+        confirmed=lease.confirmed,
+        calling=context.calling,
+        door=context.door,
+        path=context.path,
+        service=context.service,
+        skill=context.skill,
+        waited_s=context.waited_s,
+        talk_s=max(0.0, talked),
+        hold_s=held.held_s,
+        notes=(*context.notes, *lease.notes),
+        handled_by=context.handled_by,
+        disposition=lease.disposition,
+        wrap_up_left_s=max(0.0, site.rules.wrap_up_s - (now - session.since)) if wrapping else None,
+    )
+
+
+def city_picture(site: Site, trunks_busy: dict[str, int], now: float) -> CityPicture:
+    """What the city tells everybody about itself."""
+    return CityPicture(
+        city=site.rules.city,
+        skills={skill.id: _skill_picture(site, skill.id, now) for skill in site.package.skills},
+        agents=tuple(_agent_pictures(site, now)),
+        contacts_live=len(site.contacts),
+        trunks_busy=trunks_busy,
+        switch_up=site.sessions.switch_up,
+        hub_seen=site.routing.hub_seen,
+    )
+
+
+def _skill_picture(site: Site, skill: str, now: float) -> SkillPicture:
+    known = next(one.id for one in site.package.skills if one.id == skill)
+    waiting = site.index.waiting(known)
+    oldest = site.index.oldest(known)
+    contact = site.contacts.get(oldest) if oldest is not None else None
+    return SkillPicture(
+        waiting=waiting,
+        oldest_wait_s=round(waited_s(contact, now), 1) if contact is not None else 0.0,
+        idle=site.index.idle_count(known),
+        staffed=site.sessions.staffed(known),
+        expected_wait_s=_rounded(site.routing.expected_wait_s(known, waiting)),
+    )
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 1)
+
+
+def _agent_pictures(site: Site, now: float) -> Iterable[AgentPicture]:
+    for session in site.sessions.all():
+        lease = site.serving.lease(session.lease or session.wrapping)
+        promised = session.presence is Presence.READY and not site.index.is_idle(session.agent)
+        yield AgentPicture(
+            agent=session.agent,
+            name=session.name,
+            # a ready agent whose slot is promised, or unverified, cannot be asked for: others should not count on it
+            state="reserved" if promised else session.presence,
+            reason=session.reason,
+            since_s=round(now - session.since, 1),
+            skills=session.skills,
+            seat=session.seat,
+            contact=lease.contact if lease is not None else None,
+        )

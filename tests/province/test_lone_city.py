@@ -1,0 +1,271 @@
+"""A city that stands alone (B5): the life of a contact, from birth to its one ending."""
+
+from __future__ import annotations
+
+import pytest
+
+from dataset import rows
+from dataset.errors import Refused
+from dataset.ids import ConnectionId
+from dataset.rows import Ending, Evidence, Left
+from site_node.core import events
+from tests.province.lone_city import LoneCity
+
+
+@pytest.fixture
+def lone() -> LoneCity:
+    return LoneCity()
+
+
+def ending(lone: LoneCity) -> rows.ContactEnded:
+    [ended] = lone.rows(rows.ContactEnded)
+    assert isinstance(ended, rows.ContactEnded)
+    return ended
+
+
+def test_an_idle_agent_at_home_answers_at_once(lone: LoneCity) -> None:
+    """An idle home agent wins at once; the agent finishes; one ending is on record."""
+    agent = lone.ready()
+    caller = lone.call()
+    assert lone.phone().ringing
+    assert lone.seat(agent).presence == "alerting"
+    lone.phone().answer()
+    lone.pass_s(1.0)
+    [call] = lone.seat(agent).calls
+    assert call.state == "talking"
+    assert call.confirmed
+    lone.pass_s(30.0)
+    lone.city.act(events.HangUpAsked(agent, call.contact))
+    lone.pass_s(1.0)
+    assert caller.over
+    assert lone.seat(agent).presence == "wrap_up"
+    lone.city.act(events.DispositionSet(agent, call.contact, "solved"))
+    lone.city.act(events.FinishAsked(agent, call.contact))
+    lone.pass_s(0.1)
+    assert lone.seat(agent).presence == "ready"
+    ended = ending(lone)
+    assert (ended.ending, ended.cause, ended.evidence) == (Ending.COMPLETED, "agent", Evidence.SEEN)
+    assert ended.talked_s == pytest.approx(31.0, abs=0.2)
+    [closed] = lone.rows(rows.SegmentClosed)
+    assert isinstance(closed, rows.SegmentClosed)
+    assert closed.disposition == "solved"
+    assert closed.talked_s == pytest.approx(31.0, abs=0.2)
+
+
+def test_the_caller_hangs_up_in_talk(lone: LoneCity) -> None:
+    """The customer's own hang-up ends an answered contact (O4)."""
+    agent = lone.ready()
+    caller = lone.call()
+    lone.phone().answer()
+    lone.pass_s(5.0)
+    caller.hang_up()
+    lone.pass_s(1.0)
+    assert ending(lone).ending is Ending.COMPLETED
+    assert lone.seat(agent).presence == "wrap_up"
+    lone.pass_s(20.0)
+    assert lone.seat(agent).presence == "ready"
+
+
+def test_nobody_answers_the_seat(lone: LoneCity) -> None:
+    """No answer: the agent is 示忙 with the reason, the caller is back at the front and goes to the next agent."""
+    first = lone.ready()
+    lone.pass_s(1.0)
+    lone.ready("1002", "8002")
+    lone.call()
+    lone.call(calling="13800000002")
+    assert lone.phone("8001").ringing
+    lone.pass_s(21.0)
+    assert lone.seat(first).presence == "not_ready"
+    assert lone.seat(first).reason == "no_answer"
+    assert not lone.phone("8001").ringing
+
+
+def test_a_caller_who_leaves_the_queue(lone: LoneCity) -> None:
+    """Leaving within the threshold is short, later abandoned."""
+    quick = lone.call()
+    quick.hang_up()
+    slow = lone.call(calling="13800000002")
+    lone.pass_s(30.0)
+    slow.hang_up()
+    lone.pass_s(1.0)
+    assert [row.how for row in lone.rows(rows.QueueLeft)] == [Left.SHORT, Left.ABANDONED]
+    assert [row.ending for row in lone.rows(rows.ContactEnded)] == [Ending.ABANDONED, Ending.ABANDONED]
+
+
+def test_a_phone_that_hangs_up_does_not_end_the_contact(lone: LoneCity) -> None:
+    """A BYE after a fault looks like normal clearing: only an explicit "finished" ends the contact (O4)."""
+    lone.ready()
+    caller = lone.call()
+    lone.phone().answer()
+    lone.pass_s(5.0)
+    second = lone.ready("1002", "8002")
+    lone.phone().hang_up()
+    lone.pass_s(1.0)
+    assert not caller.over
+    assert lone.phone("8002").ringing
+    lone.phone("8002").answer()
+    lone.pass_s(1.0)
+    assert lone.seat(second).presence == "talking"
+    assert [row.how for row in lone.rows(rows.QueueEntered)] == ["offered", "returned"]
+
+
+def test_the_menu_leads_by_keys(lone: LoneCity) -> None:
+    """A wrong key is named, the right one interrupts the prompt and leads to its branch."""
+    caller = lone.call("10000")
+    caller.press("9")
+    lone.pass_s(1.0)
+    caller.press("3")
+    lone.pass_s(1.0)
+    [chosen] = lone.rows(rows.MenuChosen)
+    assert isinstance(chosen, rows.MenuChosen)
+    assert (chosen.path, chosen.skill) == (("3",), "bill")
+
+
+def test_silence_in_the_menu_leads_to_the_general_queue(lone: LoneCity) -> None:
+    """A caller without a keypad still reaches a person."""
+    lone.call("10000")
+    lone.pass_s(120.0)
+    [chosen] = lone.rows(rows.MenuChosen)
+    assert isinstance(chosen, rows.MenuChosen)
+    assert chosen.skill == "general"
+
+
+def test_hold_and_retrieve_are_counted(lone: LoneCity) -> None:
+    """Hold is music for the caller and apart from talk in the segment."""
+    agent = lone.ready()
+    lone.call()
+    lone.phone().answer()
+    lone.pass_s(10.0)
+    contact = lone.seat(agent).calls[0].contact
+    lone.city.act(events.HoldAsked(agent, contact))
+    lone.pass_s(7.0)
+    assert lone.seat(agent).presence == "held"
+    lone.city.act(events.RetrieveAsked(agent, contact))
+    lone.pass_s(3.0)
+    lone.city.act(events.FinishAsked(agent, contact))
+    lone.pass_s(1.0)
+    [closed] = lone.rows(rows.SegmentClosed)
+    assert isinstance(closed, rows.SegmentClosed)
+    assert closed.held_s == pytest.approx(7.0, abs=0.1)
+    assert closed.talked_s == pytest.approx(13.0, abs=0.2)
+
+
+def test_wrong_state_is_refused_and_changes_nothing(lone: LoneCity) -> None:
+    """Bad input gets a clear refusal with a stable slug."""
+    agent = lone.ready()
+    lone.call()
+    contact = lone.seat(agent).calls[0].contact
+    with pytest.raises(Refused) as refused:
+        lone.city.act(events.HoldAsked(agent, contact))
+    assert refused.value.problems[0].slug == "wrong-state"
+    assert lone.seat(agent).presence == "alerting"
+
+
+def test_blind_transfer_to_another_skill(lone: LoneCity) -> None:
+    """Number, menu path, notes and contact id go along to the next agent."""
+    first = lone.ready()
+    second = lone.ready("1002", "8002", ("bill",))
+    lone.call()
+    lone.phone().answer()
+    lone.pass_s(5.0)
+    contact = lone.seat(first).calls[0].contact
+    lone.city.transfer(
+        events.TransferAsked(first, contact, "r1", to_skill="bill", note="wants the March bill")  # type: ignore[arg-type]
+    )
+    lone.pass_s(1.0)
+    assert lone.seat(first).presence == "wrap_up"
+    assert lone.phone("8002").ringing
+    lone.phone("8002").answer()
+    lone.pass_s(1.0)
+    [call] = lone.seat(second).calls
+    assert call.contact == contact
+    assert call.notes == (f"{first}: wants the March bill",)
+    assert call.handled_by == (first,)
+
+
+def test_a_transfer_that_nobody_takes_comes_back(lone: LoneCity) -> None:
+    """Nobody takes it in time: the caller is back with the first agent."""
+    first = lone.ready()
+    lone.call()
+    lone.phone().answer()
+    lone.pass_s(5.0)
+    contact = lone.seat(first).calls[0].contact
+    lone.city.transfer(events.TransferAsked(first, contact, "r1", to_skill="bill"))  # type: ignore[arg-type]
+    lone.pass_s(1.0)
+    lone.city.act(events.FinishAsked(first, contact))
+    lone.pass_s(31.0)
+    assert lone.phone("8001").ringing
+
+
+def test_a_restart_in_mid_call_keeps_the_call(lone: LoneCity) -> None:
+    """A site node is killed in mid-call: the audio stays, the call is adopted, one ending (O6)."""
+    agent = lone.ready()
+    caller = lone.call()
+    lone.phone().answer()
+    lone.pass_s(5.0)
+    contact = lone.seat(agent).calls[0].contact
+    lone.crash_and_restart()
+    assert not caller.over
+    assert lone.seat(agent).presence == "talking"
+    assert lone.seat(agent).calls[0].contact == contact
+    lone.pass_s(10.0)
+    caller.hang_up()
+    lone.pass_s(1.0)
+    ended = ending(lone)
+    assert (ended.contact, ended.ending) == (contact, Ending.COMPLETED)
+    assert ended.talked_s == pytest.approx(16.0, abs=0.5)
+
+
+def test_a_restart_while_callers_wait(lone: LoneCity) -> None:
+    """Callers in menu and queue go on; nobody is lost."""
+    waiting = lone.call()
+    choosing = lone.call("10000", "13800000002")
+    lone.crash_and_restart()
+    assert not waiting.over
+    assert not choosing.over
+    lone.ready()
+    lone.pass_s(1.0)
+    assert lone.phone().ringing
+    choosing.press("1")
+    lone.pass_s(1.0)
+    assert len(lone.rows(rows.MenuChosen)) == 2
+
+
+def test_a_caller_who_left_during_a_restart(lone: LoneCity) -> None:
+    """What is gone is ended once, as inferred (E2)."""
+    caller = lone.call()
+    lone.journal.crash()
+    lone.city.stop()
+    caller.hang_up()
+    lone.pass_s(1.0)
+    lone.start()
+    ended = ending(lone)
+    assert ended.evidence is Evidence.INFERRED
+
+
+def test_the_switch_dies_under_a_call(lone: LoneCity) -> None:
+    """Calls end with a reason, agents are freed, no ghosts (failure 6)."""
+    agent = lone.ready()
+    lone.call()
+    lone.phone().answer()
+    lone.pass_s(5.0)
+    lone.network.city(lone.city.city).fail()
+    lone.pass_s(1.0)
+    lone.network.city(lone.city.city).recover()
+    lone.pass_s(1.0)
+    assert ending(lone).ending is Ending.FAILED
+    lone.pass_s(20.0)
+    assert lone.seat(agent).presence == "ready"
+    lone.call(calling="13800000003")
+    assert lone.phone().ringing
+
+
+def test_the_tokens_and_ids_of_two_runs_differ(lone: LoneCity) -> None:
+    """Never reissued (A3): a lineage and a counter."""
+    lone.ready()
+    lone.call()
+    lone.crash_and_restart()
+    lone.call(calling="13800000002")
+    born = [row.contact for row in lone.rows(rows.ContactBorn)]
+    assert len(set(born)) == 2
+    assert all(isinstance(row.connection, str) and ConnectionId(row.connection) for row in lone.rows(rows.ContactBorn))
