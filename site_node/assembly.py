@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataset.ids import HUB, CityId, LineageId
 from dataset.packages import ServicePackage
 from federation.core.overflow import OverflowPolicy
+from federation.node.ledger_store import LedgerStore
 from federation.node.province import Province
 from federation.ports import Clock, Journal, Link
 from site_node.core.rules import Rules
 from site_node.core.site import Site
-from site_node.ports import Ledgers, Switch
+from site_node.ports import Switch
 from site_node.shell.counts import CityCounts
 from site_node.shell.running import RunningCity
 
@@ -53,10 +54,10 @@ def build_city(
     journal: Journal,
     switch: Switch,
     link: Link | None = None,
-    ledgers: Ledgers | None = None,
+    store: LedgerStore | None = None,
     counts: CityCounts | None = None,
 ) -> RunningCity:
-    """A city that is ready to ``start``. Without ``link`` it stands alone (B5)."""
+    """A city that is ready to ``start``. Without ``link`` and ``store`` it stands alone (B5)."""
     site = Site(rules_of(province, city, journal.lineage), package)
     return RunningCity(
         site=site,
@@ -64,7 +65,7 @@ def build_city(
         journal=journal,
         switch=switch,
         link=link,
-        ledgers=ledgers,
+        store=store,
         counts=counts if counts is not None else CityCounts(),
         beat_s=province.times.beat_s,
     )

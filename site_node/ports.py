@@ -8,7 +8,6 @@ from typing import Protocol
 
 from twisted.internet.defer import Deferred
 
-from federation.core.envelope import Envelope
 from site_node.core.telephony import Report, Request
 
 
@@ -43,16 +42,3 @@ class Switch(Protocol):
 
     def stop(self) -> Deferred[None]:
         """Let go of the switch, leaving its calls as they are; fires when nothing more will be reported."""
-
-
-class Ledgers(Protocol):
-    """Rows of record on their way: ours to hub and serving sites, other anchors' outcomes to us (S1, I3)."""
-
-    def heard(self, envelope: Envelope) -> None:
-        """Take in a message of the ledger stream."""
-
-    def link_changed(self, up: bool) -> None:
-        """The link came or went; with True the handshakes are repeated (J3)."""
-
-    def stop(self) -> Deferred[None]:
-        """Finish what is being written and close."""

@@ -78,10 +78,7 @@ class Wires:
         """Put an envelope on its way to one node, or to everybody else."""
         data = encode(envelope)
         sender = envelope.sender
-        if envelope.to == EVERYONE:
-            receivers = [node for node in self._links if node != sender]
-        else:
-            receivers = [envelope.to]
+        receivers = [node for node in self._links if node != sender] if envelope.to == EVERYONE else [envelope.to]
         key = (sender, envelope.stream)
         self.bytes_sent[key] = self.bytes_sent.get(key, 0) + len(data) * len(receivers)
         sent_at = self._clock.monotonic()

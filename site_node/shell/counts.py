@@ -41,6 +41,9 @@ class CityCounts:
         self.unsynced = Gauge(
             "yht_output_batches", "Decisions whose effects wait for the journal", registry=self.registry
         )
+        self.unacknowledged = Gauge(
+            "yht_outbox_rows", "Rows of record that hub or peers have not acknowledged", registry=self.registry
+        )
         self.sync_s = Histogram(
             "yht_journal_sync_seconds",
             "From a decision to its rows on disk",

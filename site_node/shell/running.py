@@ -33,6 +33,8 @@ from federation.core.envelope import (
     TransferWanted,
 )
 from federation.core.picture import SILENT_AFTER_BEATS, Hearing, PictureSender, ProvincePicture
+from federation.node.ledger_store import LedgerStore
+from federation.node.ledgers import Ledgers
 from federation.node.post import Post
 from federation.ports import Clock, Journal, Link, Timer
 from site_node.core.commands import (
@@ -50,7 +52,7 @@ from site_node.core.commands import (
 from site_node.core.events import AgentEvent, Heard, OutcomeApplied, ProvinceSeen, TimerExpired, TransferAsked
 from site_node.core.site import Event, Site
 from site_node.core.telephony import Report, SwitchDown, SwitchUp
-from site_node.ports import Ledgers, Switch
+from site_node.ports import Switch
 from site_node.services.city import SeatView
 from site_node.shell.counts import CityCounts
 from site_node.shell.output import Effect, Output
@@ -72,7 +74,7 @@ class RunningCity:
         journal: Journal,
         switch: Switch,
         link: Link | None,
-        ledgers: Ledgers | None,
+        store: LedgerStore | None,
         counts: CityCounts,
         beat_s: float,
     ) -> None:
@@ -84,8 +86,8 @@ class RunningCity:
         self._journal = journal
         self._switch = switch
         self._link = link
-        self._ledgers = ledgers
         self._post = Post(NodeId(self.city), site.rules.lineage, link) if link is not None else None
+        self._ledgers = Ledgers(journal, store, clock, self._report, self._applied) if store is not None else None
         self._output = Output(journal)
         self._timers: dict[TimerKey, Timer] = {}
         self._beat_s = beat_s
@@ -98,6 +100,7 @@ class RunningCity:
         self._stopped = False
         counts.contacts_live.set_function(lambda: len(site.contacts))
         counts.unsynced.set_function(lambda: len(self._output))
+        counts.unacknowledged.set_function(lambda: sum(self._ledgers.waiting().values()) if self._ledgers else 0)
 
     # ── life ────────────────────────────────────────────────────────────────────────────────────────────────────
     def start(self) -> None:
@@ -230,9 +233,13 @@ class RunningCity:
         if self._pictures.heard(city, envelope.lineage, beat, now=now) is Hearing.INCOMPLETE:
             self._send(NodeId(city), FullPictureWanted(), Stream.PICTURE, self._beat_s)
 
-    def outcome(self, row: AnyRow) -> None:
-        """A row of another anchor has been applied: the outcome of an attempt that we served (O3)."""
-        self._advance(OutcomeApplied(row))
+    def _applied(self, sender: NodeId, rows: Sequence[Journalled]) -> None:
+        """Rows of another anchor are on record: outcomes of attempts that we served (O3)."""
+        for row in rows:
+            self._advance(OutcomeApplied(row.row))
+
+    def _report(self, to: NodeId, message: AnyMessage) -> None:
+        self._send(to, message, Stream.LEDGER, None)
 
     def _own_rows(self, rows: Sequence[Journalled]) -> None:
         now = self._clock.wall()
