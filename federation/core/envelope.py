@@ -258,8 +258,9 @@ class LedgerRows(Message, frozen=True, kw_only=True, tag="ledger_rows"):
     session: str
     lineage: LineageId
     rows: tuple[LedgerRow, ...]
+    forgotten_from: int = 0
     forgotten_to: int = 0
-    """numbers up to here that are not in this message are no longer kept by the sender (J5)"""
+    """the numbers from … to, just before ``rows``, are no longer kept by the sender (J5); 0 = none are missing"""
 
 
 class LedgerAck(Message, frozen=True, kw_only=True, tag="ledger_ack"):
@@ -268,6 +269,8 @@ class LedgerAck(Message, frozen=True, kw_only=True, tag="ledger_ack"):
     session: str
     lineage: LineageId
     number: int
+    again_from: int = 0
+    """rows came that leave a gap before them: please send again from this number on; 0 = no gap"""
 
 
 AnyMessage = (
