@@ -97,13 +97,13 @@ def run(index: Indexed | LinearScan, rng: Random, seconds: float) -> float:
             skill = wanted[turn % 4096]
             contact = ContactId(f"0020-00000000-{turn:06x}")
             index.wait(contact, skill)
-            agent = index.agent_for(skill)
-            if agent is not None:
-                decide(contact, skill, agent)
+            found = index.agent_for(skill)
+            if found is not None:
+                decide(contact, skill, found)
                 index.leave(contact)
-                index.busy(agent)
+                index.busy(found)
                 place = freed[turn % 4096]
-                freed_agent, busy[place] = busy[place], agent
+                freed_agent, busy[place] = busy[place], found
                 index.idle(freed_agent, holds[freed_agent])
                 decided += 1
                 match = index.contact_for(freed_agent)

@@ -1,0 +1,68 @@
+"""Hub and three cities on one virtual clock; callers through the switches, agents through the services."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from random import Random
+
+from dataset.ids import HUB, AgentId, CityId, ContactId, NodeId, SkillId, agent_id
+from dataset.rows import AnyRow
+from federation.node.clock import VirtualClock
+from federation.node.province import load_province
+from simulation.province import SimulatedProvince
+from site_node.core import events
+from site_node.services.city import SeatView
+from site_node.switch.simulated.phones import Caller, SeatPhone
+
+PROVINCE = Path(__file__).parents[2] / "conf" / "province.toml"
+GUANGZHOU, SHENZHEN, FOSHAN = CityId("guangzhou"), CityId("shenzhen"), CityId("foshan")
+STAFF = {GUANGZHOU: "1001", SHENZHEN: "2001", FOSHAN: "3001"}
+
+
+class ThreeCities(SimulatedProvince):
+    """A started province with words for tests."""
+
+    def __init__(self, seed: int = 1) -> None:
+        province, package = load_province(PROVINCE)
+        self.time = VirtualClock(wall0=1_700_000_000.0)
+        super().__init__(province, package, self.time, Random(seed))
+        self.start()
+        self.pass_s(3.0)
+
+    def pass_s(self, seconds: float) -> None:
+        self.time.advance(seconds)
+
+    def agent(self, city: CityId, number: int = 0, skills: tuple[str, ...] = ("fault",)) -> AgentId:
+        """Log an agent in at the seat of the same number, and make it ready."""
+        agent = agent_id(str(int(STAFF[city]) + number), city)
+        seat = str(8001 + number)
+        self.network.add_seat(city, seat)
+        held = tuple(SkillId(skill) for skill in skills)
+        self.cities[city].act(events.LoggedIn(agent, f"agent {agent}", seat, held, can_answer=True))
+        self.cities[city].act(events.ReadyAsked(agent))
+        self.pass_s(1.5)
+        return agent
+
+    def phone(self, city: CityId, number: int = 0) -> SeatPhone:
+        return self.network.seat(city, str(8001 + number))
+
+    def call(self, city: CityId, door: str = "112", calling: str = "13800000001", wait_s: float = 2.0) -> Caller:
+        caller = self.network.call(city, door, calling)
+        self.pass_s(wait_s)
+        return caller
+
+    def seat(self, agent: AgentId) -> SeatView:
+        view = self.cities[CityId(agent.partition("@")[2])].seat_view(agent)
+        assert view is not None
+        return view
+
+    def contact(self, agent: AgentId) -> ContactId:
+        return self.seat(agent).calls[0].contact
+
+    def rows(self, node: str, kind: type) -> list[AnyRow]:
+        journal = self.journal(NodeId(node))
+        return [entry.row for entry in journal.rows_since(0.0) if isinstance(entry.row, kind)]
+
+    def ledger_rows(self, kind: type) -> list[AnyRow]:
+        """What the hub has on record."""
+        return [row.row for row, _ in self._disk(HUB).ledger.rows.values() if isinstance(row.row, kind)]
