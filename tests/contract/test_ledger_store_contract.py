@@ -1,0 +1,213 @@
+"""One contract for both forms of the ledger store: rows and cursor together, each row once, nothing unknown unnamed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from twisted.internet.defer import Deferred
+
+from dataset.errors import Refused
+from dataset.ids import CityId, LineageId, NodeId
+from dataset.rows import ROW_BYTES, ROW_FROM_BYTES, Journalled
+from federation.core.ledger import Batch, ReceivedEntry
+from federation.node.clock import VirtualClock
+from federation.node.ledger_store import (
+    Hole,
+    LedgerStore,
+    MemoryLedger,
+    MemoryLedgerStore,
+    ParkedRow,
+    SqliteLedgerStore,
+    Unknown,
+)
+from tests.harness.rows_of_record import C1, C2, C3, Writing, born, ended, entered
+from tests.harness.threads import ThreadCalls
+
+GZ, SZ = NodeId("guangzhou"), NodeId("shenzhen")
+A = LineageId("0000000a")
+
+
+class MemoryForm:
+    def __init__(self, _: Path) -> None:
+        self.clock = VirtualClock()
+        self.ledger = MemoryLedger()
+
+    def open(self) -> MemoryLedgerStore:
+        return MemoryLedgerStore(self.ledger, self.clock)
+
+    def wait(self, condition: Callable[[], bool]) -> None:
+        assert self.clock.run_until(condition, 20.0)
+
+    def close(self) -> None:
+        pass
+
+
+class SqliteForm:
+    def __init__(self, directory: Path) -> None:
+        self.path = directory / "ledger.sqlite"
+        self.calls = ThreadCalls()
+        self._open: list[SqliteLedgerStore] = []
+
+    def open(self) -> SqliteLedgerStore:
+        store = SqliteLedgerStore(self.path, self.calls)
+        self._open.append(store)
+        return store
+
+    def wait(self, condition: Callable[[], bool]) -> None:
+        self.calls.until(condition)
+
+    def close(self) -> None:
+        for store in self._open:
+            result(self, store.stop())
+
+
+Form = MemoryForm | SqliteForm
+
+
+@pytest.fixture(params=[MemoryForm, SqliteForm])
+def form(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Form]:
+    form: Form = request.param(tmp_path)
+    yield form
+    form.close()
+
+
+def result(form: Form, deferred: Deferred[Any]) -> Any:
+    got: list[Any] = []
+    deferred.addBoth(got.append)
+    form.wait(lambda: bool(got))
+    return got[0]
+
+
+def batch(rows: Sequence[Journalled | bytes], first: int = 1, *, sender: NodeId = GZ, of: LineageId = A) -> Batch:
+    entries = tuple(
+        ReceivedEntry(number, one, None)
+        if isinstance(one, bytes)
+        else ReceivedEntry(number, ROW_BYTES.encode(one), one)
+        for number, one in enumerate(rows, first)
+    )
+    return Batch(sender, of, entries, first + len(rows) - 1)
+
+
+def commit(form: Form, store: LedgerStore, what: Batch) -> list[Journalled]:
+    told: list[list[Journalled]] = []
+    store.commit(what, lambda rows: told.append(list(rows)))
+    assert told == [], "never from inside the call"
+    form.wait(lambda: bool(told))
+    return told[0]
+
+
+def test_rows_and_cursor_survive_together(form: Form) -> None:
+    """S1: the cursor is never ahead of the rows, nor behind them."""
+    store = form.open()
+    rows = Writing(GZ).write(born(C1), entered(C1), ended(C1))
+    assert commit(form, store, batch(rows)) == rows
+    assert store.heads(GZ) == {A: 3}
+    assert store.heads(SZ) == {}
+    result(form, store.stop())
+    again = form.open()
+    assert (again.heads(GZ), again.senders()) == ({A: 3}, [GZ])
+    assert result(form, again.rows_of_contact(C1)) == rows
+    assert result(form, again.all_rows()) == rows
+
+
+def test_relayed_row_is_on_record_once(form: Form) -> None:
+    """S3: a row that comes by another way too keeps its origin; the second moves a cursor and nothing else."""
+    store = form.open()
+    rows = Writing(GZ).write(born(C1), born(C2))
+    commit(form, store, batch(rows))
+    relayed = batch(rows[1:], sender=NodeId("hub-2"), of=LineageId("000000cc"))
+    assert commit(form, store, relayed) == []
+    assert store.heads(NodeId("hub-2")) == {LineageId("000000cc"): 1}
+    assert result(form, store.all_rows()) == rows
+    assert result(form, store.unknown()) == Unknown([], [])
+
+
+def test_same_origin_with_other_content_is_parked(form: Form) -> None:
+    """Two different rows can never share an origin; if they do, neither is silently dropped."""
+    store = form.open()
+    one, other = Writing(GZ).write(born(C1)), Writing(GZ).write(born(C2))
+    commit(form, store, batch(one))
+    assert commit(form, store, batch(other, first=2)) == []
+    (parked,) = result(form, store.unknown()).parked
+    assert (parked.number, parked.why, ROW_FROM_BYTES.decode(parked.data)) == (2, "differs", other[0])
+    assert store.unknown_count(GZ) == 1
+
+
+def test_unreadable_row_takes_its_slot_and_is_named(form: Form) -> None:
+    """S2."""
+    store = form.open()
+    rows = Writing(GZ).write(born(C1))
+    assert commit(form, store, batch([b"rubbish", *rows])) == rows
+    assert store.heads(GZ) == {A: 2}
+    assert result(form, store.unknown()).parked == [ParkedRow(GZ, A, 1, "unreadable", b"rubbish")]
+    assert (store.unknown_count(GZ), store.unknown_count(SZ)) == (1, 0)
+    result(form, store.stop())
+    assert form.open().unknown_count(GZ) == 1
+
+
+def test_row_parked_by_an_older_version_is_read_by_a_newer_one(form: Form) -> None:
+    """N and N-1: what was unknown yesterday settles itself after the upgrade."""
+    store = form.open()
+    (row,) = Writing(GZ).write(born(C1))
+    commit(form, store, batch([ROW_BYTES.encode(row)]))
+    assert result(form, store.all_rows()) == []
+    result(form, store.stop())
+    again = form.open()
+    assert result(form, again.all_rows()) == [row]
+    assert result(form, again.unknown()).parked == []
+    assert again.unknown_count(GZ) == 0
+
+
+def test_holes_are_named(form: Form) -> None:
+    """J5: numbers that nobody has any more count as unknown."""
+    store = form.open()
+    commit(form, store, Batch(GZ, A, (), 9, hole=(3, 9)))
+    assert result(form, store.unknown()).holes == [Hole(GZ, A, 3, 9)]
+    assert store.unknown_count(GZ) == 7
+
+
+def test_queries_by_time_and_birth(form: Form) -> None:
+    """What reports and screens ask for."""
+    store = form.open()
+    gz, sz = Writing(GZ), Writing(SZ, "0000000b")
+    early, late = gz.at(100.0, born(C1), entered(C1)), gz.at(300.0, born(C2))
+    commit(form, store, batch([*late, *early]))
+    commit(form, store, batch(sz.at(200.0, born(C3)), sender=SZ, of=LineageId("0000000b")))
+    assert result(form, store.rows_between(100.0, 200.0)) == early
+    assert result(form, store.latest_contacts(2)) == [C2, C3]
+    assert result(form, store.latest_contacts(5, CityId("guangzhou"))) == [C2, C1]
+
+
+def test_own_rows_are_kept_beside_received_ones(form: Form) -> None:
+    """The hub's decisions; given again at a restart, they are on record once."""
+    store = form.open()
+    rows = Writing("hub").write(born(C1))
+    told: list[list[Journalled]] = []
+    store.keep_own(rows, lambda fresh: told.append(list(fresh)))
+    store.keep_own(rows, lambda fresh: told.append(list(fresh)))
+    form.wait(lambda: len(told) == 2)
+    assert told == [rows, []]
+    assert (result(form, store.all_rows()), store.heads(NodeId("hub"))) == (rows, {})
+
+
+def test_crash_takes_rows_and_cursor_together(tmp_path: Path) -> None:
+    """What was being committed is asked for again."""
+    form = MemoryForm(tmp_path)
+    store = form.open()
+    store.commit(batch(Writing(GZ).write(born(C1))), lambda rows: pytest.fail("the process is dead"))
+    store.crash()
+    form.clock.advance(10.0)
+    assert (form.open().heads(GZ), form.ledger.rows) == ({}, {})
+
+
+def test_file_belongs_to_one_process(tmp_path: Path) -> None:
+    """As the journal's."""
+    form = SqliteForm(tmp_path)
+    form.open()
+    with pytest.raises(Refused) as refused:
+        form.open()
+    assert refused.value.problems[0].slug == "ledger-in-use"
+    form.close()
