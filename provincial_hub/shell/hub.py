@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
-from dataset.ids import EVERYONE, CityId, NodeId
+from dataset.ids import EVERYONE, HUB, CityId, NodeId
 from dataset.rows import Journalled
 from federation.core.envelope import (
+    AnyMessage,
     Beat,
     Close,
     Envelope,
@@ -24,6 +25,9 @@ from federation.core.envelope import (
     Taken,
 )
 from federation.core.picture import SILENT_AFTER_BEATS, Hearing, ProvincePicture
+from federation.node.ledger import ReceivedLedger
+from federation.node.ledger_store import LedgerStore
+from federation.node.post import TERM, Post
 from federation.ports import Clock, Journal, Link, Timer
 from provincial_hub.core.events import (
     BeatDue,
@@ -39,12 +43,13 @@ from provincial_hub.core.events import (
     TimerExpired,
 )
 from provincial_hub.core.province import Province
-from provincial_hub.ports import Ledger
 from provincial_hub.shell.counts import HubCounts
 from provincial_hub.shell.memory import Memory
-from provincial_hub.shell.post import Post
 
 log = Logger()
+
+HISTORY_S = 2 * 86_400.0
+"""how much of the record is folded at start, for screens; reports read what they need"""
 
 
 class RunningHub:
@@ -57,11 +62,11 @@ class RunningHub:
         clock: Clock,
         link: Link,
         journal: Journal,
-        ledger: Ledger,
+        store: LedgerStore,
         core: Province,
         memory: Memory,
         counts: HubCounts,
-        post: Post,
+        history_s: float = HISTORY_S,
     ) -> None:
         self.cities = tuple(cities)
         self.picture: ProvincePicture = core.picture
@@ -72,8 +77,16 @@ class RunningHub:
         self._clock = clock
         self._link = link
         self._journal = journal
-        self._ledger = ledger
-        self._post = post
+        self._store = store
+        self._history_s = history_s
+        self.term = TERM
+        self._post = Post(HUB, journal.lineage, link, term=self.term)
+        self.ledger = ReceivedLedger(store, self._say_ledger)
+        self._held: dict[CityId, tuple[Envelope, LedgerHello]] | None = {}
+        """hellos, in their envelopes, that came while the folds read what is on record; None afterwards"""
+        self._early: list[Journalled] = []
+        """own rows that were kept meanwhile"""
+        self._stopped = False
         self._beat_s = core.picture.beat_s
         self._beats = 0
         self._beat_timer: Timer | None = None
@@ -84,15 +97,37 @@ class RunningHub:
         counts.read_open_attempts(core.open_attempts, core.waiting)
 
     # ── life ────────────────────────────────────────────────────────────────────────────────────────────────────────
-    def start(self) -> None:
-        """Listen and beat. The folds go on with every row from here on; those before come by ``memory.read``."""
+    def start(self) -> Deferred[None]:
+        """Route and beat at once; take in rows of record once those on disk are folded, when the result fires."""
         self._journal.on_rows(self._own_rows)
-        self._ledger.on_rows(self._city_rows)
+        self.ledger.on_rows(self._city_rows)
         self._link.start(self._received, self._link_changed)
         self._beat()
+        return Deferred.fromCoroutine(self._read_record())
+
+    async def _read_record(self) -> None:
+        """Fold what is on record, own rows that a crash kept from the ledger included; then answer the cities."""
+        since = self._clock.wall() - self._history_s
+        kept: Deferred[Sequence[Journalled]] = Deferred()
+        self._store.keep_own(self._journal.rows_since(since), kept.callback)
+        await kept
+        rows = await self.ledger.rows_since(since)
+        if self._stopped:
+            return
+        now = self._clock.monotonic()
+        known = {(row.lineage, row.sequence) for row in rows}
+        early = [row for row in self._early if (row.lineage, row.sequence) not in known]
+        for row in sorted([*rows, *early], key=lambda row: row.wall):
+            self.memory.apply(row, now=now)
+        log.info("{count} rows of the last {hours:.0f} h are read", count=len(rows), hours=self._history_s / 3600)
+        held, self._held = self._held or {}, None
+        for envelope, hello in held.values():
+            self.ledger.heard(envelope, hello)
+        self._tell()
 
     def stop(self) -> Deferred[None]:
         """Fall silent; fires when link, ledger and journal are closed."""
+        self._stopped = True
         for timer in [*self._timers.values(), *([self._beat_timer] if self._beat_timer else [])]:
             if timer.active():
                 timer.cancel()
@@ -102,7 +137,21 @@ class RunningHub:
 
     async def _close(self) -> None:
         await self._link.stop()
-        await gatherResults([self._ledger.stop(), self._journal.stop()], consumeErrors=True)
+        await self._journal.stop()
+        await self.ledger.stop()
+
+    def health(self) -> Mapping[str, object]:
+        """``GET /health``: whether the hub can do its work, and which cities it hears."""
+        seen = self.picture.seen(self._clock.monotonic())
+        return {
+            "node": HUB,
+            "link": self.link_up,
+            "record_read": self._held is None,
+            "term": self.term,
+            "cities": {city: city in seen for city in self.cities},
+            "open_attempts": self.core.open_attempts(),
+            "waiting": self.core.waiting(),
+        }
 
     def watch(self, changed: Callable[[], None]) -> Callable[[], None]:
         """Call ``changed`` after anything that a screen could show; the result ends it."""
@@ -137,7 +186,7 @@ class RunningHub:
                 self._count_answer(city, message)
                 self._advance(Heard(city, message))
             case LedgerHello() | LedgerRows():
-                self._ledger.heard(envelope, message)
+                self._ledger_message(city, envelope, message)
             case _:
                 self.counts.strangers.labels("not_for_a_hub").inc()
 
@@ -156,6 +205,15 @@ class RunningHub:
         elif isinstance(message, NotGranted):
             self.counts.answers.labels(city, message.reason).inc()
 
+    def _ledger_message(self, city: CityId, envelope: Envelope, message: LedgerHello | LedgerRows) -> None:
+        if self._held is None:
+            self.ledger.heard(envelope, message)
+        elif isinstance(message, LedgerHello):
+            self._held[city] = (envelope, message)  # rows need a session, and none is open yet
+
+    def _say_ledger(self, to: NodeId, message: AnyMessage) -> None:
+        self._post.send(to, message, Stream.LEDGER)
+
     def _city_rows(self, rows: Sequence[Journalled]) -> None:
         now = self._clock.monotonic()
         for row in rows:
@@ -164,6 +222,13 @@ class RunningHub:
         self._tell()
 
     def _own_rows(self, rows: Sequence[Journalled]) -> None:
+        if not self._stopped:
+            self._store.keep_own(rows, self._own_rows_kept)
+
+    def _own_rows_kept(self, rows: Sequence[Journalled]) -> None:
+        if self._held is not None:
+            self._early += rows
+            return
         now = self._clock.monotonic()
         for row in rows:
             self.memory.apply(row, now=now)
@@ -221,7 +286,7 @@ class RunningHub:
             self.counts.city_seen.labels(city).set(city in seen)
             self.counts.picture_age.labels(city).set(known.age_s)
             self.counts.clock_offset.labels(city).set(known.clock_offset_s)
-            self.counts.unknown_rows.labels(city).set(self._ledger.unknown_rows(city))
+            self.counts.unknown_rows.labels(city).set(self.ledger.unknown_rows(city))
         for city in sorted(self._seen - seen):
             log.warn("{city} is silent; it is out of routing until it is heard again (B6)", city=city)
         for city in sorted(seen - self._seen):

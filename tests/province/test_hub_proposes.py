@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import pytest
 from twisted.internet.defer import Deferred, succeed
 
 from dataset.ids import EVERYONE, HUB, AgentId, CityId, ContactId, LineageId, NodeId, SkillId, Token
-from dataset.rows import Decision, Journalled
+from dataset.rows import ContactBorn, Decision
 from federation.core.envelope import (
     AgentPicture,
     AnyMessage,
@@ -18,8 +18,8 @@ from federation.core.envelope import (
     FullPictureWanted,
     Granted,
     HubBeat,
-    LedgerHello,
-    LedgerRows,
+    LedgerAck,
+    LedgerHeads,
     NoProposal,
     Open,
     Propose,
@@ -35,6 +35,7 @@ from federation.node.clock import VirtualClock
 from federation.node.journal import JournalSettings
 from federation.node.journal_memory import MemoryDisk, MemoryJournal
 from federation.node.ledger_store import MemoryLedger, MemoryLedgerStore
+from federation.node.outbox import Outbox
 from provincial_hub.core.province import Province
 from provincial_hub.shell.counts import HubCounts
 from provincial_hub.shell.hub import RunningHub
@@ -51,6 +52,7 @@ class Wire:
     def __init__(self, clock: VirtualClock) -> None:
         self.clock = clock
         self.sent: list[Envelope] = []
+        self.ledger_to: dict[str, Callable[[LedgerHeads | LedgerAck], None]] = {}
         self.received: Callable[[Envelope], None] = lambda envelope: None
         self.changed: Callable[[bool], None] = lambda up: None
 
@@ -59,11 +61,17 @@ class Wire:
         changed(True)
 
     def send(self, envelope: Envelope) -> None:
-        self.clock.call_later(0.02, lambda: self.sent.append(decode(encode(envelope))))
+        self.clock.call_later(0.02, self._deliver, envelope)
 
     def stop(self) -> Deferred[None]:
         self.received = lambda envelope: None
         return succeed(None)
+
+    def _deliver(self, envelope: Envelope) -> None:
+        self.sent.append(decode(encode(envelope)))
+        hear = self.ledger_to.get(envelope.to)
+        if hear is not None and isinstance(envelope.body, LedgerHeads | LedgerAck):
+            hear(envelope.body)
 
     def messages(self, to: NodeId) -> list[AnyMessage]:
         return [one.body for one in self.sent if one.to == to]
@@ -75,22 +83,28 @@ class Scene:
         self.wire = Wire(self.clock)
         self.ledger = MemoryLedger()
         self.disk = MemoryDisk()
-        settings = JournalSettings(node=HUB, boot="boot", new_lineage=lambda: LineageId("0000000f"))
-        journal = MemoryJournal(self.disk, settings, self.clock)
-        picture = ProvincePicture(beat_s=1.0)
         self.counts = HubCounts()
-        self.hub = RunningHub(
+        self.sender = PictureSender()
+        self.runs = 0
+        self.hub = self.next_hub()
+
+    def next_hub(self) -> RunningHub:
+        """Start the hub's process (again) on the disks it has."""
+        self.runs += 1
+        settings = JournalSettings(node=HUB, boot="boot", new_lineage=lambda: LineageId(f"000000f{self.runs}"))
+        self.counts = HubCounts()
+        hub = RunningHub(
             cities=(SHENZHEN, FOSHAN),
             clock=self.clock,
             link=self.wire,
-            journal=journal,
+            journal=MemoryJournal(self.disk, settings, self.clock),
             store=MemoryLedgerStore(self.ledger, self.clock),
-            core=Province(picture, OverflowPolicy(), proposal_s=2.0),
+            core=Province(ProvincePicture(beat_s=1.0), OverflowPolicy(), proposal_s=2.0),
             memory=Memory(),
             counts=self.counts,
         )
-        self.sender = PictureSender()
-        self.hub.start()
+        hub.start()
+        return hub
 
     def say(self, city: str, message: AnyMessage, stream: Stream = Stream.COMMAND) -> None:
         envelope = Envelope(sender=NodeId(city), to=NodeId(HUB), stream=stream, lineage=RUN, sequence=1, body=message)
@@ -212,10 +226,40 @@ def test_strangers_are_not_listened_to(scene: Scene) -> None:
     assert scene.metric("yht_hub_messages_refused_total", reason="not_for_a_hub") == 1.0
 
 
-def test_ledger_messages_go_to_the_ledger(scene: Scene) -> None:
-    hello = LedgerHello(session="00000001-000001", lineage=RUN, head=3)
-    scene.say("foshan", hello, Stream.LEDGER)
-    assert scene.ledger.heard_messages == [hello]
+def test_rows_of_a_city_are_applied_once_and_acknowledged_end_to_end(scene: Scene) -> None:
+    """Whatever is said twice: the contact is known, the city's outbox is empty, the ledger holds each row once."""
+    settings = JournalSettings(node=NodeId("foshan"), boot="b", new_lineage=lambda: RUN)
+    journal = MemoryJournal(MemoryDisk(), settings, scene.clock)
+
+    def twice(to: NodeId, message: AnyMessage) -> None:
+        scene.say("foshan", message, Stream.LEDGER)
+        scene.say("foshan", message, Stream.LEDGER)
+
+    outbox = Outbox(journal, scene.clock, twice)
+    scene.wire.ledger_to["foshan"] = lambda message: outbox.heard(NodeId(HUB), message)
+    outbox.link_changed(True)
+    born = ContactBorn(contact=C, city=FOSHAN, channel="voice", door="10000", calling="", connection="c", package="p@1")
+    journal.append([(born, (HUB,))], lambda: None)
+    scene.clock.advance(2.0)
+    assert outbox.waiting() == {HUB: 0}
+    contact = scene.hub.memory.contacts.get(C)
+    assert contact is not None
+    assert (contact.city, contact.state) == (FOSHAN, "menu")
+    assert [row.row for row, _ in scene.ledger.rows.values() if row.node == "foshan"][1:] == [born]
+    assert scene.metric("yht_hub_rows_total", city="foshan") == 2.0
+
+
+def test_a_restarted_hub_knows_contacts_and_its_own_decisions(scene: Scene) -> None:
+    """From its ledger; also a decision that its journal has and the ledger has not."""
+    scene.beat("talking")
+    scene.open()
+    scene.clock.advance(1.0)
+    scene.hub.stop()
+    scene.clock.advance(1.0)
+    scene.ledger.rows = {key: kept for key, kept in scene.ledger.rows.items() if not isinstance(kept[0].row, Decision)}
+    again = scene.next_hub()
+    scene.clock.advance(1.0)
+    assert [row.row.why for row in again.memory.decisions(C) if isinstance(row.row, Decision)] == ["nobody_idle"]
 
 
 def test_a_screen_hears_of_changes_until_it_goes(scene: Scene) -> None:
