@@ -1,0 +1,54 @@
+import type { Problem } from './shapes'
+
+/** A refusal by a node, or the lack of an answer, as something that can be thrown and shown in either language. */
+export class Refused extends Error {
+  readonly problem: Problem
+  readonly status: number
+
+  constructor(problem: Problem, status = 0) {
+    super(`[${problem.slug}] ${problem.en}`)
+    this.problem = problem
+    this.status = status
+    this.name = 'Refused'
+  }
+}
+
+export const UNREACHABLE: Problem = {
+  slug: 'unreachable',
+  zh: '连接不上服务器，请稍候再试',
+  en: 'The server cannot be reached; try again in a moment',
+}
+
+export const DISCONNECTED: Problem = {
+  slug: 'disconnected',
+  zh: '连接已断开，操作没有确认；重新连上后请核对状态',
+  en: 'The connection broke before this was confirmed; check the state once it is back',
+}
+
+export const NO_ANSWER: Problem = {
+  slug: 'no-answer',
+  zh: '服务器没有及时答复，操作是否生效以屏幕状态为准',
+  en: 'The server did not answer in time; the state on the screen tells whether it took effect',
+}
+
+const UNREADABLE: Problem = {
+  slug: 'unreadable-answer',
+  zh: '服务器的答复无法识别',
+  en: 'The server sent an answer that cannot be read',
+}
+
+/** What `thrown` says to a person. Anything that is not a refusal is a fault of the screens and is thrown on. */
+export function problemOf(thrown: unknown): Problem {
+  if (thrown instanceof Refused) return thrown.problem
+  throw thrown
+}
+
+function isProblem(value: unknown): value is Problem {
+  return typeof value === 'object' && value !== null && 'slug' in value && 'zh' in value && 'en' in value
+}
+
+/** The problem inside a node's answer, wherever the answer carries it. */
+export function problemIn(body: unknown): Problem {
+  if (typeof body === 'object' && body !== null && 'problem' in body && isProblem(body.problem)) return body.problem
+  return UNREADABLE
+}

@@ -1,0 +1,250 @@
+/** What travels between the screens and the nodes: `docs/agent-api.md` and `docs/console-api.md` as types.
+ *  Durations are in seconds at the moment of sending; moments are UTC seconds since the epoch. */
+
+/** A refusal, in both languages. `place` names the field at fault. */
+export interface Problem {
+  slug: string
+  zh: string
+  en: string
+  place?: string
+}
+
+/** Something that carries its own name in both languages. */
+export interface Named {
+  zh: string
+  en: string
+}
+
+// ── where the nodes are, and the demo's logins ──────────────────────────────────────────────────────────────────────
+export interface CityPlace {
+  city: string
+  name: string
+  name_en: string
+  base: string
+}
+
+export interface Nodes {
+  hub: string | null
+  cities: CityPlace[]
+}
+
+export interface DemoLogin {
+  kind: 'province' | 'agent'
+  user: string
+  password: string
+  city?: string | null
+  base: string
+  seat?: string | null
+  name: string
+}
+
+export interface Demo {
+  demo: boolean
+  logins: DemoLogin[]
+  speed: number
+}
+
+export interface LoggedIn {
+  token: string
+  agent?: string
+  name: string
+  roles: string[]
+  city?: string
+  seat?: string
+}
+
+// ── a seat ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+export type CallState = 'alerting' | 'talking' | 'held' | 'wrap_up'
+export type Presence = 'offline' | 'not_ready' | 'ready' | CallState
+
+export interface Note {
+  by: string
+  text: string
+}
+
+export interface Disposition extends Named {
+  code: string
+}
+
+export interface Call {
+  contact: string
+  attempt: number
+  state: CallState
+  since_s: number
+  anchor: string
+  received: boolean
+  confirmed: boolean
+  calling: string
+  door: string
+  path: string[]
+  service: string
+  skill: string
+  waited_s: number
+  talk_s: number
+  hold_s: number
+  notes: Note[]
+  handled_by: string[]
+  disposition: string
+  dispositions: Disposition[]
+  wrap_up_left_s: number | null
+}
+
+export interface SeatState {
+  agent: string
+  name: string
+  city: string
+  seat: string
+  can_answer: boolean
+  roles: string[]
+  presence: Presence
+  reason: string
+  since_s: number
+  skills: string[]
+  reasons: string[]
+  wrap_up_s: number
+  island: { hub: boolean; switch: boolean }
+  calls: Call[]
+}
+
+export interface SkillTarget extends Named {
+  skill: string
+  expected_wait_s: number | null
+  idle: number
+}
+
+export interface AgentTarget {
+  agent: string
+  name: string
+  city: string
+  presence: Presence
+  since_s: number
+  age_s: number
+  skills: string[]
+}
+
+export interface Targets {
+  skills: SkillTarget[]
+  agents: AgentTarget[]
+}
+
+export type SeatPush =
+  | { push: 'state'; state: SeatState }
+  | { push: 'taken_over' }
+  | { push: 'logged_out'; reason: string }
+
+// ── the province ────────────────────────────────────────────────────────────────────────────────────────────────────
+export interface SkillPicture extends Named {
+  skill: string
+  waiting: number
+  oldest_wait_s: number
+  idle: number
+  staffed: number
+  /** null: nobody is staffed */
+  expected_wait_s: number | null
+}
+
+export interface AgentPicture {
+  agent: string
+  name: string
+  state: Presence
+  reason: string
+  since_s: number
+  skills: string[]
+  seat: string
+  contact: string | null
+}
+
+export interface Today {
+  offered: number
+  answered_here: number
+  sent_out: number
+  received: number
+  abandoned: number
+  short: number
+  within_target: number
+  returned?: number
+  moved?: number
+  closed?: number
+  failed?: number
+}
+
+export interface CityPicture {
+  city: string
+  name: string
+  name_en: string
+  x: number
+  y: number
+  seen: boolean
+  age_s: number | null
+  missing_since: number | null
+  switch_up: boolean
+  contacts_live: number
+  /** share answered within the target time; null: nothing counted yet */
+  service_level: number | null
+  base: string
+  skills: SkillPicture[]
+  agents: AgentPicture[]
+  today: Today
+}
+
+export interface Flow {
+  from: string
+  to: string
+  up: number
+  last_15_min: number
+}
+
+export interface ContactSummary {
+  contact: string
+  city: string
+  calling: string
+  service: string
+  state: string
+  serving: string | null
+  agent: string | null
+  born: number
+  waited_s: number | null
+  talked_s: number | null
+  ending: string | null
+  route: string[]
+}
+
+export interface Province {
+  at: number
+  term: number
+  speed: number
+  cities: CityPicture[]
+  flows: Flow[]
+  latest: ContactSummary[]
+}
+
+export type ProvincePush =
+  | { push: 'province'; province: Province }
+  | { push: 'taken_over' }
+  | { push: 'logged_out'; reason: string }
+
+/** A row of record (`dataset/rows.py`): its fields, and when and where it was written. */
+export interface ContactRow {
+  kind: string
+  wall: number
+  node: string
+  [field: string]: unknown
+}
+
+export type Known = Record<string, number | string>
+
+export interface DecisionRow extends ContactRow {
+  n: number
+  by: string
+  choice: string
+  site?: string | null
+  agent?: string | null
+  why: string
+  known: Known
+}
+
+export interface ContactWay {
+  contact: ContactSummary
+  rows: ContactRow[]
+  decisions: DecisionRow[]
+}
