@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.web.resource import Resource
+
 from dataset.ids import HUB, CityId, LineageId
 from dataset.packages import ServicePackage
 from federation.core.overflow import OverflowPolicy
+from federation.node.http import Json, NodeResource, NodeWeb
 from federation.node.ledger_store import LedgerStore
+from federation.node.login import Logins
+from federation.node.origin import OriginRule
 from federation.node.province import Province
 from federation.ports import Clock, Journal, Link
 from site_node.core.rules import Rules
 from site_node.core.site import Site
-from site_node.ports import Switch
+from site_node.desktop.city_door import CityDoor, city_door
+from site_node.ports import Capability, Switch
+from site_node.services.seats import SeatRules, SeatSettings
 from site_node.shell.counts import CityCounts
 from site_node.shell.running import RunningCity
 
@@ -45,6 +58,50 @@ def rules_of(province: Province, city: CityId, lineage: LineageId) -> Rules:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class City:
+    """A city and its door; ``running`` alone is enough where nobody logs in."""
+
+    running: RunningCity
+    desk: CityDoor
+
+    def start(self) -> None:
+        """Take up what an earlier run left; then listen to switch, link and desktops."""
+        self.running.start()
+
+    def stop(self) -> Deferred[None]:
+        """Let desktops go, fall silent, close the disks; calls stay as they are. Fires when that is done."""
+        self.desk.stop()
+        return self.running.stop()
+
+    def health(self) -> Mapping[str, object]:
+        """``GET /health``."""
+        return self.running.health()
+
+    def resource(
+        self,
+        reactor: IReactorTime,
+        *,
+        base: str = "",
+        origins: OriginRule | None = None,
+        screens: Path | None = None,
+        nodes: Json | None = None,
+    ) -> Resource:
+        """The city's web: ``api/v1``, ``metrics``, ``health`` and the screens, to be mounted at ``base``."""
+        return NodeResource(
+            NodeWeb(
+                door=self.desk.door,
+                reactor=reactor,
+                base=base,
+                origins=origins or OriginRule(),
+                screens=screens,
+                registry=self.running.counts.registry,
+                health=self.health,
+                nodes=nodes,
+            )
+        )
+
+
 def build_city(
     *,
     city: CityId,
@@ -53,14 +110,20 @@ def build_city(
     clock: Clock,
     journal: Journal,
     switch: Switch,
+    logins: Logins,
     link: Link | None = None,
     store: LedgerStore | None = None,
+    people_clock: Clock | None = None,
+    seats: SeatSettings | None = None,
     counts: CityCounts | None = None,
-) -> RunningCity:
-    """A city that is ready to ``start``. Without ``link`` and ``store`` it stands alone (B5)."""
-    site = Site(rules_of(province, city, journal.lineage), package)
-    return RunningCity(
-        site=site,
+) -> City:
+    """A city that is ready to ``start``. Without ``link`` and ``store`` it stands alone (B5).
+
+    ``people_clock`` is the time of those who look (``clock`` when left out), which is not the city's own where the
+    simulated world runs faster than real.
+    """
+    running = RunningCity(
+        site=Site(rules_of(province, city, journal.lineage), package),
         clock=clock,
         journal=journal,
         switch=switch,
@@ -69,3 +132,14 @@ def build_city(
         counts=counts if counts is not None else CityCounts(),
         beat_s=province.times.beat_s,
     )
+    roster = {record.agent: record for record in province.agents_of(city, package)}
+    by_command = Capability.SEAT_ANSWER in switch.capabilities
+    rules = SeatRules(
+        package=package,
+        roster=roster,
+        can_answer=lambda _: by_command,
+        seats=frozenset(record.seat for record in roster.values()),
+        settings=seats or SeatSettings(),
+    )
+    people = people_clock if people_clock is not None else clock
+    return City(running, city_door(running, logins, people, rules, province.queue.wrap_up_s))

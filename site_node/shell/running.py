@@ -52,11 +52,10 @@ from site_node.core.commands import (
 from site_node.core.events import AgentEvent, Heard, OutcomeApplied, ProvinceSeen, TimerExpired, TransferAsked
 from site_node.core.site import Event, Site
 from site_node.core.telephony import Report, SwitchDown, SwitchUp
+from site_node.core.views import SeatView, city_picture, seat_view
 from site_node.ports import Switch
-from site_node.services.city import SeatView
 from site_node.shell.counts import CityCounts
 from site_node.shell.output import Effect, Output
-from site_node.shell.views import city_picture, seat_view
 
 log = Logger()
 
@@ -132,6 +131,19 @@ class RunningCity:
         if self._ledgers is not None:
             await self._ledgers.stop()
         await self._journal.stop()
+
+    def health(self) -> Mapping[str, object]:
+        """What a watchdog or an operator asks first."""
+        return {
+            "node": self.city,
+            "lineage": self.site.rules.lineage,
+            "link": self.link_up,
+            "hub_seen": self.site.routing.hub_seen,
+            "switch_up": self.site.sessions.switch_up,
+            "contacts_live": len(self.site.contacts),
+            "agents": len(self.site.sessions.all()),
+            "rows_waiting": dict(self._ledgers.waiting()) if self._ledgers is not None else {},
+        }
 
     # ── what the services need (services.city.City) ─────────────────────────────────────────────────────────────
     def act(self, event: AgentEvent) -> None:

@@ -3,15 +3,60 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
-from dataset.ids import AgentId
+from dataset.ids import AgentId, CityId, ContactId, SkillId
 from federation.core.envelope import AgentPicture, CityPicture, SkillPicture
 from federation.core.lease import Lease, LeaseState
 from site_node.core.agent import AgentSession, Presence
 from site_node.core.contacts import waited_s
 from site_node.core.serving import held_until
 from site_node.core.site import Site
-from site_node.services.city import CallView, SeatView
+
+
+@dataclass(frozen=True, slots=True)
+class CallView:
+    """One contact at a seat, as ``docs/agent-api.md`` shows it; durations in seconds at the moment of asking."""
+
+    contact: ContactId
+    attempt: int
+    state: str
+    since_s: float
+    anchor: CityId
+    received: bool
+    confirmed: bool
+    calling: str
+    """unmasked; services mask it"""
+    door: str
+    path: tuple[str, ...]
+    service: str
+    skill: SkillId
+    waited_s: float
+    talk_s: float
+    hold_s: float
+    notes: tuple[str, ...]
+    """``1001@guangzhou: text``"""
+    handled_by: tuple[AgentId, ...]
+    disposition: str
+    wrap_up_left_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class SeatView:
+    """One agent session."""
+
+    agent: AgentId
+    name: str
+    seat: str
+    can_answer: bool
+    presence: str
+    reason: str
+    since_s: float
+    skills: tuple[SkillId, ...]
+    calls: tuple[CallView, ...]
+    hub_seen: bool
+    switch_up: bool
+
 
 _SHOWN_AS = {
     LeaseState.RINGING: Presence.ALERTING,
