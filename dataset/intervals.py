@@ -1,0 +1,352 @@
+"""15-minute intervals as a fold of rows: the same rows in any order give the same bytes (I6, I7).
+
+What happened is counted at the row that caused it, in the interval of that row's own wall time, which was fixed when
+it was journalled. ``opening`` and ``closing`` are not counted but derived from the places that the rows leave open, so
+a row that is missing, or one too many, shows as a sum that does not hold. Each row must be given once (I3).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import msgspec
+
+from dataset.ids import CityId, ContactId, LineageId
+from dataset.lineages import Lineages
+from dataset.measures import (
+    INTERVAL_S,
+    Histogram,
+    Interval,
+    QueueKey,
+    bucket_of,
+    histogram,
+    milliseconds,
+)
+from dataset.rows import (
+    AttemptAnswered,
+    ContactEnded,
+    Journalled,
+    Left,
+    QueueEntered,
+    QueueLeft,
+    SegmentClosed,
+    SegmentConfirmed,
+    SegmentOpened,
+    SegmentVoided,
+)
+
+Slot = tuple[QueueKey, int]
+"""a queue, and the start of an interval"""
+
+
+def start_of(wall: float) -> int:
+    """Start of the interval that ``wall`` falls into, UTC seconds."""
+    return int(wall // INTERVAL_S) * INTERVAL_S
+
+
+# ── counts ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+class _Durations:
+    """A histogram being counted; durations may be taken back."""
+
+    __slots__ = ("counts", "total_ms")
+
+    def __init__(self) -> None:
+        self.counts: dict[int, int] = {}
+        self.total_ms = 0
+
+    def add(self, ms: int, sign: int) -> None:
+        bucket = bucket_of(ms)
+        self.counts[bucket] = self.counts.get(bucket, 0) + sign
+        self.total_ms += sign * ms
+
+    def done(self) -> Histogram:
+        return histogram(self.counts, self.total_ms)
+
+
+class _Counts:
+    """One slot being counted."""
+
+    __slots__ = ("durations", "numbers")
+
+    def __init__(self) -> None:
+        self.numbers: Counter[str] = Counter()
+        self.durations: dict[str, _Durations] = {}
+
+    def time(self, name: str, ms: int, sign: int = 1) -> None:
+        self.durations.setdefault(name, _Durations()).add(ms, sign)
+
+    def __bool__(self) -> bool:
+        return any(self.numbers.values()) or any(any(one.counts.values()) for one in self.durations.values())
+
+
+class _Part(NamedTuple):
+    """What one segment adds to one slot."""
+
+    slot: Slot
+    numbers: tuple[tuple[str, int], ...]
+    talked_ms: int | None = None
+
+
+# ── joins that counting needs ───────────────────────────────────────────────────────────────────────────────────────
+@dataclass(slots=True)
+class _Waiting:
+    """The places of one contact, as its anchor wrote them."""
+
+    steps: list[tuple[int, QueueKey, int]] = field(default_factory=list)
+    """start of the interval, queue, +1 entered or -1 left"""
+    lineages: set[LineageId] = field(default_factory=set)
+    ended: int | None = None
+    """start of the interval of its (earliest) ending"""
+
+    def open(self) -> Counter[QueueKey]:
+        """Entered minus left, per queue, where that is not 0."""
+        net: Counter[QueueKey] = Counter()
+        for _, key, step in self.steps:
+            net[key] += step
+        return Counter({key: count for key, count in net.items() if count})
+
+
+@dataclass(slots=True)
+class _Segment:
+    """One attempt that somebody answered, from both sides."""
+
+    opened: tuple[float, QueueKey, bool] | None = None
+    """wall time, queue at the serving site, received from another city"""
+    answered: tuple[float, QueueKey, bool] | None = None
+    """the same as the anchor committed it"""
+    confirmed: bool = False
+    voided: bool = False
+    closed: tuple[float, int, int, int] | None = None
+    """wall time; talked, held and wrap-up, milliseconds"""
+
+    def parts(self) -> Iterator[_Part]:
+        """What it adds now. An unconfirmed segment of another city's contact counts nowhere yet (O3)."""
+        seen = self.opened or self.answered
+        if seen is None or (self.voided and self.answered is None):
+            return
+        wall, key, received = seen
+        if self.answered is None and not self.confirmed and received:
+            return
+        if received:
+            yield _Part((key, start_of(wall)), (("received", 1),))
+        if self.closed is not None:
+            closed_at, talked, held, wrap_up = self.closed
+            numbers = (("handled", 1), ("held_ms", held), ("wrap_up_ms", wrap_up))
+            yield _Part((key, start_of(closed_at)), numbers, talked)
+
+
+class IntervalFold:
+    """Rows in, intervals out; at any time, in any order."""
+
+    def __init__(self) -> None:
+        self._lineages = Lineages()
+        self._counts: dict[Slot, _Counts] = {}
+        self._flow: dict[QueueKey, Counter[int]] = {}
+        """entered minus left, per interval"""
+        self._waiting: dict[tuple[str, ContactId], _Waiting] = {}
+        self._open: set[tuple[str, ContactId]] = set()
+        """contacts whose entered and left differ in some queue"""
+        self._segments: dict[tuple[ContactId, int], _Segment] = {}
+
+    # ── in ──────────────────────────────────────────────────────────────────────────────────────────────────────
+    def add(self, journalled: Journalled) -> None:
+        """Take in one row; kinds that measure nothing are passed over."""
+        row = journalled.row
+        if isinstance(row, QueueEntered):
+            self._step(journalled, _queue(journalled, row), row.contact, row.how, +1)
+        elif isinstance(row, QueueLeft):
+            self._step(journalled, _queue(journalled, row), row.contact, row.how, -1)
+            self._left(_queue(journalled, row), start_of(journalled.wall), row)
+        elif isinstance(row, ContactEnded):
+            self._ended(journalled, row)
+        elif isinstance(row, AttemptAnswered | SegmentOpened | SegmentConfirmed | SegmentVoided | SegmentClosed):
+            self._segment(journalled, row)
+        else:
+            self._lineages.add(journalled)
+
+    def _step(self, journalled: Journalled, key: QueueKey, contact: ContactId, how: str, step: int) -> None:
+        start = start_of(journalled.wall)
+        self._slot(key, start).numbers[how] += 1
+        self._flow.setdefault(key, Counter())[start] += step
+        name = (journalled.node, contact)
+        waiting = self._waiting.setdefault(name, _Waiting())
+        waiting.steps.append((start, key, step))
+        waiting.lineages.add(journalled.lineage)
+        (self._open.add if waiting.open() else self._open.discard)(name)
+
+    def _left(self, key: QueueKey, start: int, row: QueueLeft) -> None:
+        counts = self._slot(key, start)
+        counts.numbers["within_target"] += row.within_target
+        if row.how in (Left.ANSWERED_HERE, Left.SENT_OUT):
+            counts.time("waiting", milliseconds(row.waited_s))
+        elif row.how in (Left.ABANDONED, Left.SHORT):
+            counts.time("waiting_abandoned", milliseconds(row.waited_s))
+
+    def _ended(self, journalled: Journalled, row: ContactEnded) -> None:
+        waiting = self._waiting.setdefault((journalled.node, row.contact), _Waiting())
+        start = start_of(journalled.wall)
+        waiting.ended = start if waiting.ended is None else min(start, waiting.ended)
+        waiting.lineages.add(journalled.lineage)
+
+    def _segment(
+        self,
+        journalled: Journalled,
+        row: AttemptAnswered | SegmentOpened | SegmentConfirmed | SegmentVoided | SegmentClosed,
+    ) -> None:
+        segment = self._segments.setdefault((row.contact, row.n), _Segment())
+        self._count(segment, -1)
+        if isinstance(row, AttemptAnswered):
+            key = QueueKey(row.site, row.service, row.channel, row.skill)
+            segment.answered = _first(segment.answered, (journalled.wall, key, row.site != journalled.node))
+        elif isinstance(row, SegmentOpened):
+            key = QueueKey(row.site, row.service, row.channel, row.skill)
+            segment.opened = _first(segment.opened, (journalled.wall, key, row.received))
+        elif isinstance(row, SegmentConfirmed):
+            segment.confirmed = True
+        elif isinstance(row, SegmentVoided):
+            segment.voided = True
+        else:
+            times = (milliseconds(row.talked_s), milliseconds(row.held_s), milliseconds(row.wrap_up_s))
+            closed = (journalled.wall, *times)
+            segment.closed = closed if segment.closed is None else min(closed, segment.closed)
+        self._count(segment, +1)
+
+    def _count(self, segment: _Segment, sign: int) -> None:
+        for part in segment.parts():
+            counts = self._slot(*part.slot)
+            for name, number in part.numbers:
+                counts.numbers[name] += sign * number
+            if part.talked_ms is not None:
+                counts.time("talking", part.talked_ms, sign)
+
+    def _slot(self, key: QueueKey, start: int) -> _Counts:
+        counts = self._counts.get((key, start))
+        if counts is None:
+            counts = self._counts[key, start] = _Counts()
+        return counts
+
+    def forget_before(self, wall: float) -> None:
+        """Drop what only intervals before that of ``wall`` could need. Later rows of that time count wrong; choose
+        it older than any row that may still come.
+        """
+        before = start_of(wall)
+        for name, waiting in list(self._waiting.items()):
+            last = max([start for start, _, _ in waiting.steps] + [waiting.ended or before])
+            if waiting.ended is not None and last < before and name not in self._open:
+                del self._waiting[name]
+        for segment_name, segment in list(self._segments.items()):
+            if segment.closed is not None and start_of(segment.closed[0]) < before:
+                del self._segments[segment_name]
+        self._counts = {slot: counts for slot, counts in self._counts.items() if slot[1] >= before}
+        for flow in self._flow.values():
+            early = [start for start in flow if start < before]
+            if early:
+                # one earlier interval keeps what was still open, for the openings to begin with
+                flow[before - INTERVAL_S] = sum(flow.pop(start) for start in early)
+
+    # ── out ─────────────────────────────────────────────────────────────────────────────────────────────────────
+    def intervals(
+        self, begin: float | None = None, end: float | None = None, city: CityId | None = None
+    ) -> list[Interval]:
+        """All intervals in which something happened or somebody waited, by queue and start.
+
+        ``begin`` ≤ start < ``end`` (UTC seconds), of one ``city`` or all. A place lost with its journal leaves as
+        ``failed`` when the run opens that does not know it (E3).
+        """
+        flow = {key: Counter(steps) for key, steps in self._flow.items()}
+        lost: Counter[Slot] = Counter()
+        wrong: dict[QueueKey, Counter[int]] = {}
+        for name in self._open:
+            self._correct(name, flow, lost, wrong)
+        found: list[Interval] = []
+        starts: dict[QueueKey, set[int]] = {key: set() for key in flow}
+        for (key, start), counts in self._counts.items():
+            if counts:
+                starts.setdefault(key, set()).add(start)
+        for key in sorted(starts):
+            if city is None or key.city == city:
+                found += self._of_queue(key, starts[key], flow.get(key, Counter()), wrong.get(key, Counter()), lost)
+        return [one for one in found if (begin is None or one.start >= begin) and (end is None or one.start < end)]
+
+    def json(self) -> bytes:
+        """All intervals as JSON; equal rows give equal bytes."""
+        return msgspec.json.encode(self.intervals())
+
+    def _correct(
+        self,
+        name: tuple[str, ContactId],
+        flow: dict[QueueKey, Counter[int]],
+        lost: Counter[Slot],
+        wrong: dict[QueueKey, Counter[int]],
+    ) -> None:
+        """Places that rows leave open: honest waiting, lost with a journal, or rows that do not fit together."""
+        node, contact = name
+        waiting = self._waiting[name]
+        lost_at = self._lineages.lost_at(node, contact, waiting.lineages) if waiting.ended is None else None
+        for key, net in waiting.open().items():
+            steps: Counter[int] = Counter()
+            for start, of, step in waiting.steps:
+                if of == key:
+                    steps[start] += step
+            if net == 1 and waiting.ended is None:
+                if lost_at is not None:
+                    lost[key, start_of(lost_at)] += 1
+                    flow[key][start_of(lost_at)] -= 1
+                continue
+            # as much as the evidence allows: a contact waits in one place or in none, and in none once it has ended
+            counted = shown = 0
+            bad = wrong.setdefault(key, Counter())
+            for start in sorted({*steps, *([waiting.ended] if waiting.ended is not None else [])}):
+                counted += steps[start]
+                ended = waiting.ended is not None and start >= waiting.ended
+                true = 0 if ended else min(max(counted, 0), 1)
+                bad[start] += (true - counted) - shown
+                shown = true - counted
+
+    def _of_queue(
+        self, key: QueueKey, slots: set[int], flow: Counter[int], wrong: Counter[int], lost: Counter[Slot]
+    ) -> Iterator[Interval]:
+        starts = sorted({*slots, *flow, *wrong})
+        opening = 0
+        for place, start in enumerate(starts):
+            until = starts[place + 1] if place + 1 < len(starts) else start + INTERVAL_S
+            closing = opening + flow[start] + wrong[start]
+            counts = self._counts.get((key, start), _EMPTY)
+            if counts or opening or closing or lost[key, start]:
+                yield _interval(key, start, opening, closing, counts, lost[key, start])
+            opening = closing
+            if opening:
+                for idle in range(start + INTERVAL_S, until, INTERVAL_S):
+                    yield _interval(key, idle, opening, opening, _EMPTY, 0)
+
+
+_EMPTY = _Counts()
+
+
+def _interval(key: QueueKey, start: int, opening: int, closing: int, counts: _Counts, lost: int) -> Interval:
+    numbers = {name: number for name, number in counts.numbers.items() if number}
+    numbers["failed"] = numbers.get("failed", 0) + lost
+    times = {name: durations.done() for name, durations in counts.durations.items()}
+    return Interval(**key._asdict(), start=start, opening=opening, closing=closing, **numbers, **times)  # type: ignore[arg-type]
+
+
+def _queue(journalled: Journalled, row: QueueEntered | QueueLeft) -> QueueKey:
+    return QueueKey(CityId(journalled.node), row.service, row.channel, row.skill)
+
+
+def _first(
+    known: tuple[float, QueueKey, bool] | None, new: tuple[float, QueueKey, bool]
+) -> tuple[float, QueueKey, bool]:
+    """The earlier of two, so that a row repeated by a restored journal counts once and in a fixed place."""
+    return new if known is None else min(known, new)
+
+
+def fold(rows: Iterable[Journalled]) -> IntervalFold:
+    """The fold of ``rows``."""
+    folded = IntervalFold()
+    for row in rows:
+        folded.add(row)
+    return folded
