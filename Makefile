@@ -42,8 +42,9 @@ web/node_modules/.installed: web/package.json web/package-lock.json $(VENV)/.nod
 
 simulation/screens/index.html: web/node_modules/.installed $(SCREENS)
 	@echo "screens: building"
-	@cd web && PATH=$(BIN):$$PATH npm run --silent build >build.log 2>&1 || { cat build.log; exit 1; }
-	@rm -rf web/build.log simulation/screens && cp -r web/dist simulation/screens && touch $@
+	@mkdir -p .run
+	@cd web && PATH=$(BIN):$$PATH npm run --silent build >../.run/screens.log 2>&1 || { cat ../.run/screens.log; exit 1; }
+	@rm -rf simulation/screens && cp -r web/dist simulation/screens && touch $@
 
 $(TOX): requirements/tox.lock
 	@python=$$(scripts/find-python.sh) || exit 1; "$$python" -m venv --clear .tox/runner
@@ -54,7 +55,7 @@ services: venv
 
 tox-environments: $(TOX) screens
 	@mkdir -p .run && rm -f .run/mirror-trouble
-	@$(TOX) run --notest -q || { echo "the packages of the tests could not be installed" | tee .run/mirror-trouble >&2; exit 75; }
+	@$(TOX) run -q -e all || { echo "the packages of the tests could not be installed" | tee .run/mirror-trouble >&2; exit 75; }
 
 test: services tox-environments
 	@scripts/versions.sh .tox/all/bin/python .tox/all/bin/node
