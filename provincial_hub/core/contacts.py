@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from dataset.ids import AgentId, CityId, ContactId, LineageId, SkillId
+from dataset.lineages import Lineages
 from dataset.rows import (
     AttemptAnswered,
     AttemptOpened,
@@ -19,7 +20,6 @@ from dataset.rows import (
     ContactEnded,
     Evidence,
     Journalled,
-    LineageOpened,
     MenuChosen,
     QueueEntered,
     QueueLeft,
@@ -80,6 +80,8 @@ class ContactSeen:
     """waiting brought into the open place, and the reader's monotonic time when its row came"""
     ended: ContactEnded | None = None
     ended_at: float | None = None
+    runs: set[LineageId] = field(default_factory=set)
+    """lineages in which its anchor wrote about it"""
     lost: bool = False
     """E3: a later run of its anchor does not list it; any ending on record takes this back"""
 
@@ -150,10 +152,8 @@ class ContactFold:
         self._contacts: dict[ContactId, ContactSeen] = {}
         self._ended: OrderedDict[ContactId, None] = OrderedDict()
         self._live: dict[ContactId, None] = {}
-        self._runs: dict[CityId, tuple[float, LineageId, frozenset[ContactId]]] = {}
-        """each city's latest run: when it opened, and the contacts that it knew to be live"""
+        self._lineages = Lineages()
         self._by_kind: dict[type, Callable[[Journalled, float], None]] = {
-            LineageOpened: self._run_opened,
             ContactBorn: self._born,
             MenuChosen: self._menu,
             QueueEntered: self._entered,
@@ -169,11 +169,19 @@ class ContactFold:
 
     def apply(self, journalled: Journalled, *, now: float) -> ContactSeen | None:
         """Take in one row; the contact that it changed. ``now``: the reader's monotonic time, for screens only."""
+        if self._lineages.add(journalled):
+            for contact in [one for one in self._live if self._contacts[one].city == journalled.node]:
+                self._look_for_loss(self._contacts[contact])
+            return None
         take_in = self._by_kind.get(type(journalled.row))
         if take_in is None:
             return None
         take_in(journalled, now)
-        return self._contacts.get(ContactId(getattr(journalled.row, "contact", "")))
+        known = self._contacts.get(ContactId(getattr(journalled.row, "contact", "")))
+        if known is not None and known.city == journalled.node and journalled.lineage not in known.runs:
+            known.runs.add(journalled.lineage)
+            self._look_for_loss(known)  # it may be a late row of a lineage that was closed (J4), or an adoption (O6)
+        return known
 
     def get(self, contact: ContactId) -> ContactSeen | None:
         """The contact, if it is live or ended lately."""
@@ -193,6 +201,21 @@ class ContactFold:
                     break
         return found
 
+    def _look_for_loss(self, known: ContactSeen) -> None:
+        """E3: a later run of its anchor that does not list the contact has lost it with the journal of the run before;
+        any ending on record is better.
+        """
+        known.lost = (
+            known.born is not None
+            and known.ended is None
+            and self._lineages.lost_at(known.city, known.contact, known.runs) is not None
+        )
+        if known.lost:
+            self._gone(known.contact)
+        elif known.born is not None and known.ended is None:
+            self._live[known.contact] = None
+            self._ended.pop(known.contact, None)
+
     # ── rows ────────────────────────────────────────────────────────────────────────────────────────────────────────
     def _of(self, contact: ContactId) -> ContactSeen:
         known = self._contacts.get(contact)
@@ -203,23 +226,6 @@ class ContactFold:
     def _attempt(self, contact: ContactId, n: int) -> AttemptSeen:
         return self._of(contact).attempts.setdefault(n, AttemptSeen(n))
 
-    def _run_opened(self, journalled: Journalled, now: float) -> None:
-        """E3: a later run that does not list a live contact has lost it with the journal of the earlier one."""
-        row = journalled.row
-        assert isinstance(row, LineageOpened)
-        city = CityId(journalled.node)
-        run = (journalled.wall, journalled.lineage, frozenset(row.live_contacts))
-        latest = self._runs.get(city)
-        if latest is not None and run[:2] <= latest[:2]:
-            return
-        self._runs[city] = run
-        for contact in [one for one in self._live if self._contacts[one].city == city and one not in run[2]]:
-            self._lose(self._contacts[contact])
-
-    def _lose(self, known: ContactSeen) -> None:
-        known.lost = True
-        self._gone(known.contact)
-
     def _born(self, journalled: Journalled, now: float) -> None:
         row = journalled.row
         assert isinstance(row, ContactBorn)
@@ -227,12 +233,7 @@ class ContactFold:
         self._contacts[row.contact] = known  # last in the order of births
         known.city, known.channel, known.door, known.calling = row.city, row.channel, row.door, row.calling
         known.package, known.born = row.package, journalled.wall
-        if known.ended is not None:
-            return
-        opened, lineage, listed = self._runs.get(row.city, (0.0, journalled.lineage, frozenset()))
-        if lineage != journalled.lineage and opened >= journalled.wall and row.contact not in listed:
-            self._lose(known)  # a late row of a lineage that was closed (J4)
-        else:
+        if known.ended is None:
             self._live[row.contact] = None
 
     def _menu(self, journalled: Journalled, now: float) -> None:

@@ -27,11 +27,15 @@ class CityDay:
     """One city's counts since midnight in Shanghai, or in one quarter of an hour."""
 
     offered: int = 0
+    returned: int = 0
     answered_here: int = 0
     sent_out: int = 0
     received: int = 0
     abandoned: int = 0
     short: int = 0
+    moved: int = 0
+    closed: int = 0
+    failed: int = 0
     within_target: int = 0
 
     def left(self, row: QueueLeft) -> None:
@@ -45,6 +49,12 @@ class CityDay:
                 self.abandoned += 1
             case Left.SHORT:
                 self.short += 1
+            case Left.MOVED:
+                self.moved += 1
+            case Left.CLOSED:
+                self.closed += 1
+            case Left.FAILED:
+                self.failed += 1
         self.within_target += row.within_target
 
 
@@ -72,11 +82,11 @@ class Traffic:
     def apply(self, journalled: Journalled) -> None:
         """Count one row, at the time in its own journal."""
         match journalled.row:
-            case QueueEntered(how=Entered.OFFERED):
+            case QueueEntered(contact=contact, how=how):
+                self._up.pop(contact, None)  # whoever waits is served nowhere
                 for counts in self._counts(CityId(journalled.node), journalled.wall):
-                    counts.offered += 1
-            case QueueEntered(contact=contact):
-                self._up.pop(contact, None)
+                    counts.offered += how is Entered.OFFERED
+                    counts.returned += how is Entered.RETURNED
             case QueueLeft() as row:
                 for counts in self._counts(CityId(journalled.node), journalled.wall):
                     counts.left(row)

@@ -114,6 +114,7 @@ class RunningHub:
         rows = await self.ledger.rows_since(since)
         if self._stopped:
             return
+        self.memory.since = since
         now = self._clock.monotonic()
         known = {(row.lineage, row.sequence) for row in rows}
         early = [row for row in self._early if (row.lineage, row.sequence) not in known]

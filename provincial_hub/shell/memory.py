@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 
 from dataset.ids import HUB, ContactId
+from dataset.intervals import IntervalFold
 from dataset.rows import Decision, Journalled
 from provincial_hub.core.contacts import ContactFold
 from provincial_hub.core.traffic import DAY_S, Traffic
@@ -13,12 +14,17 @@ from provincial_hub.core.traffic import DAY_S, Traffic
 DECISIONS_KEPT = 20_000
 """contacts whose decisions of this hub are kept at hand; older ones are in its journal"""
 FORGET_EVERY_ROWS = 50_000
+INTERVALS_KEPT_S = 4 * DAY_S
+"""what is older is recounted from the ledger when asked for"""
 
 
 class Memory:
     """Folds of the cities' rows and of the hub's own."""
 
     def __init__(self) -> None:
+        self.since = float("inf")
+        """wall time from which on rows are folded"""
+        self.intervals = IntervalFold()
         self.contacts = ContactFold()
         self.traffic = Traffic()
         self._decisions: OrderedDict[ContactId, list[Journalled]] = OrderedDict()
@@ -31,9 +37,16 @@ class Memory:
             return
         self.contacts.apply(row, now=now)
         self.traffic.apply(row)
+        self.intervals.add(row)
         self._applied += 1
         if self._applied % FORGET_EVERY_ROWS == 0:
-            self.traffic.forget_before(row.wall - DAY_S)
+            self._forget(row.wall)
+
+    def _forget(self, wall: float) -> None:
+        self.traffic.forget_before(wall - DAY_S)
+        if wall - INTERVALS_KEPT_S > self.since:
+            self.since = wall - INTERVALS_KEPT_S
+            self.intervals.forget_before(self.since)
 
     def _decided(self, contact: ContactId, row: Journalled) -> None:
         self._decisions.setdefault(contact, []).append(row)

@@ -1,0 +1,137 @@
+"""The only place where the parts of the hub meet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.web.resource import Resource
+
+from dataset.ids import HUB, CityId
+from dataset.packages import ServicePackage
+from federation.core.overflow import OverflowPolicy
+from federation.core.picture import ProvincePicture
+from federation.node.door import Door
+from federation.node.http import Json, NodeResource, NodeWeb
+from federation.node.ledger_store import LedgerStore
+from federation.node.live import LiveLimits
+from federation.node.login import Logins
+from federation.node.origin import OriginRule
+from federation.node.province import OverflowRules, Province
+from federation.ports import Clock, Journal, Link
+from provincial_hub.console.live import ConsoleAttendance
+from provincial_hub.console.operations import console_operations
+from provincial_hub.core.province import Province as ProvinceCore
+from provincial_hub.services.intervals import IntervalService
+from provincial_hub.services.province import ProvinceService, Shown
+from provincial_hub.shell.counts import HubCounts
+from provincial_hub.shell.hub import RunningHub
+from provincial_hub.shell.memory import Memory
+
+
+def policy_of(rules: OverflowRules) -> OverflowPolicy:
+    """The overflow policy out of the province file."""
+    return OverflowPolicy(
+        open_after_expected_wait_s=rules.open_after_expected_wait_s,
+        open_after_wait_s=rules.open_after_wait_s,
+        reserve=rules.reserve,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Hub:
+    """A hub and its door; ``running`` alone is enough where nobody looks."""
+
+    running: RunningHub
+    door: Door
+    province: ProvinceService
+    intervals: IntervalService
+    logins: Logins
+    console: ConsoleAttendance
+
+    def start(self) -> Deferred[None]:
+        """Route and beat at once; fires when the rows on record are read."""
+        return self.running.start()
+
+    def stop(self) -> Deferred[None]:
+        """Let screens go, fall silent, close the disks; fires when that is done."""
+        self.console.stop()
+        self.logins.stop()
+        return self.running.stop()
+
+    def health(self) -> Mapping[str, object]:
+        """``GET /health``."""
+        return self.running.health()
+
+    def resource(
+        self,
+        reactor: IReactorTime,
+        *,
+        base: str = "",
+        origins: OriginRule | None = None,
+        limits: LiveLimits | None = None,
+        screens: Path | None = None,
+        nodes: Json | None = None,
+    ) -> Resource:
+        """The hub's web: ``api/v1``, ``metrics``, ``health`` and the screens, to be mounted at ``base``."""
+        return NodeResource(
+            NodeWeb(
+                door=self.door,
+                reactor=reactor,
+                base=base,
+                origins=origins or OriginRule(),
+                limits=limits,
+                screens=screens,
+                registry=self.running.counts.registry,
+                health=self.health,
+                nodes=nodes,
+            )
+        )
+
+
+def build_hub(
+    *,
+    province: Province,
+    package: ServicePackage,
+    clock: Clock,
+    link: Link,
+    journal: Journal,
+    store: LedgerStore,
+    logins: Logins,
+    people_clock: Clock | None = None,
+    bases: Mapping[CityId, str] | None = None,
+    speed: float = 1.0,
+    counts: HubCounts | None = None,
+    observed: Callable[[str, str, float], None] = lambda operation, slug, seconds: None,
+) -> Hub:
+    """A hub that is ready to ``start``.
+
+    ``people_clock`` is the time of those who look (``clock`` when left out), which is not the hub's own where the
+    simulated world runs faster than real; ``bases``: where each city's screens are.
+    """
+    people = people_clock if people_clock is not None else clock
+    core = ProvinceCore(
+        ProvincePicture(beat_s=province.times.beat_s),
+        policy_of(province.overflow),
+        proposal_s=province.times.proposal_s,
+    )
+    running = RunningHub(
+        cities=[city.id for city in province.cities],
+        clock=clock,
+        link=link,
+        journal=journal,
+        store=store,
+        core=core,
+        memory=Memory(),
+        counts=counts if counts is not None else HubCounts(),
+    )
+    shown = Shown(province=province, package=package, speed=speed, bases=bases or {})
+    service = ProvinceService(running, store, shown, clock)
+    intervals = IntervalService(running, store, shown, clock)
+    console = ConsoleAttendance(running, service, people)
+    table = console_operations(service, intervals, logins)
+    door = Door(HUB, table, logins, console, people, observed)
+    return Hub(running, door, service, intervals, logins, console)

@@ -1,0 +1,100 @@
+"""The console's operations, as one table for every transport."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+
+from dataset.ids import CityId, ContactId
+from federation.node.login import LONGEST_PASSWORD, Actor, Logins
+from federation.node.operations import Nothing, Operation, OperationTable, Request
+from provincial_hub.services.intervals import IntervalService
+from provincial_hub.services.province import READERS, ProvinceService
+
+MOST_CONTACTS = 200
+_LAST_SECOND = 253_402_300_799.0
+"""end of the year 9999"""
+Moment = Annotated[float, msgspec.Meta(ge=0, le=_LAST_SECOND)]
+
+
+class ContactsRequest(Request, frozen=True, kw_only=True):
+    """``contacts``."""
+
+    city: Annotated[str, msgspec.Meta(min_length=1, max_length=64)] | None = None
+    limit: Annotated[int, msgspec.Meta(ge=1, le=MOST_CONTACTS)] = 50
+
+
+class ContactRequest(Request, frozen=True, kw_only=True):
+    """``contact``."""
+
+    contact: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+
+
+class IntervalsRequest(Request, frozen=True, kw_only=True, rename={"begin": "from"}):
+    """``intervals``; both ends in UTC seconds."""
+
+    begin: Moment
+    to: Moment
+    city: Annotated[str, msgspec.Meta(min_length=1, max_length=64)] | None = None
+
+
+class PasswordRequest(Request, frozen=True, kw_only=True):
+    """``password``."""
+
+    old: Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_PASSWORD)]
+    new: Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_PASSWORD)]
+
+
+def console_operations(province: ProvinceService, intervals: IntervalService, logins: Logins) -> OperationTable:
+    """Everything that the bureau can ask of the hub; ``login`` and ``attach`` are the door's."""
+
+    async def contacts(actor: Actor, request: ContactsRequest) -> dict[str, Any]:
+        city = CityId(request.city) if request.city is not None else None
+        return await province.contacts(actor, city, request.limit)
+
+    async def contact(actor: Actor, request: ContactRequest) -> dict[str, Any]:
+        return await province.contact(actor, ContactId(request.contact))
+
+    async def of_intervals(actor: Actor, request: IntervalsRequest) -> dict[str, Any]:
+        city = CityId(request.city) if request.city is not None else None
+        return await intervals.intervals(actor, request.begin, request.to, city)
+
+    async def password(actor: Actor, request: PasswordRequest) -> None:
+        await logins.change_password(actor, request.old, request.new)
+
+    def logout(actor: Actor, request: Nothing) -> None:
+        logins.close(actor)
+
+    anybody: frozenset[str] = frozenset()
+    return OperationTable(
+        (
+            Operation(
+                "province",
+                Nothing,
+                READERS,
+                lambda actor, request: province.province(actor),
+                "全省此刻",
+                "the province now",
+            ),
+            Operation("contacts", ContactsRequest, READERS, contacts, "最近的接触", "the latest contacts"),
+            Operation(
+                "contact",
+                ContactRequest,
+                READERS,
+                contact,
+                "一个接触的全程与每次路由的依据",
+                "a contact's whole way, and why it went there",
+            ),
+            Operation(
+                "intervals",
+                IntervalsRequest,
+                READERS,
+                of_intervals,
+                "每 15 分钟各队列的话务及其平衡式",
+                "queues by quarter of an hour, with their sums",
+            ),
+            Operation("password", PasswordRequest, anybody, password, "修改密码", "change one's password"),
+            Operation("logout", Nothing, anybody, logout, "退出", "log out"),
+        )
+    )

@@ -1,0 +1,37 @@
+"""The hub's configuration file, as one declaration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from dataset.declared import Seconds, setting
+from federation.links.settings import LinkSettings
+from federation.node.http import HttpSettings
+from federation.node.login import LoginSettings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HubSettings:
+    """What ``python -m provincial_hub run`` is told. Relative paths start at the file's folder."""
+
+    province: str = setting("省文件", "the province file")
+    data: str = setting("数据目录：日志、账本、用户", "directory of journal, ledger and users", default="../var/hub")
+    screens: str = setting(
+        "界面目录；缺省用随程序安装的界面", "folder of the built screens; those installed when left out", default=""
+    )
+    history_s: Seconds = setting(
+        "启动时为界面回读多久的记录",
+        "how much of the record is read at start, for the screens",
+        key="history",
+        default=172_800.0,
+    )
+    keep_s: Seconds = setting(
+        "本机日志保留时间", "how long rows of the hub's own journal are kept", key="keep", default=30 * 86_400.0
+    )
+    link: LinkSettings = setting("链路", "the link", factory=LinkSettings)
+    http: HttpSettings = setting("控制台", "the console's listener", factory=HttpSettings)
+    login: LoginSettings = setting("登录", "logins", factory=LoginSettings)
+    cities: Mapping[str, str] = setting(
+        "各市坐席界面的地址，供页面链接", "address of each city's own screens, for links", factory=dict
+    )
