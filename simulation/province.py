@@ -6,36 +6,38 @@ node would keep on disk outlive its crash here too, so that a crash and a restar
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from random import Random
 
 from twisted.internet.defer import Deferred, gatherResults
+from twisted.logger import Logger
 
 from dataset.ids import HUB, CityId, LineageId, NodeId
 from dataset.packages import ServicePackage
-from federation.core.overflow import OverflowPolicy
-from federation.core.picture import ProvincePicture
 from federation.links.inprocess import Wires
 from federation.node.journal import JournalSettings
-from federation.node.journal_memory import MemoryDisk, MemoryJournal
-from federation.node.ledger_store import MemoryLedger, MemoryLedgerStore
+from federation.node.login import CHEAP, Logins, MemoryUsers, UserRecord
 from federation.node.province import Province
-from federation.ports import Clock
-from provincial_hub.core.province import Province as HubCore
-from provincial_hub.shell.counts import HubCounts
-from provincial_hub.shell.hub import RunningHub
-from provincial_hub.shell.memory import Memory
-from site_node.assembly import build_city
-from site_node.shell.running import RunningCity
+from federation.ports import Clock, Journal
+from provincial_hub.assembly import Hub, build_hub
+from simulation.storage import Storage
+from site_node.assembly import City, build_city
 from site_node.switch.simulated.network import Network
 
+log = Logger()
 
-@dataclass(slots=True)
-class _Disk:
-    """What a node keeps on disk."""
 
-    journal: MemoryDisk
-    ledger: MemoryLedger
+def password_of(user: str) -> str:
+    """The password of an account that exists in simulations only."""
+    return f"demo-{user}"
+
+
+PROVINCE_USER = UserRecord("province", "省中心", frozenset({"province"}), CHEAP.hash(password_of("province")))
+
+
+def city_base(city: CityId) -> str:
+    """Where a city's web is when hub and cities share one listener."""
+    return f"/city/{city}"
 
 
 class SimulatedProvince:
@@ -48,9 +50,11 @@ class SimulatedProvince:
         clock: Clock,
         rng: Random,
         *,
+        storage: Storage,
         link_delay_s: float = 0.02,
         trunk_delay_s: float = 0.02,
-        sync_s: float = 0.005,
+        people_clock: Clock | None = None,
+        speed: float = 1.0,
     ) -> None:
         self.province = province
         self.package = package
@@ -59,12 +63,13 @@ class SimulatedProvince:
             clock, Random(rng.random()), [city.id for city in province.cities], trunk_delay_s=trunk_delay_s
         )
         self.wires = Wires(clock, Random(rng.random()), delay_s=link_delay_s)
-        self.cities: dict[CityId, RunningCity] = {}
-        self.hub: RunningHub | None = None
+        self.people_clock = people_clock if people_clock is not None else clock
+        self.speed = speed
+        self.sites: dict[CityId, City] = {}
+        self.hub: Hub | None = None
+        self.storage = storage
         self._rng = rng
-        self._sync_s = sync_s
-        self._disks: dict[NodeId, _Disk] = {}
-        self._journals: dict[NodeId, MemoryJournal] = {}
+        self._journals: dict[NodeId, Journal] = {}
 
     # ── life ────────────────────────────────────────────────────────────────────────────────────────────────────
     def start(self) -> None:
@@ -78,80 +83,73 @@ class SimulatedProvince:
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
-        await gatherResults([city.stop() for city in self.cities.values()], consumeErrors=True)
+        await gatherResults([city.stop() for city in self.sites.values()], consumeErrors=True)
         if self.hub is not None:
             await self.hub.stop()
 
-    def journal(self, node: NodeId) -> MemoryJournal:
+    def journal(self, node: NodeId) -> Journal:
         """The journal of the present run of ``node``."""
         return self._journals[node]
 
-    def ledger(self) -> MemoryLedger:
-        """What the hub has on disk."""
-        return self._disk(HUB).ledger
-
     # ── cities ──────────────────────────────────────────────────────────────────────────────────────────────────
-    def start_city(self, city: CityId) -> RunningCity:
+    def start_city(self, city: CityId) -> City:
         """Start a city's site node; its switch runs on its own."""
-        journal = self._open_journal(NodeId(city), self.province.city(city).area_code)
-        running = build_city(
+        built = build_city(
             city=city,
             province=self.province,
             package=self.package,
             clock=self.clock,
-            journal=journal,
+            journal=self._open_journal(NodeId(city), self.province.city(city).area_code),
             switch=self.network.adapter(city),
+            logins=self._logins(NodeId(city), self._city_users(city)),
             link=self.wires.link(NodeId(city)),
-            store=MemoryLedgerStore(self._disk(NodeId(city)).ledger, self.clock, commit_s=self._sync_s),
+            store=self.storage.ledger_store(NodeId(city)),
+            people_clock=self.people_clock,
         )
-        self.cities[city] = running
-        running.start()
-        return running
+        self.sites[city] = built
+        built.start()
+        return built
 
-    def crash_city(self, city: CityId) -> None:
-        """Kill a city's site node: what was not synced is lost, calls at its switch go on."""
-        running = self.cities.pop(city)
-        self._journals[NodeId(city)].crash()
-        running.stop()
+    def stop_city(self, city: CityId) -> None:
+        """Take a city's site node down; calls at its switch go on."""
+        _noted(self.sites.pop(city).stop())
 
     # ── hub ─────────────────────────────────────────────────────────────────────────────────────────────────────
-    def start_hub(self) -> RunningHub:
+    def start_hub(self) -> Hub:
         """Start the hub."""
-        overflow, times = self.province.overflow, self.province.times
-        core = HubCore(
-            ProvincePicture(beat_s=times.beat_s),
-            OverflowPolicy(
-                open_after_expected_wait_s=overflow.open_after_expected_wait_s,
-                open_after_wait_s=overflow.open_after_wait_s,
-                reserve=overflow.reserve,
-            ),
-            proposal_s=times.proposal_s,
-        )
-        self.hub = RunningHub(
-            cities=[city.id for city in self.province.cities],
+        self.hub = build_hub(
+            province=self.province,
+            package=self.package,
             clock=self.clock,
             link=self.wires.link(HUB),
             journal=self._open_journal(HUB, ""),
-            store=MemoryLedgerStore(self._disk(HUB).ledger, self.clock, commit_s=self._sync_s),
-            core=core,
-            memory=Memory(),
-            counts=HubCounts(),
+            store=self.storage.ledger_store(HUB),
+            logins=self._logins(HUB, [PROVINCE_USER]),
+            people_clock=self.people_clock,
+            bases={city.id: city_base(city.id) for city in self.province.cities},
+            speed=self.speed,
         )
-        self.hub.start()
+        _noted(self.hub.start())
         return self.hub
 
-    def crash_hub(self) -> None:
-        """Kill the hub."""
+    def stop_hub(self) -> None:
+        """Take the hub down."""
         if self.hub is not None:
-            self._journals[HUB].crash()
-            self.hub.stop()
-            self.hub = None
+            hub, self.hub = self.hub, None
+            _noted(hub.stop())
+
+    # ── people ──────────────────────────────────────────────────────────────────────────────────────────────────
+    def _city_users(self, city: CityId) -> list[UserRecord]:
+        return [
+            UserRecord(agent.staff, agent.name, frozenset({"agent"}), CHEAP.hash(password_of(agent.staff)), agent.agent)
+            for agent in self.province.agents_of(city, self.package)
+        ]
+
+    def _logins(self, node: NodeId, users: Sequence[UserRecord]) -> Logins:
+        return Logins(node, MemoryUsers(*users), self.people_clock, self._rng.randbytes, hasher=CHEAP)
 
     # ── disks ───────────────────────────────────────────────────────────────────────────────────────────────────
-    def _disk(self, node: NodeId) -> _Disk:
-        return self._disks.setdefault(node, _Disk(MemoryDisk(), MemoryLedger()))
-
-    def _open_journal(self, node: NodeId, area_code: str) -> MemoryJournal:
+    def _open_journal(self, node: NodeId, area_code: str) -> Journal:
         settings = JournalSettings(
             node=node,
             boot="simulated",
@@ -159,6 +157,11 @@ class SimulatedProvince:
             receivers=() if node == HUB else (HUB,),
             area_code=area_code,
         )
-        journal = MemoryJournal(self._disk(node).journal, settings, self.clock, sync_s=self._sync_s)
+        journal = self.storage.journal(settings)
         self._journals[node] = journal
         return journal
+
+
+def _noted(stopping: Deferred[None]) -> None:
+    """A crash is waited for by nobody; what goes wrong in it is still said."""
+    stopping.addErrback(lambda failure: log.failure("a simulated crash or start went wrong", failure))

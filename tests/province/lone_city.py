@@ -10,10 +10,11 @@ from dataset.rows import AnyRow
 from federation.node.clock import VirtualClock
 from federation.node.journal import JournalSettings
 from federation.node.journal_memory import MemoryDisk, MemoryJournal
+from federation.node.login import CHEAP, Logins, MemoryUsers
 from federation.node.province import load_province
 from site_node.assembly import build_city
 from site_node.core import events
-from site_node.services.city import SeatView
+from site_node.core.views import SeatView
 from site_node.shell.running import RunningCity
 from site_node.switch.simulated.network import Network
 from site_node.switch.simulated.phones import Caller, SeatPhone
@@ -41,14 +42,17 @@ class LoneCity:
         lineage = LineageId(f"{self.runs:08x}")
         settings = JournalSettings(node=NodeId(GUANGZHOU), boot="boot", new_lineage=lambda: lineage)
         self.journal = MemoryJournal(self.disk, settings, self.clock)
-        self.city = build_city(
+        logins = Logins(NodeId(GUANGZHOU), MemoryUsers(), self.clock, Random(1).randbytes, hasher=CHEAP)
+        self.site = build_city(
             city=GUANGZHOU,
             province=self.province,
             package=self.package,
             clock=self.clock,
             journal=self.journal,
             switch=self.network.adapter(GUANGZHOU),
+            logins=logins,
         )
+        self.city = self.site.running
         self.city.start()
         self.pass_s(0.1)
 

@@ -34,7 +34,7 @@ def test_a_caller_is_answered_in_another_city(province: ThreeCities) -> None:
     assert (call.state, call.anchor, call.received, call.confirmed) == ("talking", FOSHAN, True, True)
     assert call.calling == "13800000001"
     province.pass_s(10.0)
-    province.cities[SHENZHEN].act(events.HangUpAsked(agent, call.contact))
+    province.sites[SHENZHEN].running.act(events.HangUpAsked(agent, call.contact))
     province.pass_s(2.0)
     assert caller.over
     record = ended(province)
@@ -91,7 +91,7 @@ def test_blind_transfer_across_cities(province: ThreeCities) -> None:
     contact = province.contact(first)
     outcome: list[object] = []
     wish = events.TransferAsked(first, contact, "r1", to_skill=SkillId("bill"), note="March bill")
-    province.cities[SHENZHEN].transfer(wish).addBoth(outcome.append)
+    province.sites[SHENZHEN].running.transfer(wish).addBoth(outcome.append)
     province.pass_s(2.0)
     assert outcome == [None]
     assert province.seat(first).presence == "wrap_up"
@@ -115,7 +115,7 @@ def test_transfer_to_a_named_agent_of_a_third_city(province: ThreeCities) -> Non
     province.phone(FOSHAN).answer()
     province.pass_s(5.0)
     wish = events.TransferAsked(first, province.contact(first), "r1", to_agent=named)
-    province.cities[FOSHAN].transfer(wish)
+    province.sites[FOSHAN].running.transfer(wish)
     province.pass_s(2.0)
     assert province.phone(GUANGZHOU, 2).ringing
 
@@ -128,9 +128,9 @@ def test_a_named_agent_who_does_not_answer_sends_the_caller_back(province: Three
     province.phone(SHENZHEN).answer()
     province.pass_s(5.0)
     contact = province.contact(first)
-    province.cities[SHENZHEN].transfer(events.TransferAsked(first, contact, "r1", to_agent=named))
+    province.sites[SHENZHEN].running.transfer(events.TransferAsked(first, contact, "r1", to_agent=named))
     province.pass_s(1.0)
-    province.cities[SHENZHEN].act(events.FinishAsked(first, contact))
+    province.sites[SHENZHEN].running.act(events.FinishAsked(first, contact))
     province.pass_s(35.0)
     assert province.phone(SHENZHEN).ringing
 

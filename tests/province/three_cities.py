@@ -10,8 +10,9 @@ from dataset.rows import AnyRow
 from federation.node.clock import VirtualClock
 from federation.node.province import load_province
 from simulation.province import SimulatedProvince
+from simulation.storage import MemoryStorage
 from site_node.core import events
-from site_node.services.city import SeatView
+from site_node.core.views import SeatView
 from site_node.switch.simulated.phones import Caller, SeatPhone
 
 PROVINCE = Path(__file__).parents[2] / "conf" / "province.toml"
@@ -25,12 +26,23 @@ class ThreeCities(SimulatedProvince):
     def __init__(self, seed: int = 1) -> None:
         province, package = load_province(PROVINCE)
         self.time = VirtualClock(wall0=1_700_000_000.0)
-        super().__init__(province, package, self.time, Random(seed))
+        self.memory = MemoryStorage(self.time)
+        super().__init__(province, package, self.time, Random(seed), storage=self.memory)
         self.start()
         self.pass_s(3.0)
 
     def pass_s(self, seconds: float) -> None:
         self.time.advance(seconds)
+
+    def crash_city(self, city: CityId) -> None:
+        """Kill a city's site node: what was not synced is lost."""
+        self.memory.crash(NodeId(city))
+        self.stop_city(city)
+
+    def crash_hub(self) -> None:
+        """Kill the hub."""
+        self.memory.crash(HUB)
+        self.stop_hub()
 
     def agent(self, city: CityId, number: int = 0, skills: tuple[str, ...] = ("fault",)) -> AgentId:
         """Log an agent in at the seat of the same number, and make it ready."""
@@ -38,8 +50,8 @@ class ThreeCities(SimulatedProvince):
         seat = str(8001 + number)
         self.network.add_seat(city, seat)
         held = tuple(SkillId(skill) for skill in skills)
-        self.cities[city].act(events.LoggedIn(agent, f"agent {agent}", seat, held, can_answer=True))
-        self.cities[city].act(events.ReadyAsked(agent))
+        self.sites[city].running.act(events.LoggedIn(agent, f"agent {agent}", seat, held, can_answer=True))
+        self.sites[city].running.act(events.ReadyAsked(agent))
         self.pass_s(1.5)
         return agent
 
@@ -52,7 +64,7 @@ class ThreeCities(SimulatedProvince):
         return caller
 
     def seat(self, agent: AgentId) -> SeatView:
-        view = self.cities[CityId(agent.partition("@")[2])].seat_view(agent)
+        view = self.sites[CityId(agent.partition("@")[2])].running.seat_view(agent)
         assert view is not None
         return view
 
@@ -65,4 +77,4 @@ class ThreeCities(SimulatedProvince):
 
     def ledger_rows(self, kind: type) -> list[AnyRow]:
         """What the hub has on record."""
-        return [row.row for row, _ in self._disk(HUB).ledger.rows.values() if isinstance(row.row, kind)]
+        return [row.row for row, _ in self.memory.disk(HUB).ledger.rows.values() if isinstance(row.row, kind)]

@@ -1,0 +1,117 @@
+"""The ``yht`` command."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.python.failure import Failure
+
+from dataset.errors import Refused
+from federation.node.province import load_province
+from simulation.demo import DemoSettings, run_demo
+
+CONF = Path(__file__).parents[1] / "conf"
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def yht() -> None:
+    """一号通: a virtual contact center for a whole province.
+
+    \b
+    yht demo      三地市在一个进程中，浏览器可见 · three cities in one process, in the browser
+    yht up        三地市为独立进程，真实 Asterisk 与 RabbitMQ · the same as processes on real services
+    yht replay    以真实话务记录驱动核心 · drive the core with the calls of a real day
+    """
+
+
+@yht.command()
+@click.option(
+    "--province",
+    "file",
+    type=click.Path(path_type=Path),
+    default=CONF / "province.toml",
+    show_default=True,
+    help="省份文件 province file",
+)
+@click.option("--seed", type=int, default=1, show_default=True, help="同一种子，同一批来话 same seed, same callers")
+@click.option(
+    "--speed",
+    type=click.FloatRange(0.1, 120.0),
+    default=1.0,
+    show_default=True,
+    help="时间倍速；坐席体验请用 1 · how many times faster than real; 1 to serve callers yourself",
+)
+@click.option(
+    "--calls-per-hour",
+    type=click.FloatRange(0.0, 100_000.0),
+    default=None,
+    help="全省每小时来话 calls per hour of the whole province; else as in the file",
+)
+@click.option("--listen", default="127.0.0.1", show_default=True, help="监听地址 address")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8080,
+    show_default=True,
+    help="端口，0 为任选 port, 0 = any free one",
+)
+@click.option(
+    "--own-seats",
+    type=click.IntRange(0, 100),
+    default=1,
+    show_default=True,
+    help="每市留给真人的座席 seats per city left free for people",
+)
+@click.pass_obj
+def demo(reactor: Any, /, file: Path, port: int, **options: Any) -> None:
+    """A province alive in the browser: hub and cities with simulated callers over a day's profile.
+
+    The simulated day begins at 09:30. Open the address it prints, enter as the province or take a seat and serve
+    callers yourself. Ctrl+C ends cleanly and prints the day's summary with the balance of every queue (I7).
+
+    \b
+    yht demo                        at real speed
+    yht demo --speed 30             a busy day in less than an hour, to watch
+    yht demo --calls-per-hour 400   a storm
+    """
+
+    def run() -> Deferred[None]:
+        province, package = load_province(file)
+        settings = DemoSettings(port=port, **options)
+        return run_demo(reactor, province, package, settings, time.time(), _say)
+
+    _with_reactor(reactor, run)
+
+
+def _say(line: str) -> None:
+    click.echo(line)
+
+
+def _with_reactor(reactor: Any, run: Callable[[], Deferred[None]]) -> None:
+    """Run until done or interrupted. What was refused is said in both languages, and the exit status is 1."""
+    failures: list[Failure] = []
+    stopping: list[bool] = []
+    reactor.addSystemEventTrigger("before", "shutdown", stopping.append, True)
+
+    def ended(_: object) -> None:
+        if not stopping:
+            reactor.stop()
+
+    def begin() -> None:
+        maybeDeferred(run).addErrback(failures.append).addBoth(ended)
+
+    reactor.callWhenRunning(begin)
+    reactor.run()
+    for failure in failures:
+        if not isinstance(failure.value, Refused):
+            failure.printTraceback()
+            continue
+        for problem in failure.value.problems:
+            click.echo(f"{problem.text('zh')}\n  {problem.text('en')}  [{problem.slug}]", err=True)
+    if failures:
+        raise SystemExit(1)

@@ -1,0 +1,87 @@
+"""Where the nodes of a simulated province keep their journals and ledgers: in memory, or in files like production."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from dataset.ids import NodeId
+from federation.node.journal import JournalSettings
+from federation.node.journal_memory import MemoryDisk, MemoryJournal
+from federation.node.journal_sqlite import SqliteJournal
+from federation.node.ledger_store import LedgerStore, MemoryLedger, MemoryLedgerStore, SqliteLedgerStore
+from federation.ports import Clock, Journal
+
+
+class Storage(Protocol):
+    """The disks of all nodes."""
+
+    def journal(self, settings: JournalSettings) -> Journal:
+        """Open the journal of ``settings.node`` for a new run. Raises ``Refused``."""
+
+    def ledger_store(self, node: NodeId) -> LedgerStore:
+        """Open a node's store of received rows for a new run. Raises ``Refused``."""
+
+
+@dataclass(slots=True)
+class _Disk:
+    journal: MemoryDisk
+    ledger: MemoryLedger
+    running: MemoryJournal | None = None
+    store: MemoryLedgerStore | None = None
+
+
+class MemoryStorage:
+    """Disks that outlive a crash of their node but not the process; a sync takes ``sync_s`` seconds of ``clock``."""
+
+    def __init__(self, clock: Clock, *, sync_s: float = 0.005) -> None:
+        self._clock = clock
+        self._sync_s = sync_s
+        self._disks: dict[NodeId, _Disk] = {}
+
+    def disk(self, node: NodeId) -> _Disk:
+        """What ``node`` has on disk."""
+        return self._disks.setdefault(node, _Disk(MemoryDisk(), MemoryLedger()))
+
+    def journal(self, settings: JournalSettings) -> Journal:
+        """See ``Storage``."""
+        disk = self.disk(settings.node)
+        disk.running = MemoryJournal(disk.journal, settings, self._clock, sync_s=self._sync_s)
+        return disk.running
+
+    def ledger_store(self, node: NodeId) -> LedgerStore:
+        """See ``Storage``."""
+        disk = self.disk(node)
+        disk.store = MemoryLedgerStore(disk.ledger, self._clock, commit_s=self._sync_s)
+        return disk.store
+
+    def crash(self, node: NodeId) -> None:
+        """The node dies now: what it has not synced is lost."""
+        disk = self.disk(node)
+        if disk.running is not None:
+            disk.running.crash()
+        if disk.store is not None:
+            disk.store.crash()
+
+
+class FileStorage:
+    """SQLite files below ``folder``, written by threads of ``reactor``, as in production."""
+
+    def __init__(self, folder: Path, clock: Clock, reactor: Any) -> None:
+        self._folder = folder
+        self._clock = clock
+        self._reactor = reactor
+
+    def journal(self, settings: JournalSettings) -> Journal:
+        """See ``Storage``."""
+        return SqliteJournal(self._file(settings.node, "journal"), settings, self._clock, self._reactor)
+
+    def ledger_store(self, node: NodeId) -> LedgerStore:
+        """See ``Storage``."""
+        return SqliteLedgerStore(self._file(node, "ledger"), self._reactor)
+
+    def _file(self, node: NodeId, what: str) -> Path:
+        folder = self._folder / node
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder / f"{what}.sqlite"
