@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
+import time
 from pathlib import Path
 
-from simulation.machines.launch import Launched, launch, wait_until_ready
+from simulation.machines.launch import POLL, Launched, launch, wait_until_ready
 
 SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 CONTROL = Path("/usr/lib/rabbitmq/bin/rabbitmqctl")
@@ -127,8 +128,13 @@ class RabbitNode:
         self.control("set_vm_memory_high_watermark", "0" if short else "0.6")
 
     def kill(self) -> None:
+        """Kill -9 the server and its children, and wait until the kernel has taken its socket away."""
         assert self._node is not None
         self._node.kill()
+        end = time.monotonic() + 10.0
+        while self._listening():
+            assert time.monotonic() < end, "a killed broker still listens"
+            time.sleep(POLL)
 
     def freeze(self) -> None:
         assert self._node is not None

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from twisted.internet.base import DelayedCall
+from twisted.internet.defer import Deferred
 from twisted.internet.defer import TimeoutError as DeferredTimeout
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
@@ -21,11 +22,12 @@ from txamqp.connection import Frame as TxFrame
 from txamqp.connection import Method as TxMethod
 from txamqp.message import Message
 from txamqp.protocol import AMQChannel, AMQClient
+from txamqp.queue import Closed as QueueClosed
 from txamqp.queue import TimeoutDeferredQueue
 
 from dataset.errors import Problem
 from federation.links.amqp import frames
-from federation.links.amqp.errors import AmqpFailure, BrokerLost, BrokerRefused
+from federation.links.amqp.errors import AmqpFailure, BrokerLost, BrokerRefused, MalformedFrame, malformed_frame
 from federation.links.amqp.specification import specification
 
 FRAME_MAX = 131_072
@@ -123,6 +125,27 @@ class BrokerChannel(AMQChannel):  # type: ignore[misc]  # txamqp is untyped
         self._closing = False
         self.closed = False
         self.reason: Any = None
+
+    def invoke(self, method: Any, args: tuple[Any, ...], content: Any = None) -> Deferred[Any]:
+        """Send a method and await its answer, if it has one. The methods txamqp makes from the specification call it.
+
+        txamqp's own form uses what Twisted has deprecated, and sends contents in its own way.
+        """
+        return Deferred.fromCoroutine(self._ask(method, args))
+
+    async def _ask(self, method: Any, args: tuple[Any, ...]) -> Any:
+        if self.closed:
+            self._raise_closed(self.reason)
+        self.outgoing.put(TxFrame(self.id, TxMethod(method, *args)))
+        if not method.responses:
+            return None
+        try:
+            answer = (await self.responses.get()).payload
+        except QueueClosed:
+            self._raise_closed(self.reason)
+        if answer.method not in method.responses:
+            raise malformed_frame(f"答非所问: {answer.method}", f"an answer to another question: {answer.method}")
+        return Message(answer.method, answer.args)
 
     def do_close(self, reason: Any) -> None:
         """Whoever waits for an answer hears ``reason``; the connection tells the channel's role."""
@@ -290,7 +313,7 @@ class BrokerConnection(AMQClient):  # type: ignore[misc]  # txamqp is untyped
             self.transport.loseConnection()
 
     def connectionLost(self, reason: Failure) -> None:  # noqa: N802 - Twisted's name
-        """Everything that waits is told; the owner last."""
+        """The owner is told first, so that whoever waits for an answer finds the loss already known."""
         if self._tick is not None and self._tick.active():
             self._tick.cancel()
         self.remember(
@@ -300,10 +323,10 @@ class BrokerConnection(AMQClient):  # type: ignore[misc]  # txamqp is untyped
         assert problem is not None
         self.do_close(reason)
         self._incoming.clear()
+        self.on_lost(problem)
         for number in list(self.roles):
             self.channel_ended(number, problem)
         self.disconnected.fire()
-        self.on_lost(problem)
 
     # channels
 
@@ -336,6 +359,9 @@ class BrokerConnection(AMQClient):  # type: ignore[misc]  # txamqp is untyped
             return await getattr(channel, method)(**arguments).addTimeout(within, self.clock)
         except Closed as error:
             raise self._failure(error) from error
+        except MalformedFrame as error:
+            self.abort(error.problem)
+            raise
         except DeferredTimeout as error:
             problem = Problem(
                 "amqp-no-answer",

@@ -232,7 +232,7 @@ class Publisher:
     @property
     def state(self) -> BrokerState:
         """Connected, blocked or lost."""
-        return self._kept.state
+        return self._kept.state if self._channel is not None else BrokerState.LOST
 
     @property
     def unconfirmed(self) -> int:

@@ -16,6 +16,7 @@ from twisted.internet.endpoints import clientFromString
 from twisted.internet.error import ConnectError
 from twisted.internet.interfaces import IAddress, IProtocolFactory, IStreamClientEndpoint
 from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -85,7 +86,7 @@ def endpoint_text(address: str) -> str:
 
 def _endpoint(reactor: Any, address: str) -> Any:
     try:
-        return clientFromString(reactor, endpoint_text(address))  # type: ignore[no-untyped-call]  # Twisted's own
+        return clientFromString(reactor, endpoint_text(address))
     except (ValueError, TypeError) as error:
         raise Refused(
             Problem(
@@ -184,7 +185,7 @@ class _Brokers:
 
         def connection_lost(problem: Problem) -> None:
             lost(problem)
-            watched.connectionLost(Failure(BrokerLost(problem)))  # type: ignore[no-untyped-call]  # Twisted's own
+            watched.connectionLost(Failure(BrokerLost(problem)))
 
         connection.on_lost = connection_lost
         return watched
@@ -218,6 +219,7 @@ class KeptConnection:
         changed: StateListener = lambda state, problem: None,
         back_off: Callable[[int], float] | None = None,
     ) -> None:
+        self._reactor = reactor
         self._changed = changed
         self.connection: BrokerConnection | None = None
         """The prepared connection, or ``None``."""
@@ -238,6 +240,8 @@ class KeptConnection:
 
     async def stop(self) -> None:
         """Close politely, for at most a second, and stop reconnecting."""
+        # ClientService must not be stopped from inside one of its own callbacks, such as when_connected's.
+        await deferLater(self._reactor, 0)
         if self.connection is not None:
             await self.connection.close_politely(1.0)
         await self._service.stopService()
