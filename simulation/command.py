@@ -12,6 +12,7 @@ from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.python.failure import Failure
 
 from dataset.errors import Refused
+from federation.node.program import say_problems
 from federation.node.province import load_province
 from simulation.demo import DemoSettings, run_demo
 
@@ -108,10 +109,9 @@ def _with_reactor(reactor: Any, run: Callable[[], Deferred[None]]) -> None:
     reactor.callWhenRunning(begin)
     reactor.run()
     for failure in failures:
-        if not isinstance(failure.value, Refused):
+        if isinstance(failure.value, Refused):
+            say_problems(failure.value, lambda line: click.echo(line, err=True))
+        else:
             failure.printTraceback()
-            continue
-        for problem in failure.value.problems:
-            click.echo(f"{problem.text('zh')}\n  {problem.text('en')}  [{problem.slug}]", err=True)
     if failures:
         raise SystemExit(1)
