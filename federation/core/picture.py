@@ -20,7 +20,7 @@ import msgspec
 from dataset.ids import AgentId, CityId, LineageId, SkillId
 from federation.core.envelope import AgentPicture, Beat, CityPicture, SkillPicture
 
-FULL_EVERY = 30
+FULL_EVERY = 60
 """beats from one full picture to the next, so that a receiver that can hear and not speak catches up too"""
 SILENT_AFTER_BEATS = 3
 """B6; failure 2: loss in one direction is known within three beats"""
