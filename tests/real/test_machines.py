@@ -291,3 +291,29 @@ def test_a_broker_keeps_durable_messages_over_a_crash() -> None:
             assert broker.takes_connections()
         finally:
             broker.remove()
+
+
+def test_a_trunk_without_speech_lives_and_a_dead_one_is_noticed(switches: Switches, tmp_path: Path) -> None:
+    """O5: silence is no death, because trunks send packets of their own; a frozen city is noticed after the timeout."""
+    require("sipp")
+    home, away = switches["guangzhou"], switches["foshan"]
+    timeout = home.spec.trunk_rtp_timeout
+    with closing(AriProbe(home.spec)) as anchor, closing(AriProbe(away.spec)) as serving:
+        running = start_callers(callers(switches, "guangzhou", "silent", talk=120.0), tmp_path)
+        try:
+            customer = anchor.wait_for("StasisStart")["channel"]["id"]
+            anchor.request("POST", f"/channels/{customer}/answer")
+            anchor.request(
+                "POST", "/channels", endpoint="PJSIP/7702@trunk-foshan", app=home.spec.application, channelId="quiet-1"
+            )
+            leg = serving.wait_for("StasisStart")["channel"]["id"]
+            serving.request("POST", f"/channels/{leg}/answer")
+            anchor.wait_for("StasisStart", channel_id="quiet-1")
+            _bridge(anchor, customer, "quiet-1")
+            with pytest.raises(AssertionError, match="no StasisEnd"):
+                serving.wait_for("StasisEnd", timeout + 3.0, channel_id=leg)
+            away.suspend()
+            anchor.wait_for("StasisEnd", timeout + 10.0, channel_id="quiet-1")
+        finally:
+            away.resume()
+            running.stop()
