@@ -28,7 +28,7 @@ $(VENV)/.run-installed: requirements/run.lock pyproject.toml
 	@$(VENV)/bin/python $(PIP) --no-deps --no-build-isolation --no-index -e .
 	@touch $@
 
-screens: simulation/screens/index.html
+screens: federation/node/built_screens/index.html
 
 $(VENV)/.node-installed: requirements/screens.lock | venv
 	@echo "Node: installing what builds the screens (once)"
@@ -40,11 +40,11 @@ web/node_modules/.installed: web/package.json web/package-lock.json $(VENV)/.nod
 	@cd web && PATH=$(BIN):$$PATH npm ci --no-audit --no-fund --loglevel error
 	@touch $@
 
-simulation/screens/index.html: web/node_modules/.installed $(SCREENS)
+federation/node/built_screens/index.html: web/node_modules/.installed $(SCREENS)
 	@echo "screens: building"
 	@mkdir -p .run
 	@cd web && PATH=$(BIN):$$PATH npm run --silent build >../.run/screens.log 2>&1 || { cat ../.run/screens.log; exit 1; }
-	@rm -rf simulation/screens && cp -r web/dist simulation/screens && touch $@
+	@rm -rf federation/node/built_screens && cp -r web/dist federation/node/built_screens && touch $@
 
 $(TOX): requirements/tox.lock
 	@python=$$(scripts/find-python.sh) || exit 1; "$$python" -m venv --clear .tox/runner
@@ -70,4 +70,4 @@ lock: venv
 
 clean:
 	rm -rf $(VENV) .tox .run .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build *.egg-info
-	rm -rf web/node_modules web/dist simulation/screens
+	rm -rf web/node_modules web/dist federation/node/built_screens

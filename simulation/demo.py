@@ -20,6 +20,7 @@ from federation.node.clock import ReactorClock
 from federation.node.http import HttpSettings, SharedRoot, listen, web_site
 from federation.node.memory_transport import MemoryDoor
 from federation.node.province import AgentRecord, Province
+from federation.node.screens import BUILT
 from provincial_hub.services.summary import day_summary
 from simulation.population.callers import Callers, wishes_of
 from simulation.population.day import LOCAL_OFFSET_S
@@ -29,7 +30,6 @@ from simulation.storage import FileStorage
 
 OPENING_HOUR = 9.5
 """local hour at which the simulated day begins, whatever the hour outside: a newcomer wants to see callers"""
-SCREENS = Path(__file__).parent / "screens"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +125,7 @@ class Demo:
         return Deferred.fromCoroutine(self._start())
 
     async def _start(self) -> str:
-        root = SharedRoot(SCREENS if (SCREENS / "index.html").exists() else None, self._nodes, self._demo)
+        root = SharedRoot(BUILT, self._nodes, self._demo)
         self.world.start()
         if self.world.hub is not None:
             root.mount("/hub", self.world.hub.resource(self._reactor, base="/hub"))

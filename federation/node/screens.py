@@ -11,6 +11,8 @@ from twisted.web.resource import IResource, Resource
 from twisted.web.server import Request
 from twisted.web.static import File
 
+BUILT = Path(__file__).parent / "built_screens"
+"""where the build puts the screens, to be shipped with the programs"""
 _FOREVER = b"public, max-age=31536000, immutable"
 
 
