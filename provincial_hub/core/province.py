@@ -55,6 +55,16 @@ class _Promises:
     """skills refused for want of an idle agent since that picture"""
 
 
+@dataclass(slots=True)
+class _Past:
+    """What is remembered of a contact beyond its open attempt."""
+
+    n: int = 0
+    """highest attempt heard of, closed or not"""
+    said: str = ""
+    """why nobody could be proposed, as last recorded: one state of affairs is recorded once, however often opened"""
+
+
 class Province:
     """Table of the attempts that are open to the province, over the province's picture."""
 
@@ -63,8 +73,7 @@ class Province:
         self.policy = policy
         self._proposal_s = proposal_s
         self._attempts: dict[AttemptId, OpenAttempt] = {}
-        self._of_contact: OrderedDict[ContactId, int] = OrderedDict()
-        """highest attempt heard of, closed or not"""
+        self._of_contact: OrderedDict[ContactId, _Past] = OrderedDict()
         self._waiting = WaitingLines()
         self._promises: dict[CityId, _Promises] = {}
         self._commands: list[Command] = []
@@ -127,13 +136,13 @@ class Province:
 
     def _open(self, sender: CityId, message: Open, now: float) -> None:
         """A1: the anchor numbers its attempts, and opens one at a time; a higher number closes the lower ones."""
-        last = self._of_contact.get(message.contact, 0)
-        if message.n <= last:
+        past = self._of_contact.get(message.contact, _Past())
+        if message.n <= past.n:
             self._ignore(
                 "doubled" if AttemptId(message.contact, message.n) in self._attempts else "late", sender, message
             )
             return
-        earlier = self._attempts.get(AttemptId(message.contact, last))
+        earlier = self._attempts.get(AttemptId(message.contact, past.n))
         if earlier is not None:
             if earlier.anchor != sender:
                 self._ignore("not_its_own", sender, message)
@@ -152,7 +161,9 @@ class Province:
         self._commands.append(SetTimer(_budget_key(attempt), message.budget_s))
         self._match(now)
         if attempt.state is OpenState.WAITING:
-            self._record(attempt, "wait", self._choose(attempt, now), now)
+            choice = self._choose(attempt, now)
+            if choice.why != past.said:
+                self._record(attempt, "wait", choice, now)
 
     def _granted(self, attempt: OpenAttempt | None, message: Granted, now: float) -> None:
         """The copy of a grant. The agent is taken until the city's next picture, whoever the attempt belongs to."""
@@ -246,7 +257,8 @@ class Province:
         return self._promises.setdefault(city, _Promises())
 
     def _remember(self, contact: ContactId, n: int) -> None:
-        self._of_contact[contact] = max(n, self._of_contact.get(contact, 0))
+        past = self._of_contact.setdefault(contact, _Past())
+        past.n = max(past.n, n)
         self._of_contact.move_to_end(contact)
         while len(self._of_contact) > REMEMBERED:
             self._of_contact.popitem(last=False)
@@ -323,6 +335,9 @@ class Province:
     def _record(self, attempt: OpenAttempt, choice_word: str, choice: Choice, now: float) -> None:
         """I9: what was chosen, why, and what was known when it was."""
         known = dict(choice.known)
+        past = self._of_contact.get(attempt.id.contact)
+        if past is not None:
+            past.said = choice.why if choice.city is None else ""
         known["skill"] = attempt.opened.context.skill
         known["waiting_at_hub"] = self._waiting.count(attempt.opened.context.skill)
         known["budget_left_s"] = round(attempt.left_s(now), 3)

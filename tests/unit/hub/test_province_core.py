@@ -277,6 +277,15 @@ def test_budget_over(scene: Scene) -> None:
     assert scene.timers == {}
 
 
+def test_the_same_state_of_affairs_is_recorded_once_however_often_a_contact_is_opened(scene: Scene) -> None:
+    scene.beat(SHENZHEN, chen="talking fault")
+    assert decisions(scene.open("c1")) == [("wait", None, "nobody_idle")]
+    scene.now += 1.0
+    assert decisions(scene.open("c1", n=2)) == []
+    scene.now += 2.0
+    assert decisions(scene.open("c1", n=3)) == [("wait", None, "nobody_seen")]
+
+
 def test_after_a_grant_the_budget_ends_silently(scene: Scene) -> None:
     scene.beat(SHENZHEN, chen="ready fault")
     scene.open("c1")
