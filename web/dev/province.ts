@@ -35,7 +35,12 @@ const DISPOSITIONS: Disposition[] = [
   { code: 'transferred', zh: '已转接', en: 'Transferred' },
   { code: 'no_need', zh: '无需处理', en: 'Nothing to do' },
 ]
-const REASONS = ['break', 'meal', 'training', 'work']
+const REASONS: Disposition[] = [
+  { code: 'break', zh: '小休', en: 'Break' },
+  { code: 'meal', zh: '就餐', en: 'Meal' },
+  { code: 'training', zh: '培训', en: 'Training' },
+  { code: 'work', zh: '后台工作', en: 'Back-office work' },
+]
 const WRAP_UP_S = 15
 const NAMES = '李敏 陈洁 黄丽娟 张伟 梁志强 何晓燕 周倩 吴俊 王芳 刘洋 林小红 邓伟民 郑凯 谢婷 区惠仪 麦子健 霍启明'.split(' ')
 
@@ -407,7 +412,8 @@ export class MockProvince {
     }
     if (op === 'not_ready') {
       const reason = String(fields['reason'] ?? '')
-      if (!REASONS.includes(reason)) throw new MockRefusal(400, 'bad-request', `原因应为 ${REASONS.join('、')} 之一`, `reason must be one of ${REASONS.join(', ')}`, 'reason')
+      const codes = REASONS.map((each) => each.code)
+      if (!codes.includes(reason)) throw new MockRefusal(400, 'unknown-reason', `没有此示忙原因；可用：${codes.join('、')}`, `there is no such reason; known: ${codes.join(', ')}`, 'reason')
       if (agent.contact === null) this.turn(agent, 'not_ready', reason)
       else {
         agent.awayAfter = reason
@@ -459,8 +465,8 @@ export class MockProvince {
         return this.hangUp(contact, 'agent')
       case 'finish':
         this.only(agent, 'talking', 'held', 'wrap_up')
-        if (agent.state !== 'wrap_up') this.hangUp(contact, 'agent')
         this.needDisposition(contact)
+        if (agent.state !== 'wrap_up') this.hangUp(contact, 'agent')
         return this.release(agent)
       default:
         throw new MockRefusal(400, 'bad-request', `没有“${op}”这个操作`, `there is no operation “${op}”`, 'op')
@@ -484,12 +490,12 @@ export class MockProvince {
     contact.agent = null
     contact.queuedAt = this.now
     this.enqueue(contact, 'offered')
-    agent.contact = { ...contact, state: 'wrap_up', disposition: 'transferred', since: this.now }
+    agent.contact = { ...contact, state: 'wrap_up', since: this.now }
     this.turn(agent, 'wrap_up')
   }
 
   private needDisposition(contact: Contact | null): void {
-    if (contact !== null && contact.disposition === '') throw new MockRefusal(409, 'disposition-required', '完成前请先选择处理结果', 'choose a result before finishing', 'disposition')
+    if (contact !== null && contact.disposition === '') throw new MockRefusal(409, 'disposition-missing', '请先选择处理结果', 'choose a disposition first', 'contact')
   }
 
   private only(agent: Agent, ...states: Presence[]): void {
@@ -524,7 +530,8 @@ export class MockProvince {
       reason: agent.reason,
       since_s: this.now - agent.since,
       skills: agent.skills,
-      reasons: REASONS,
+      reasons: REASONS.map((reason) => reason.code),
+      reason_names: [...REASONS, { code: 'no_answer', zh: '振铃未接', en: 'Did not answer' }],
       wrap_up_s: WRAP_UP_S,
       island: { hub: true, switch: true },
       calls: agent.contact === null ? [] : [this.callAt(agent, agent.contact)],
@@ -613,7 +620,7 @@ export class MockProvince {
       city: contact.city,
       calling: contact.calling,
       service: queued ? contact.skill : '',
-      state: contact.state,
+      state: contact.state === 'alerting' || contact.state === 'queued' ? 'waiting' : contact.state === 'held' ? 'talking' : contact.state,
       serving: contact.agent?.city ?? null,
       agent: contact.agent?.agent ?? null,
       born: this.start + contact.born,

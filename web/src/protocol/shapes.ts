@@ -33,7 +33,7 @@ export interface DemoLogin {
   user: string
   password: string
   city?: string | null
-  base: string
+  base?: string
   seat?: string | null
   name: string
 }
@@ -101,6 +101,8 @@ export interface SeatState {
   since_s: number
   skills: string[]
   reasons: string[]
+  /** names of these and of the reasons that only the node itself gives */
+  reason_names?: Disposition[]
   wrap_up_s: number
   island: { hub: boolean; switch: boolean }
   calls: Call[]
@@ -179,7 +181,7 @@ export interface CityPicture {
   missing_since: number | null
   switch_up: boolean
   contacts_live: number
-  /** share answered within the target time; null: nothing counted yet */
+  /** share answered within the target time in the last half hour or less; null: nothing counted */
   service_level: number | null
   base: string
   skills: SkillPicture[]
@@ -211,6 +213,8 @@ export interface ContactSummary {
 
 export interface Province {
   at: number
+  name?: string
+  name_en?: string
   term: number
   speed: number
   cities: CityPicture[]

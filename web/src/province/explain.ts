@@ -35,7 +35,7 @@ const SENTENCES: Record<string, Sentence> = {
   lineage_opened: ({ words, names }, row) => words.t('row.lineage_opened', { node: names.nodeName(row.node) }),
   contact_born: ({ words, names }, row) =>
     words.t('row.contact_born', {
-      calling: text(row['calling']),
+      calling: text(row['calling']) || words.t('contacts.withheld'),
       door: text(row['door']),
       city: names.cityName(text(row['city']) || row.node),
     }),
@@ -165,6 +165,7 @@ function figureOf({ words, names }: Teller, name: string, value: number | string
   if (name === 'refused') return words.t('figure.yes')
   if (name.endsWith('_s')) return typeof value === 'number' ? age(value) : words.word(`figure.${value}`, value)
   if (name === 'reserve' || name.endsWith('share')) return typeof value === 'number' ? percent(value) : value
+  if (name === 'said') return words.word(`why.${value}`, text(value))
   if (name === 'skill') return names.skillName(text(value))
   return text(value)
 }

@@ -18,11 +18,11 @@ export function cityLevel(city: CityPicture): Level {
 
 /** The six numbers of the wall, over the cities that are seen. */
 export interface Wall {
-  /** answered within target ÷ (offered − short); null before the first call */
+  /** answered within target ÷ (answered + abandoned), as the hub counts a city's; null before the first call */
   serviceLevel: number | null
   waiting: number
   oldestWait: number
-  /** abandoned ÷ (offered − short) */
+  /** abandoned ÷ (answered + abandoned) */
   abandoned: number | null
   idle: number
   staffed: number
@@ -43,8 +43,8 @@ export function wallOf(province: Province): Wall {
   const sum = (of: (city: CityPicture) => number) => seen.reduce((total, city) => total + of(city), 0)
   const agents = seen.flatMap((city) => city.agents)
   const count = (...states: string[]) => agents.filter((agent) => states.includes(agent.state)).length
-  const counted = sum((city) => city.today.offered - city.today.short)
   const answered = sum((city) => city.today.answered_here + city.today.sent_out)
+  const counted = answered + sum((city) => city.today.abandoned)
   const queues = seen.flatMap((city) => city.skills)
   return {
     serviceLevel: share(sum((city) => city.today.within_target), counted),

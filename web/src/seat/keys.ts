@@ -1,0 +1,46 @@
+/** Keys of the agent desktop. They are off while somebody types, unless a modifier is held; Ctrl+Enter is modified. */
+
+export type KeyAction = 'answer' | 'hold' | 'transfer' | 'hang_up' | 'ready' | 'finish'
+
+export const KEYS: Record<KeyAction, string> = {
+  answer: 'F2',
+  hold: 'F4',
+  transfer: 'F7',
+  hang_up: 'F8',
+  ready: 'F9',
+  finish: 'Ctrl+Enter',
+}
+
+const BY_KEY = new Map<string, KeyAction>([
+  ['F2', 'answer'],
+  ['F4', 'hold'],
+  ['F7', 'transfer'],
+  ['F8', 'hang_up'],
+  ['F9', 'ready'],
+])
+
+export interface Pressed {
+  key: string
+  ctrlKey: boolean
+  shiftKey: boolean
+  altKey: boolean
+  metaKey: boolean
+  repeat: boolean
+}
+
+/** What a key press asks for; null when it is not ours. */
+export function actionOf(pressed: Pressed, typing: boolean): KeyAction | null {
+  if (pressed.repeat) return null // a key held down is one wish
+  if (pressed.key === 'Enter') return (pressed.ctrlKey || pressed.metaKey) && !pressed.altKey ? 'finish' : null
+  const action = BY_KEY.get(pressed.key) ?? null
+  if (pressed.altKey || pressed.metaKey) return null // Alt+F4 and the like belong to the machine
+  if (typing && !pressed.shiftKey && !pressed.ctrlKey) return null
+  return action
+}
+
+/** Whether keys pressed at `target` make text. */
+export function isTyping(target: EventTarget | null): boolean {
+  if (!(target instanceof HTMLElement)) return false
+  if (target instanceof HTMLInputElement) return !['button', 'checkbox', 'radio', 'submit'].includes(target.type)
+  return target instanceof HTMLTextAreaElement || target instanceof HTMLSelectElement || target.isContentEditable
+}

@@ -1,0 +1,196 @@
+import { defineStore } from 'pinia'
+import { computed, ref, shallowRef } from 'vue'
+import { login as askLogin } from '../protocol/http'
+import { LiveConnection, liveAddress } from '../protocol/live'
+import type { LinkStatus } from '../protocol/live'
+import { problemOf } from '../protocol/problem'
+import type { Call, LoggedIn, Problem, SeatPush, SeatState, Targets } from '../protocol/shapes'
+import { moment } from '../shared/clock'
+import { forgetDraftsBut } from '../seat/drafts'
+import { usePlaces } from './places'
+import { dropSession, keepSession, keptSession } from './sessions'
+
+/** Why this page has no seat although somebody was logged in. */
+export type Ended = { how: 'taken_over' } | { how: 'logged_out'; reason: string } | null
+
+/** A call that this login has served, for the agent's own list. */
+export interface Served {
+  contact: string
+  at: number
+  calling: string
+  skill: string
+  talkS: number
+  disposition: string
+}
+
+/** One agent session as the city's node tells it, and what the agent may do with it. */
+export const useSeat = defineStore('seat', () => {
+  const places = usePlaces()
+  const session = ref<LoggedIn | null>(null)
+  const state = shallowRef<SeatState | null>(null)
+  const receivedAt = ref(0)
+  const status = ref<LinkStatus>('connecting')
+  const lostAt = ref(0)
+  const problem = ref<Problem | null>(null)
+  const ended = ref<Ended>(null)
+  const served = ref<Served[]>([])
+  const busy = ref(false)
+  let connection: LiveConnection | null = null
+  let base = ''
+
+  const call = computed<Call | null>(() => state.value?.calls[0] ?? null)
+
+  function take(next: SeatState): void {
+    const before = call.value
+    state.value = next
+    receivedAt.value = moment()
+    forgetDraftsBut(next.calls.map((each) => each.contact))
+    if (before !== null && before.state !== 'alerting' && !next.calls.some((each) => each.contact === before.contact)) {
+      note(before)
+    }
+  }
+
+  /** Keeps the last fifty calls of this login, newest first. */
+  function note(done: Call): void {
+    const entry: Served = {
+      contact: done.contact,
+      at: Date.now() / 1000,
+      calling: done.calling,
+      skill: done.skill,
+      talkS: done.talk_s,
+      disposition: done.disposition,
+    }
+    served.value = [entry, ...served.value].slice(0, 50)
+  }
+
+  function connect(token: string): void {
+    connection?.close()
+    status.value = 'connecting'
+    ended.value = null
+    connection = new LiveConnection(liveAddress(base), token, {
+      attached: (answer) => {
+        take((answer as { state?: SeatState }).state ?? (answer as SeatState))
+        void learnNames()
+      },
+      pushed: (push) => hear(push as SeatPush),
+      status: (next) => {
+        if (next === 'lost' && status.value !== 'lost') lostAt.value = moment()
+        status.value = next
+      },
+      refused: (why) => {
+        release()
+        problem.value = why
+      },
+    })
+    connection.open()
+  }
+
+  function hear(push: SeatPush): void {
+    if (push.push === 'state') {
+      take(push.state)
+    } else if (push.push === 'taken_over' || push.push === 'logged_out') {
+      release()
+      ended.value = push.push === 'taken_over' ? { how: 'taken_over' } : { how: 'logged_out', reason: push.reason }
+    }
+  }
+
+  async function learnNames(): Promise<void> {
+    try {
+      await targets('')
+    } catch (thrown) {
+      problemOf(thrown) // names are a comfort: codes are shown where they could not be had
+    }
+  }
+
+  function release(): void {
+    connection?.close()
+    connection = null
+    dropSession(base)
+    session.value = null
+    state.value = null
+  }
+
+  /** Comes back with this tab's own login, where there is one. */
+  function resume(node: string): boolean {
+    base = node
+    const kept = keptSession(base)
+    if (kept === null) return false
+    session.value = kept
+    connect(kept.token)
+    return true
+  }
+
+  /** Logs in at a seat; false when refused, with `problem` telling why. */
+  async function enter(node: string, user: string, password: string, seat: string): Promise<boolean> {
+    base = node
+    problem.value = null
+    try {
+      const answer = await askLogin(base, user, password, seat)
+      session.value = answer
+      served.value = []
+      keepSession(base, answer)
+      connect(answer.token)
+      return true
+    } catch (thrown) {
+      problem.value = problemOf(thrown)
+      return false
+    }
+  }
+
+  /** Lets go of the connection while another page is shown; the seat stays the agent's own for the node's grace. */
+  function rest(): void {
+    connection?.close()
+    connection = null
+    session.value = null
+    state.value = null
+    ended.value = null
+  }
+
+  function hurry(): void {
+    connection?.hurry()
+  }
+
+  /** Does one operation; false when refused, with `problem` telling why. */
+  async function act(op: string, fields: object = {}): Promise<boolean> {
+    if (connection === null) return false
+    problem.value = null
+    busy.value = true
+    try {
+      await connection.ask(op, fields)
+      return true
+    } catch (thrown) {
+      problem.value = problemOf(thrown)
+      return false
+    } finally {
+      busy.value = false
+    }
+  }
+
+  /** Skills and people of the whole province that match `text`. Throws `Refused`. */
+  async function targets(text: string): Promise<Targets> {
+    if (connection === null) return { skills: [], agents: [] }
+    const found = (await connection.ask('targets', { text })) as Targets
+    places.learnSkills(found.skills)
+    places.learnPeople(found.agents)
+    return found
+  }
+
+  return {
+    session,
+    state,
+    call,
+    receivedAt,
+    status,
+    lostAt,
+    problem,
+    ended,
+    served,
+    busy,
+    resume,
+    enter,
+    rest,
+    hurry,
+    act,
+    targets,
+  }
+})
