@@ -28,7 +28,7 @@ from provincial_hub.core.province import Province as ProvinceCore
 from provincial_hub.services.intervals import IntervalService
 from provincial_hub.services.province import ProvinceService, Shown
 from provincial_hub.shell.counts import HubCounts
-from provincial_hub.shell.hub import RunningHub
+from provincial_hub.shell.hub import HISTORY_S, RunningHub
 from provincial_hub.shell.memory import Memory
 
 
@@ -75,6 +75,7 @@ class Hub:
         limits: LiveLimits | None = None,
         screens: Path | None = None,
         nodes: Json | None = None,
+        demo: Json | None = None,
     ) -> Resource:
         """The hub's web: ``api/v1``, ``metrics``, ``health`` and the screens, to be mounted at ``base``."""
         return NodeResource(
@@ -88,6 +89,7 @@ class Hub:
                 registry=self.running.counts.registry,
                 health=self.health,
                 nodes=nodes,
+                demo=demo,
             )
         )
 
@@ -104,6 +106,7 @@ def build_hub(
     people_clock: Clock | None = None,
     bases: Mapping[CityId, str] | None = None,
     speed: float = 1.0,
+    history_s: float = HISTORY_S,
     counts: HubCounts | None = None,
     observed: Callable[[str, str, float], None] = lambda operation, slug, seconds: None,
 ) -> Hub:
@@ -127,6 +130,7 @@ def build_hub(
         core=core,
         memory=Memory(),
         counts=counts if counts is not None else HubCounts(),
+        history_s=history_s,
     )
     shown = Shown(province=province, package=package, speed=speed, bases=bases or {})
     service = ProvinceService(running, store, shown, clock)
