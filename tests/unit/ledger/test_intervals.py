@@ -187,6 +187,9 @@ def some_day(seed: int) -> list[Journalled]:
             at += random.expovariate(1 / 60)
             if random.random() > 0.03:
                 rows += node.at(at, row)
+            if random.random() < 0.03:
+                # a journal restored from a backup may say a thing twice, in another run and at another time
+                rows += cities[node.node][1].at(at + 500, row)
     return rows
 
 

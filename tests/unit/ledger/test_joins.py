@@ -133,6 +133,17 @@ def test_ending_is_chosen_by_evidence_then_by_the_order_of_runs() -> None:
     assert best.ending is Ending.CLOSED_BY_US
 
 
+def test_later_run_has_the_last_word_whatever_its_name() -> None:
+    """Lineage ids are random: only their links say which run came later."""
+    first, second = Writing("guangzhou", C, 100.0), Writing("guangzhou", A, 100.0)
+
+    def menu(service: str) -> MenuChosen:
+        return MenuChosen(contact=C1, path=(), service=service, skill=SkillId(service), priority=5)
+
+    rows = [*first.write(opening(None), born(), menu("fault")), *second.write(opening(C, C1), menu("bill"))]
+    assert record(rows).service == "bill"
+
+
 def test_contact_that_a_later_run_does_not_know_is_lost_with_its_journal() -> None:
     """E3: computed, and gone again as soon as anything better is known."""
     old, new = Writing("guangzhou", A, 100.0), Writing("guangzhou", B, 200.0)
