@@ -128,9 +128,9 @@ class Demo:
         root = SharedRoot(BUILT, self._nodes, self._demo)
         self.world.start()
         if self.world.hub is not None:
-            root.mount("/hub", self.world.hub.resource(self._reactor, base="/hub"))
+            root.mount("/hub", self.world.hub.resource(self._reactor, base="/hub", demo=self._demo))
         for city, site in self.world.sites.items():
-            root.mount(city_base(city), site.resource(self._reactor, base=city_base(city)))
+            root.mount(city_base(city), site.resource(self._reactor, base=city_base(city), demo=self._demo))
         settings = HttpSettings(listen=self.settings.listen, port=self.settings.port)
         self._port = await listen(self._reactor, settings, web_site(root))
         for staff in self._people.staff:

@@ -86,6 +86,7 @@ class City:
         origins: OriginRule | None = None,
         screens: Path | None = None,
         nodes: Json | None = None,
+        demo: Json | None = None,
     ) -> Resource:
         """The city's web: ``api/v1``, ``metrics``, ``health`` and the screens, to be mounted at ``base``."""
         return NodeResource(
@@ -98,6 +99,7 @@ class City:
                 registry=self.running.counts.registry,
                 health=self.health,
                 nodes=nodes,
+                demo=demo,
             )
         )
 

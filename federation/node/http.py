@@ -199,7 +199,9 @@ class OperationResource(Plain):
         self._cookie = f"yht_{web.door.node}".encode()
 
     def render_GET(self, request: Request) -> bytes:  # noqa: N802
-        """Operations are posted."""
+        """Operations are posted; what is read only where a node has it (``nodes``, ``demo``) is not here then."""
+        if self._operation in ("nodes", "demo"):
+            return _problem(request, 404, "not-here", "本节点没有此项", "this node does not have it")
         request.setHeader(b"allow", b"POST")
         return _problem(request, 405, "post-expected", "请用 POST", "use POST")
 
@@ -251,6 +253,7 @@ class OperationResource(Plain):
         if posted.token is not None:
             self._set_cookie(request, posted.token)
         _json_headers(request, posted.status)
+        request.setHeader(b"content-length", str(len(posted.body)).encode())
         request.write(posted.body)
         request.finish()
 
