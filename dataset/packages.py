@@ -26,7 +26,7 @@ _SKILL_ID = Pattern(r"[a-z][a-z0-9_]{0,31}", "小写字母开头的代码，如 
 
 KEYS = frozenset("0123456789*#")
 """What a telephone can press."""
-SYSTEM_REASONS = ("no_answer", "connection_lost")
+SYSTEM_REASONS = ("login", "no_answer", "rejected", "seat_busy", "seat_unreachable", "connection_lost")
 """Reasons for 示忙 that the system sets itself; each package gives them names."""
 
 

@@ -70,6 +70,7 @@ class ClientEnd:
         self._waiting: dict[int, Deferred[dict[str, Any]]] = {}
         self._pushed: list[Callable[[dict[str, Any]], None]] = []
         self._closed: list[Callable[[int, str], None]] = []
+        self._unasked: list[Callable[[dict[str, Any]], None]] = []
         self._open = True
         self._node = LiveConnection(door, self._towards_us, self._closing, limits)
 
@@ -95,6 +96,10 @@ class ClientEnd:
     def on_close(self, callback: Callable[[int, str], None]) -> None:
         """Hear the node close the connection, with its code and reason."""
         self._closed.append(callback)
+
+    def on_unasked(self, callback: Callable[[dict[str, Any]], None]) -> None:
+        """Hear answers that belong to no ``send`` (what ``send_bytes`` got itself)."""
+        self._unasked.append(callback)
 
     def slow(self, now: bool) -> None:
         """Begin (True) or end taking nothing from the node, as a reader that is too slow."""
@@ -131,6 +136,8 @@ class ClientEnd:
             return
         waiting = self._waiting.pop(message["re"], None)
         if waiting is None:
+            for callback in list(self._unasked):
+                callback(message)
             return
         if "ok" in message:
             waiting.callback(message["ok"])

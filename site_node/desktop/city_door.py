@@ -1,0 +1,51 @@
+"""Builds the door of a city: logins, seat service, operations and views together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from dataset.ids import NodeId
+from federation.node.door import Door
+from federation.node.login import Actor, Logins
+from federation.ports import Clock
+from site_node.desktop.operations import agent_operations
+from site_node.desktop.views import away_state, seat_state
+from site_node.core.views import SeatView
+from site_node.services.city import City
+from site_node.services.seats import SeatRules, SeatService
+
+
+@dataclass(frozen=True, slots=True)
+class CityDoor:
+    """What ``city_door`` has put together."""
+
+    door: Door
+    seats: SeatService
+    logins: Logins
+
+    def stop(self) -> None:
+        """Let go of all timers; agent sessions and calls stay as they are."""
+        self.seats.stop()
+        self.logins.stop()
+
+
+def city_door(
+    city: City,
+    logins: Logins,
+    clock: Clock,
+    rules: SeatRules,
+    wrap_up_s: float,
+    observed: Callable[[str, str, float], None] = lambda operation, slug, seconds: None,
+) -> CityDoor:
+    """The door of ``city``. ``clock`` is that of the people outside, also where the city runs faster than real time."""
+
+    def shown(actor: Actor, seat: str, view: SeatView | None) -> dict[str, Any]:
+        if view is None:
+            return away_state(actor, city.city, seat, city.own_picture(), rules.package, wrap_up_s)
+        return seat_state(actor, city.city, view, rules.package, wrap_up_s)
+
+    seats = SeatService(city, logins, clock, rules, shown)
+    table = agent_operations(seats, rules.package)
+    return CityDoor(Door(NodeId(city.city), table, logins, seats, clock, observed), seats, logins)
