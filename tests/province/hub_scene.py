@@ -123,25 +123,43 @@ class HubScene:
         roles = {"bureau": "province", "boss": "supervisor", "inspector": "auditor", "1001": "agent"}
         users = MemoryUsers(*(UserRecord(user, user, frozenset({role}), hashed) for user, role in roles.items()))
         numbers = count(1)
-        settings = JournalSettings(node=HUB, boot="b", new_lineage=lambda: LineageId(f"f{next(numbers):07x}"))
-        self.logins = Logins(HUB, users, self.clock, lambda size: next(numbers).to_bytes(size, "big"), hasher=hasher)
-        self.hub: Hub = build_hub(
+        self.journal_disk, self.ledger = MemoryDisk(), MemoryLedger()
+        self._numbers = numbers
+        self._users, self._hasher = users, hasher
+        self.hub = self.start_hub()
+        self.cities = {
+            city.id: ScriptedCity(city.id, f"0000000{at}", self.wires, self.clock)
+            for at, city in enumerate(self.province.cities)
+        }
+
+    def start_hub(self) -> Hub:
+        """Start the hub's process on the disks it has."""
+        settings = JournalSettings(node=HUB, boot="b", new_lineage=lambda: LineageId(f"f{next(self._numbers):07x}"))
+        self.journal = MemoryJournal(self.journal_disk, settings, self.clock)
+        self.store = MemoryLedgerStore(self.ledger, self.clock)
+        self.logins = Logins(
+            HUB, self._users, self.clock, lambda size: next(self._numbers).to_bytes(size, "big"), hasher=self._hasher
+        )
+        self.hub = build_hub(
             province=self.province,
             package=self.package,
             clock=self.clock,
             link=self.wires.link(HUB),
-            journal=MemoryJournal(MemoryDisk(), settings, self.clock),
-            store=MemoryLedgerStore(MemoryLedger(), self.clock),
+            journal=self.journal,
+            store=self.store,
             logins=self.logins,
             bases={city.id: f"/city/{city.id}" for city in self.province.cities},
             speed=20.0,
         )
         self.hub.start()
         self.door = MemoryDoor(self.hub.door, self.clock)
-        self.cities = {
-            city.id: ScriptedCity(city.id, f"0000000{at}", self.wires, self.clock)
-            for at, city in enumerate(self.province.cities)
-        }
+        return self.hub
+
+    def kill_hub(self) -> None:
+        """What was not synced is lost, nobody is told anything."""
+        self.journal.crash()
+        self.store.crash()
+        self.hub.stop()
 
     def result(self, waiting: Deferred[Any], within_s: float = 2.0) -> Any:
         """What ``waiting`` fires with; what it fails with is raised."""
