@@ -1,0 +1,38 @@
+"""Which sound files say a prompt. Pure; the files are described in docs/asterisk.md, Prompts and music."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from site_node.core.telephony import Prompt
+
+TENS_FROM = 20
+LARGEST_NUMBER = 99
+_SENTENCES = frozenset({"queue-position", "queue-wait-minutes"})
+"""Prompts with words after their number, too: ``<name>-after``."""
+
+
+def sound(name: str) -> str:
+    """The media address of one sound file, in the channel's language."""
+    return f"sound:yht/{name}"
+
+
+def number_sounds(number: int) -> tuple[str, ...]:
+    """A number from 0 to 99, said as it is said in both languages: 37 is 三十 and 七; what is larger is said as 99."""
+    shown = min(max(number, 0), LARGEST_NUMBER)
+    ones = shown % 10
+    if shown <= TENS_FROM or ones == 0:
+        return (sound(f"number-{shown}"),)
+    return (sound(f"number-{shown - ones}"), sound(f"number-{ones}"))
+
+
+def media_of(prompts: Iterable[Prompt]) -> str:
+    """The ``media`` of one playback that says all of ``prompts``."""
+    sounds: list[str] = []
+    for prompt in prompts:
+        sounds.append(sound(prompt.name))
+        if prompt.number is not None:
+            sounds.extend(number_sounds(prompt.number))
+            if prompt.name in _SENTENCES:
+                sounds.append(sound(f"{prompt.name}-after"))
+    return ",".join(sounds)
