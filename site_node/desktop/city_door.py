@@ -10,9 +10,9 @@ from dataset.ids import NodeId
 from federation.node.door import Door
 from federation.node.login import Actor, Logins
 from federation.ports import Clock
+from site_node.core.views import SeatView
 from site_node.desktop.operations import agent_operations
 from site_node.desktop.views import away_state, seat_state
-from site_node.core.views import SeatView
 from site_node.services.city import City
 from site_node.services.seats import SeatRules, SeatService
 
