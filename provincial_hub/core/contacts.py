@@ -18,7 +18,7 @@ from dataset.rows import (
     AttemptWithdrawn,
     ContactBorn,
     ContactEnded,
-    Evidence,
+    Ending,
     Journalled,
     MenuChosen,
     QueueEntered,
@@ -27,15 +27,12 @@ from dataset.rows import (
     SegmentOpened,
     SegmentVoided,
 )
+from federation.core.joins import STRENGTH
 
 ENDED_KEPT = 20_000
 """contacts kept here after their ending; older ones are read from the ledger when asked for"""
 
-NO_CITY, NO_SKILL = CityId(""), SkillId("")
-LOST = "lost_with_journal"
-"""ending of a contact that a later run of its anchor does not know and no row ended; computed, never written (E3)"""
-
-_STRENGTH = {Evidence.PROVISIONAL: 0, Evidence.INFERRED: 1, Evidence.SEEN: 2}
+NO_CITY, NO_SKILL, NO_LINEAGE = CityId(""), SkillId(""), LineageId("")
 
 
 @dataclass(slots=True)
@@ -79,7 +76,8 @@ class ContactSeen:
     waits_since: tuple[float, float] | None = None
     """waiting brought into the open place, and the reader's monotonic time when its row came"""
     ended: ContactEnded | None = None
-    ended_at: float | None = None
+    ended_by: tuple[str, LineageId, int] = ("", NO_LINEAGE, 0)
+    """node, lineage and sequence of that row"""
     runs: set[LineageId] = field(default_factory=set)
     """lineages in which its anchor wrote about it"""
     lost: bool = False
@@ -133,10 +131,10 @@ class ContactSeen:
 
     @property
     def ending(self) -> str | None:
-        """Its one ending; None while it lives."""
+        """Its one ending; None while it lives. One lost with its journal counts as failed (E3)."""
         if self.ended is not None:
             return self.ended.ending
-        return LOST if self.lost else None
+        return Ending.FAILED if self.lost else None
 
     @property
     def talked_s(self) -> float | None:
@@ -221,6 +219,7 @@ class ContactFold:
         known = self._contacts.get(contact)
         if known is None:
             known = self._contacts[contact] = ContactSeen(contact)
+            self._gone(contact)  # nothing is known of its life; a birth may still come
         return known
 
     def _attempt(self, contact: ContactId, n: int) -> AttemptSeen:
@@ -235,6 +234,7 @@ class ContactFold:
         known.package, known.born = row.package, journalled.wall
         if known.ended is None:
             self._live[row.contact] = None
+            self._ended.pop(row.contact, None)
 
     def _menu(self, journalled: Journalled, now: float) -> None:
         row = journalled.row
@@ -273,8 +273,8 @@ class ContactFold:
         row = journalled.row
         assert isinstance(row, AttemptWithdrawn)
         one = self._attempt(row.contact, row.n)
-        one.outcome = row.reason
-        one.site, one.agent = row.site or one.site, row.agent or one.agent
+        if one.outcome != "answered":  # were there both, somebody spoke
+            one.outcome, one.site, one.agent = row.reason, row.site or one.site, row.agent or one.agent
 
     def _segment_opened(self, journalled: Journalled, now: float) -> None:
         row = journalled.row
@@ -294,13 +294,14 @@ class ContactFold:
         one.segment, one.talked_s = "closed", row.talked_s
 
     def _contact_ended(self, journalled: Journalled, now: float) -> None:
-        """E1: stronger evidence wins, then the higher ownership epoch; equal ones as they come in their journal."""
+        """E1, as ``federation.core.joins`` has it: evidence, ownership epoch, order of lineages, sequence."""
         row = journalled.row
         assert isinstance(row, ContactEnded)
         known = self._of(row.contact)
-        if known.ended is not None and _rank(row) < _rank(known.ended):
+        by = (journalled.node, journalled.lineage, journalled.sequence)
+        if known.ended is not None and self._rank(row, by) < self._rank(known.ended, known.ended_by):
             return
-        known.ended, known.ended_at = row, journalled.wall
+        known.ended, known.ended_by = row, by
         known.city, known.lost = known.city or row.city, False
         self._gone(row.contact)
 
@@ -312,6 +313,6 @@ class ContactFold:
             oldest, _ = self._ended.popitem(last=False)
             del self._contacts[oldest]
 
-
-def _rank(row: ContactEnded) -> tuple[int, int]:
-    return _STRENGTH[row.evidence], row.epoch
+    def _rank(self, row: ContactEnded, by: tuple[str, LineageId, int]) -> tuple[int, int, int, LineageId, int]:
+        node, lineage, sequence = by
+        return STRENGTH[row.evidence], row.epoch, self._lineages.rank(node, lineage), lineage, sequence

@@ -176,12 +176,12 @@ def test_a_contact_lost_with_its_journal_is_shown_and_gives_way() -> None:
     fold.apply(row(later, lineage="00000002", wall=2000.0), now=0.0)
     contact = fold.get(C)
     assert contact is not None
-    assert (contact.state, contact.ending) == ("ended", "lost_with_journal")
+    assert (contact.state, contact.ending) == ("ended", "failed")
     other = ContactId("0757-00000001-000002")
     fold.apply(row(born(other), wall=1001.0), now=0.0)
     late = fold.get(other)
     assert late is not None
-    assert late.ending == "lost_with_journal"
+    assert late.ending == "failed"
     assert list(fold.live()) == []
     fold.apply(row(ended()), now=0.0)
     assert contact.ending == "completed"
@@ -243,3 +243,12 @@ def test_what_no_figure_needs_is_forgotten() -> None:
     assert traffic.today(FOSHAN, 1000.0).offered == 0
     assert traffic.today(FOSHAN, 400_000.0).offered == 1
     assert traffic.flows(400_000.0) == [Flow(FOSHAN, GUANGZHOU, up=1, last_15_min=1)]
+
+
+def test_late_rows_of_contacts_long_gone_leave_no_ghosts() -> None:
+    fold = ContactFold(ended_kept=2)
+    for at in range(5):
+        fold.apply(row(AttemptOpened(contact=ContactId(f"c{at}"), n=1, skill=FAULT, scope="home")), now=0.0)
+    assert [fold.get(ContactId(f"c{at}")) is not None for at in range(5)] == [False, False, False, True, True]
+    fold.apply(row(born(ContactId("c4"))), now=0.0)
+    assert [contact.contact for contact in fold.live()] == [ContactId("c4")]
