@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
 
-from dataset.ids import NodeId
+from dataset.ids import ContactId, NodeId
 from dataset.rows import Journalled
 from federation.core.envelope import Envelope, LedgerAck, LedgerHeads, LedgerHello, LedgerRows
 from federation.node.inbox import Inbox
 from federation.node.ledger_store import LedgerStore
 from federation.node.outbox import Outbox, SayTo
 from federation.ports import Clock, Journal
+
+log = Logger()
+
+
+def _not_recalled(failure: Failure, contact: ContactId) -> None:
+    log.failure("what was received about {contact} cannot be read", failure, contact=contact)
 
 
 class Ledgers:
@@ -39,6 +47,15 @@ class Ledgers:
                 self._outbox.heard(envelope.sender, message)
             case _:
                 pass
+
+    def recall(self, contacts: Iterable[ContactId], hear: Callable[[Sequence[Journalled]], None]) -> None:
+        """Tell what was received about ``contacts`` once more.
+
+        For a node's start: what was committed just before a crash was acknowledged, and is not sent again, whether
+        or not the run that died had acted on it.
+        """
+        for contact in contacts:
+            self._store.rows_of_contact(contact).addCallback(hear).addErrback(_not_recalled, contact)
 
     def link_changed(self, up: bool) -> None:
         """The link came or went; with True the handshakes are repeated (J3)."""

@@ -46,6 +46,8 @@ class _Past:
     talking: bool = False
     segments: dict[int, tuple[rows.SegmentOpened, float]] = field(default_factory=dict)
     confirmed: set[int] = field(default_factory=set)
+    awaiting: set[int] = field(default_factory=set)
+    """segments closed here before their outcome came"""
 
     def add(self, row: AnyRow, wall: float) -> None:
         """Take one more row into account."""
@@ -70,8 +72,14 @@ class _Past:
                 self.segments[row.n] = (row, wall)
             case rows.SegmentConfirmed():
                 self.confirmed.add(row.n)
-            case rows.SegmentClosed() | rows.SegmentVoided():
+                self.awaiting.discard(row.n)
+            case rows.SegmentClosed():
+                opened, _ = self.segments.pop(row.n, (None, 0.0))
+                if opened is not None and opened.received and row.n not in self.confirmed:
+                    self.awaiting.add(row.n)
+            case rows.SegmentVoided():
                 self.segments.pop(row.n, None)
+                self.awaiting.discard(row.n)
             case _:
                 pass
 
@@ -114,6 +122,8 @@ class Adoption:
                 self._rebuild_contact(which, found, found.born, shift)
             for segment, opened in found.segments.values():
                 self._rebuild_segment(segment, opened + shift, segment.n in found.confirmed)
+            for n in sorted(found.awaiting):
+                self._serving.await_outcome(AttemptId(which, n))
 
     def _rebuild_contact(self, which: ContactId, past: _Past, born: rows.ContactBorn, shift: float) -> None:
         for n, opened in past.open.items():

@@ -434,6 +434,10 @@ class Serving:
             if connection is not None and (connection == lease.seat or lease.anchor != self._rules.city):
                 self._by_connection[connection] = lease.token
 
+    def await_outcome(self, attempt: AttemptId) -> None:
+        """An earlier run closed this attempt's segment before its outcome came (O3)."""
+        self._unconfirmed.add(attempt)
+
 
 def held_until(lease: Lease, now: float) -> Lease:
     """The lease with a hold that is still open counted up to ``now``."""

@@ -33,6 +33,7 @@ from federation.core.envelope import (
     TransferWanted,
 )
 from federation.core.picture import SILENT_AFTER_BEATS, Hearing, PictureSender, ProvincePicture
+from federation.node.journal import contact_of
 from federation.node.ledger_store import LedgerStore
 from federation.node.ledgers import Ledgers
 from federation.node.post import Post
@@ -109,6 +110,8 @@ class RunningCity:
         if rows:
             log.info("found {count} rows of unfinished contacts in the journal", count=len(rows))
         self._carry_out(self.site.recover(rows, self._clock.monotonic(), self._clock.wall()))
+        if self._ledgers is not None:
+            self._ledgers.recall(dict.fromkeys(filter(None, (contact_of(one.row) for one in rows))), self._recalled)
         self._switch.start(self._reported)
         if self._link is not None:
             self._link.start(self._received, self._link_changed)
@@ -249,6 +252,12 @@ class RunningCity:
         """Rows of another anchor are on record: outcomes of attempts that we served (O3)."""
         for row in rows:
             self._advance(OutcomeApplied(row.row))
+
+    def _recalled(self, rows: Sequence[Journalled]) -> None:
+        """Outcomes that an earlier run received and may not have acted on; settled ones change nothing."""
+        if not self._stopped:
+            for row in rows:
+                self._advance(OutcomeApplied(row.row))
 
     def _report(self, to: NodeId, message: AnyMessage) -> None:
         self._send(to, message, Stream.LEDGER, None)
