@@ -5,6 +5,8 @@ from __future__ import annotations
 from random import Random
 from typing import Any
 
+from twisted.internet.defer import FirstError
+
 from dataset.errors import Problem, Refused
 from dataset.ids import NodeId
 from federation.links.amqp.connection import Login
@@ -32,17 +34,22 @@ async def build_link(reactor: Any, settings: LinkSettings, node: NodeId) -> Link
     link = AmqpLink(reactor, node, BrokerAccess(settings.addresses, login))
     try:
         await link.when_connected(attempts=1)
-    except AmqpFailure as failure:
+    except FirstError as first:
         await link.stop()
-        place = ", ".join(settings.addresses)
-        problem = failure.problem
+        zh, en = _reason(first.subFailure.value)
         raise Refused(
             Problem(
                 "broker-unreachable",
-                zh=f"消息代理无法使用：{problem.zh}；请核对 link.addresses、用户与密码，以及代理是否在运行",
-                en=f"no broker can be used: {problem.en}; check link.addresses, user and password, and that it runs",
-                place=place,
+                zh=f"消息代理无法使用：{zh}；请核对 link.addresses、用户与密码，以及代理是否在运行",
+                en=f"no broker can be used: {en}; check link.addresses, user and password, and that it runs",
+                place=", ".join(settings.addresses),
             ),
             status=503,
-        ) from failure
+        ) from first.subFailure.value
     return link
+
+
+def _reason(error: BaseException | None) -> tuple[str, str]:
+    if isinstance(error, AmqpFailure):
+        return error.problem.zh, error.problem.en
+    return f"无法接通（{error}）", f"it cannot be reached ({error})"
