@@ -15,6 +15,9 @@ from dataset.errors import Refused
 from federation.node.program import say_problems
 from federation.node.province import load_province
 from simulation.demo import DemoSettings, run_demo
+from simulation.machines.trouble import MachineTrouble
+from simulation.replay.command import replay
+from simulation.up import UpProvince, wait_for_stop
 
 CONF = Path(__file__).parents[1] / "conf"
 
@@ -28,6 +31,9 @@ def yht() -> None:
     yht up        三地市为独立进程，真实 Asterisk 与 RabbitMQ · the same as processes on real services
     yht replay    以真实话务记录驱动核心 · drive the core with the calls of a real day
     """
+
+
+yht.add_command(replay)
 
 
 @yht.command()
@@ -87,6 +93,30 @@ def demo(reactor: Any, /, file: Path, port: int, **options: Any) -> None:
         return run_demo(reactor, province, package, settings, time.time(), _say)
 
     _with_reactor(reactor, run)
+
+
+@yht.command()
+@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False), default=CONF / "up")
+def up(folder: Path) -> None:
+    """Hub and three cities as processes of their own, on real Asterisk and RabbitMQ; Ctrl+C stops them all.
+
+    FOLDER holds hub.toml and one file per city (conf/up is an example). Needs Debian and root. Prints the number to
+    dial, the seats' softphone logins and the addresses of the pages.
+    """
+    province: UpProvince | None = None
+    try:
+        province = UpProvince(folder, _say)
+        province.start()
+        province.welcome()
+        wait_for_stop()
+    except Refused as refused:
+        say_problems(refused, lambda line: click.echo(line, err=True))
+        raise SystemExit(1) from None
+    except MachineTrouble as trouble:
+        click.echo(str(trouble), err=True)
+        raise SystemExit(1) from None
+    _say("正在停下 · stopping …")
+    province.stop()
 
 
 def _say(line: str) -> None:

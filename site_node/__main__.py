@@ -1,0 +1,66 @@
+"""``python -m site_node``: the program of one city. The only place of it that knows the global reactor."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from federation.node.configuration import reference
+from federation.node.program import read_settings, run_until_stopped
+from site_node.program import start_site
+from site_node.settings import SiteSettings
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def site_node() -> None:
+    """一个城市的节点 · the node of one city.
+
+    \b
+    python -m site_node run --config conf/up/guangzhou.toml
+    python -m site_node settings            全部配置项 every setting, its form and default
+    """
+
+
+@site_node.command()
+@click.option("--config", "file", type=click.Path(path_type=Path), required=True, help="配置文件 configuration file")
+@click.option(
+    "--set", "arguments", multiple=True, metavar="KEY=VALUE", help="覆盖一项，如 http.port=8090 · overrides one setting"
+)
+@click.pass_obj
+def run(reactor: Any, /, file: Path, arguments: tuple[str, ...]) -> None:
+    """Run the city until SIGTERM or Ctrl+C; calls at the switch go on without the node and are adopted by its next run.
+
+    Order of settings: --set, environment (YHT_HTTP_PORT), file, default. A wrong one is named with file, line and the
+    accepted form, and nothing starts.
+    """
+
+    def say(line: str) -> None:
+        click.echo(line, err=True)
+
+    raise SystemExit(
+        run_until_stopped(
+            reactor,
+            lambda: start_site(reactor, read_settings(SiteSettings, file, arguments), file),
+            say,
+        )
+    )
+
+
+@site_node.command()
+@click.option("--language", type=click.Choice(["zh", "en"]), default="zh", show_default=True)
+def settings(language: str) -> None:
+    """Every setting of the configuration file."""
+    click.echo(reference(SiteSettings, "zh" if language == "zh" else "en"))
+
+
+def main() -> None:
+    """Run the command line."""
+    from twisted.internet import reactor  # installs the reactor; must not happen on import
+
+    site_node(obj=reactor)
+
+
+if __name__ == "__main__":
+    main()

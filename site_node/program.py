@@ -1,0 +1,131 @@
+"""From a configuration file to a running city: opens disks, checks broker and switch, assembles, listens."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+from typing import Any, cast
+
+from twisted.internet.address import IPv4Address
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IListeningPort
+from twisted.logger import Logger
+
+from dataset.errors import Problem, Refused
+from dataset.ids import HUB, CityId, NodeId
+from federation.links.build import build_link
+from federation.node.clock import ReactorClock
+from federation.node.configuration import beside
+from federation.node.http import listen, web_site
+from federation.node.journal import JournalSettings
+from federation.node.journal_sqlite import SqliteJournal
+from federation.node.ledger_store import SqliteLedgerStore
+from federation.node.login import Logins
+from federation.node.origin import OriginRule
+from federation.node.program import boot_id, directory, new_lineage
+from federation.node.province import Province, load_province
+from federation.node.screens import BUILT
+from federation.node.users import FileUsers, in_threads
+from site_node.assembly import City, build_city
+from site_node.settings import SiteSettings
+from site_node.switch.asterisk.adapter import AsteriskSwitch
+from site_node.switch.asterisk.login import AriLogin, check_login
+
+DAY_S = 86_400.0
+log = Logger()
+
+
+class RunningSite:
+    """A started city with its listener."""
+
+    def __init__(self, city: City, port: IListeningPort) -> None:
+        self.city = city
+        self._port = port
+
+    def stop(self) -> Deferred[None]:
+        """Close the listener, then the city; calls stay as they are."""
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        stopping = self._port.stopListening()
+        if stopping is not None:
+            await stopping
+        await self.city.stop()
+
+
+def start_site(reactor: Any, settings: SiteSettings, file: Path) -> Deferred[Any]:
+    """Start the city; fires with a ``RunningSite``. Errbacks with ``Refused``: nothing runs then."""
+    return Deferred.fromCoroutine(_start(reactor, settings, file))
+
+
+async def _start(reactor: Any, settings: SiteSettings, file: Path) -> RunningSite:
+    province, package = load_province(beside(str(file), settings.province))
+    city = _city_of(province, settings, file)
+    clock = ReactorClock(reactor)
+    login = AriLogin(settings.switch.url, settings.switch.user, settings.switch.password, settings.switch.application)
+    await check_login(reactor, login)
+    node = NodeId(city)
+    link = await build_link(reactor, settings.link, node) if settings.link is not None else None
+    data = directory(beside(str(file), settings.data))
+    journal = SqliteJournal(
+        data / "journal.sqlite",
+        JournalSettings(
+            node=node,
+            boot=boot_id(),
+            new_lineage=new_lineage,
+            receivers=(HUB,),
+            area_code=province.city(city).area_code,
+            keep_days=settings.keep_s / DAY_S,
+        ),
+        clock,
+        reactor,
+    )
+    users = FileUsers(data / "users.json", reactor)
+    built = build_city(
+        city=city,
+        province=province,
+        package=package,
+        clock=clock,
+        journal=journal,
+        switch=AsteriskSwitch(reactor, login),
+        logins=Logins(node, users, clock, secrets.token_bytes, runner=in_threads(reactor), settings=settings.login),
+        link=link,
+        store=SqliteLedgerStore(data / "ledger.sqlite", reactor) if link is not None else None,
+        seats=settings.seats,
+    )
+    resource = built.resource(
+        reactor,
+        origins=OriginRule(settings.http.origins),
+        screens=beside(str(file), settings.screens) if settings.screens else BUILT,
+        nodes=lambda: {
+            "hub": None,
+            "cities": [
+                {"city": one.id, "name": one.name, "name_en": one.name_en, "base": ""}
+                for one in province.cities
+                if one.id == city
+            ],
+        },
+    )
+    try:
+        port = await listen(reactor, settings.http, web_site(resource))
+    except Refused:
+        await built.stop()
+        raise
+    built.start()
+    where = cast(IPv4Address, port.getHost())
+    log.info("{city} runs: agents at {listen}:{port}", city=city, listen=settings.http.listen, port=where.port)
+    return RunningSite(built, port)
+
+
+def _city_of(province: Province, settings: SiteSettings, file: Path) -> CityId:
+    known = [one.id for one in province.cities]
+    if settings.city in known:
+        return CityId(settings.city)
+    raise Refused(
+        Problem(
+            "city-unknown",
+            zh=f"省文件中没有城市 {settings.city}；有：{', '.join(known)}",
+            en=f"the province file has no city {settings.city}; it has {', '.join(known)}",
+            place=f"{file}: city",
+        )
+    )
