@@ -14,7 +14,7 @@ from typing import Any
 
 import structlog
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime, IStreamClientEndpoint
 from twisted.python.failure import Failure
 
 from dataset.ids import ConnectionId
@@ -99,12 +99,20 @@ class AsteriskSwitch:
 
     capabilities = frozenset(Capability) - {Capability.SEAT_ANSWER}
 
-    def __init__(self, reactor: IReactorTime, login: AriLogin, *, jitter: Callable[[], float] = random.random) -> None:
+    def __init__(
+        self,
+        reactor: IReactorTime,
+        login: AriLogin,
+        *,
+        endpoint: IStreamClientEndpoint | None = None,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        """``endpoint`` replaces the way to ``login.url``: mutual TLS in production, memory in tests."""
         self._clock = reactor
         self._login = login
         self._ari = Ari(
             reactor,
-            login.endpoint(reactor),
+            endpoint or login.endpoint(reactor),
             login,
             opened=self._opened,
             event=self._message,
@@ -312,7 +320,7 @@ class AsteriskSwitch:
         try:
             event = event_from(message)
         except (KeyError, TypeError, ValueError):
-            log.exception("ari.event_without_its_fields", ari=self._login.url, event=message)
+            log.exception("ari.event_without_its_fields", ari=self._login.url, message=message)
             return
         if isinstance(event, Replaced):
             log.error("ari.application_replaced", ari=self._login.url, application=self._login.application)

@@ -111,8 +111,8 @@ class Ari:
         if self._connecting is not None:
             self._connecting.cancel()
         if self._wire is not None:
-            self._wire.close()
             self._timer = self._clock.callLater(WATCH_S, self._wire.drop, "closing took too long")
+            self._wire.close()
         else:
             self._tell_stopped()
         return stopped

@@ -35,6 +35,8 @@ class Channel:
     arguments: tuple[str, ...]
     """the application and its arguments (docs/asterisk.md, Channels entering Stasis); empty outside Stasis"""
     variables: Mapping[str, str] = field(default_factory=dict)
+    connected: str = ""
+    """the number that the far end is shown"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +123,7 @@ def channel_from(shown: Mapping[str, Any]) -> Channel:
         caller=(shown.get("caller") or {}).get("number", ""),
         arguments=tuple(dialplan.get("app_data", "").split(",")) if in_stasis else (),
         variables=shown.get("channelvars") or {},
+        connected=(shown.get("connected") or {}).get("number", ""),
     )
 
 

@@ -53,7 +53,9 @@ def _called_and_calling(kind: Kind, channel: Channel) -> tuple[str, str]:
     rest = (*channel.arguments[2:], "", "", "")
     if kind is Kind.PUBLIC:
         return rest[0], rest[1]
-    return rest[0] if kind is Kind.SEAT else rest[1], channel.caller
+    if kind is Kind.TRUNK:
+        return rest[1], channel.caller
+    return rest[0] if kind is Kind.SEAT else rest[1], channel.connected
 
 
 def held_by(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 
 from dataset.ids import CityId
 from federation.node.clock import ReactorClock
@@ -174,8 +175,10 @@ class AsteriskWorld(SwitchWorld):
     capabilities = AsteriskSwitch.capabilities
     features = frozenset({"kill_switch"})
 
-    def __init__(self) -> None:
+    def __init__(self, rtp_timeout_s: int | None = None) -> None:
+        """``rtp_timeout_s``: how soon the switches give up a silent leg, of whatever kind (rule O5)."""
         super().__init__()
+        self._rtp_timeout_s = rtp_timeout_s
         self._machines = ExitStack()
         self._run = secrets.token_hex(4)
         self._phones = 0
@@ -190,7 +193,11 @@ class AsteriskWorld(SwitchWorld):
 
     def _city(self, root: AsteriskRoot, city_id: CityId) -> AsteriskCity:
         city = city_of(city_id)
-        asterisk = city_asterisk(root, self._slot, city, spec=trial_spec(self._slot, city, seats=SEATS_TO_8009))
+        spec = trial_spec(self._slot, city, seats=SEATS_TO_8009)
+        if self._rtp_timeout_s is not None:
+            timeout = self._rtp_timeout_s
+            spec = replace(spec, public_rtp_timeout=timeout, seat_rtp_timeout=timeout, trunk_rtp_timeout=timeout)
+        asterisk = city_asterisk(root, self._slot, city, spec=spec)
         asterisk.remove()
         asterisk.start()
         self._machines.callback(asterisk.stop)
