@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from federation.node.http import Json, NodeResource, NodeWeb
 from federation.node.ledger_store import LedgerStore
 from federation.node.live import LiveLimits
 from federation.node.login import Logins
+from federation.node.metrics import DoorCounts
 from federation.node.origin import OriginRule
 from federation.node.province import OverflowRules, Province
 from federation.ports import Clock, Journal, Link
@@ -108,7 +109,6 @@ def build_hub(
     speed: float = 1.0,
     history_s: float = HISTORY_S,
     counts: HubCounts | None = None,
-    observed: Callable[[str, str, float], None] = lambda operation, slug, seconds: None,
 ) -> Hub:
     """A hub that is ready to ``start``.
 
@@ -137,5 +137,7 @@ def build_hub(
     intervals = IntervalService(running, store, shown, clock)
     console = ConsoleAttendance(running, service, people)
     table = console_operations(service, intervals, logins)
-    door = Door(HUB, table, logins, console, people, observed)
+    asked = DoorCounts(running.counts.registry)
+    door = Door(HUB, table, logins, console, people, asked.observed)
+    asked.read_live(lambda: door.live)
     return Hub(running, door, service, intervals, logins, console)

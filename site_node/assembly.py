@@ -16,6 +16,7 @@ from federation.core.overflow import OverflowPolicy
 from federation.node.http import Json, NodeResource, NodeWeb
 from federation.node.ledger_store import LedgerStore
 from federation.node.login import Logins
+from federation.node.metrics import DoorCounts
 from federation.node.origin import OriginRule
 from federation.node.province import Province
 from federation.ports import Clock, Journal, Link
@@ -144,4 +145,7 @@ def build_city(
         settings=seats or SeatSettings(),
     )
     people = people_clock if people_clock is not None else clock
-    return City(running, city_door(running, logins, people, rules, province.queue.wrap_up_s))
+    asked = DoorCounts(running.counts.registry)
+    desk = city_door(running, logins, people, rules, province.queue.wrap_up_s, asked.observed)
+    asked.read_live(lambda: desk.door.live)
+    return City(running, desk)

@@ -96,6 +96,8 @@ class Door:
         self._logins = logins
         self._observed = observed
         self._log = Logger(namespace="door")
+        self.live = 0
+        """live connections attached now"""
         logins.ended = attendance.left
 
     # ── one request ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -128,7 +130,14 @@ class Door:
     def attach(self, token: str, listener: Listener) -> tuple[Actor, dict[str, Any]]:
         """Begin a live connection. Raises ``Refused`` 401 for a token that holds no longer."""
         actor = self._logins.actor(token)
-        return actor, self.attendance.attach(actor, listener)
+        state = self.attendance.attach(actor, listener)
+        self.live += 1
+        return actor, state
+
+    def detach(self, actor: Actor, listener: Listener) -> None:
+        """A live connection is gone."""
+        self.live -= 1
+        self.attendance.detach(actor, listener)
 
     async def call(self, actor: Actor, token: str, operation: str, fields: Mapping[str, Any]) -> dict[str, Any]:
         """One operation on a live connection whose ``token`` was shown when it was attached."""

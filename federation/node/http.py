@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any, cast
 
 import msgspec
-from OpenSSL import SSL
+from OpenSSL import SSL, crypto
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from twisted.internet.defer import Deferred
@@ -331,7 +331,7 @@ def listen(reactor: Any, settings: HttpSettings, site: Site) -> Deferred[IListen
         pem = read_file(Path(settings.certificate))
         try:
             options: CertificateOptions = PrivateCertificate.loadPEM(pem).options()
-        except (SSL.Error, ValueError, TypeError) as error:
+        except (SSL.Error, crypto.Error, ValueError, TypeError) as error:
             raise Refused(
                 Problem(
                     "certificate-unusable",

@@ -208,7 +208,7 @@ class LiveConnection:
         self._held.clear()
         self._newest.clear()
         if self._actor is not None:
-            self._door.attendance.detach(self._actor, self)
+            self._door.detach(self._actor, self)
 
     def _disarm(self) -> None:
         if self._timer is not None and self._timer.active():

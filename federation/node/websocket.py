@@ -134,6 +134,8 @@ class LiveSocket:
             return
         self._closing = True
         self._cancel()
+        # A transport with a paused producer would wait for it and never end.
+        self._transport.detachProducer()
         try:
             self._transport.loseConnection(code)
         except LocalProtocolError:

@@ -1,0 +1,83 @@
+"""Metrics that every node has: its door, its process, and how late its reactor is. Listed in ``docs/operations.md``.
+
+Each node has a registry of its own, so that several live in one process. Base units; counters end in ``_total``;
+no label has a value per agent, caller or contact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
+from prometheus_client.gc_collector import GCCollector
+from prometheus_client.platform_collector import PlatformCollector
+from prometheus_client.process_collector import ProcessCollector
+
+from federation.ports import Clock, Timer
+
+_REQUESTS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
+_LATE_S = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
+_LOOK_EVERY_S = 1.0
+
+
+class DoorCounts:
+    """What is asked of a node, and how it was answered."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._answered = Counter(
+            "yht_requests",
+            "Requests at the door, by operation and outcome (done, or the slug of the problem)",
+            ["operation", "outcome"],
+            registry=registry,
+        )
+        self._seconds = Histogram(
+            "yht_request_seconds", "From request to answer", ["operation"], buckets=_REQUESTS_S, registry=registry
+        )
+        self._live = Gauge("yht_live_connections", "Live connections attached now", registry=registry)
+
+    def observed(self, operation: str, slug: str, seconds: float) -> None:
+        """One request (``Door``'s ``observed``)."""
+        self._answered.labels(operation, slug or "done").inc()
+        self._seconds.labels(operation).observe(seconds)
+
+    def read_live(self, count: Callable[[], int]) -> None:
+        """Read the number of live connections when the metrics are asked for."""
+        self._live.set_function(count)
+
+
+class ReactorLateness:
+    """How late the reactor makes a call that is due: the first sign of a node that is too busy, or blocked."""
+
+    def __init__(self, registry: CollectorRegistry, clock: Clock) -> None:
+        self._clock = clock
+        self._late = Histogram(
+            "yht_reactor_late_seconds",
+            "How late timers are made, looked at once a second",
+            buckets=_LATE_S,
+            registry=registry,
+        )
+        self._due = 0.0
+        self._timer: Timer | None = None
+
+    def start(self) -> None:
+        """Begin to look."""
+        self._due = self._clock.monotonic() + _LOOK_EVERY_S
+        self._timer = self._clock.call_later(_LOOK_EVERY_S, self._look)
+
+    def stop(self) -> None:
+        """No more."""
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+        self._timer = None
+
+    def _look(self) -> None:
+        self._late.observe(max(0.0, self._clock.monotonic() - self._due))
+        self.start()
+
+
+def process_metrics(registry: CollectorRegistry, node: str, version: str) -> None:
+    """Memory, CPU, open files and garbage collection of this process, and what it is. For programs of one node."""
+    ProcessCollector(registry=registry)
+    PlatformCollector(registry=registry)
+    GCCollector(registry=registry)
+    Info("yht_node", "This node", registry=registry).info({"node": node, "version": version})
