@@ -1,0 +1,189 @@
+"""One demo, one browser, and for each test a page whose every complaint is a failure."""
+
+from __future__ import annotations
+
+import os
+import queue
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from federation.node.screens import BUILT
+from tests.web.wire import Wire
+
+ROOT = Path(__file__).parents[2]
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+START_WITHIN_S = 60.0
+STOP_WITHIN_S = 30.0
+SIZE = {"width": 1366, "height": 768}
+
+
+@dataclass(frozen=True)
+class Running:
+    """A running demo: where it listens."""
+
+    address: str
+
+
+def _missing(what: str) -> None:
+    """Fail where everything is wanted, else skip."""
+    if os.environ.get("REQUIRE_SERVICES") == "1":
+        pytest.fail(what)
+    pytest.skip(what)
+
+
+@pytest.fixture(scope="session")
+def demo() -> Iterator[Running]:
+    """``yht demo`` with few simulated staff and many callers, so that a person at a seat is called soon."""
+    if elsewhere := os.environ.get("YHT_WEB_ADDRESS"):
+        yield Running(elsewhere.rstrip("/"))
+        return
+    if not (BUILT / "index.html").is_file():
+        _missing("the screens are not built: run `make screens`")
+    command = [sys.executable, "-m", "simulation", "demo", "--port", "0", "--seed", "7"]
+    process = subprocess.Popen(
+        [*command, "--calls-per-hour", "700", "--own-seats", "3"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    lines: queue.Queue[str | None] = queue.Queue()
+    said: list[str] = []
+
+    def read() -> None:
+        for line in process.stdout or ():
+            said.append(line)
+            lines.put(line)
+        lines.put(None)
+
+    threading.Thread(target=read, daemon=True).start()
+    try:
+        yield Running(_address(lines, said))
+    finally:
+        process.send_signal(signal.SIGINT)
+        try:
+            status = process.wait(STOP_WITHIN_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise
+        assert status == 0, "".join(said)
+
+
+def _address(lines: queue.Queue[str | None], said: list[str]) -> str:
+    while True:
+        try:
+            line = lines.get(timeout=START_WITHIN_S)
+        except queue.Empty:
+            pytest.fail("the demo did not say its address in time:\n" + "".join(said))
+        if line is None:
+            pytest.fail("the demo ended:\n" + "".join(said))
+        if found := re.search(r"http://[\d.:]+", line):
+            return found[0]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium."""
+    path = os.environ.get("YHT_CHROMIUM") or shutil.which("chromium")
+    if path is None:
+        _missing("chromium is not installed: apt-get install chromium fonts-noto-cjk")
+    with sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield found
+        found.close()
+
+
+@pytest.fixture
+def wire(demo: Running) -> Iterator[Wire]:
+    """The way from the browser to the demo, which the test may break."""
+    there = urlsplit(demo.address)
+    laid = Wire((there.hostname or "", there.port or 80))
+    yield laid
+    laid.close()
+
+
+@pytest.fixture
+def address(wire: Wire) -> str:
+    """What the browser calls."""
+    return f"http://127.0.0.1:{wire.port}"
+
+
+class Complaints:
+    """What pages said that they should not: errors, warnings, and requests to other hosts.
+
+    A failed connection is no complaint while the test itself has broken the wire (``excused``).
+    """
+
+    def __init__(self, address: str) -> None:
+        self.heard: list[str] = []
+        self.excused = False
+        self._address = address
+
+    def listen(self, page: Page) -> None:
+        page.on("console", self._console)
+        page.on("pageerror", lambda error: self.heard.append(f"error: {error}"))
+        page.on("request", lambda request: self._requested(request.url))
+
+    def _console(self, message: Any) -> None:
+        if message.type not in ("error", "warning"):
+            return
+        network = "Failed to load resource" in message.text or "WebSocket connection" in message.text
+        if not (network and self.excused):
+            self.heard.append(f"{message.type}: {message.text}")
+
+    def _requested(self, url: str) -> None:
+        if not url.startswith((self._address, self._address.replace("http:", "ws:"), "data:", "blob:")):
+            self.heard.append(f"request to another host: {url}")
+
+
+@pytest.fixture
+def complaints(address: str) -> Iterator[Complaints]:
+    """Checked at the end of every test."""
+    gathered = Complaints(address)
+    yield gathered
+    assert gathered.heard == []
+
+
+@pytest.fixture
+def somebody(browser: Browser, complaints: Complaints) -> Iterator[Callable[[], Page]]:
+    """Each call is another person at another machine."""
+    contexts: list[BrowserContext] = []
+
+    def sit_down() -> Page:
+        context = browser.new_context(viewport=SIZE)  # type: ignore[arg-type]
+        contexts.append(context)
+        context.set_default_timeout(20_000)
+        page = context.new_page()
+        complaints.listen(page)
+        return page
+
+    yield sit_down
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture
+def page(somebody: Callable[[], Page]) -> Page:
+    """One person's page."""
+    return somebody()
