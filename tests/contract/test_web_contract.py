@@ -284,6 +284,18 @@ def test_a_slow_browser_gets_the_newest_state_only(web: NetworkForm) -> None:
     assert len(live.pushes) < 300
 
 
+def test_a_live_connection_may_be_idle_for_longer_than_a_request_may() -> None:
+    form = NetworkForm(idle_s=0.05)
+    try:
+        live = attach(form)
+        over: list[bool] = []
+        reactor.callLater(0.3, over.append, True)
+        form.wait(lambda: bool(over))
+        assert live.send("ready") == {}
+    finally:
+        form.close()
+
+
 def test_a_listener_that_cannot_be_is_named() -> None:
     form = NetworkForm()
     try:

@@ -207,7 +207,9 @@ class NetworkLive:
 class NetworkForm:
     """Real sockets on localhost; the node is mounted under ``base``."""
 
-    def __init__(self, limits: LiveLimits | None = None, base: str = "/city/guangzhou", **web: Any) -> None:
+    def __init__(
+        self, limits: LiveLimits | None = None, base: str = "/city/guangzhou", idle_s: float = 60.0, **web: Any
+    ) -> None:
         self.driver = ReactorDriver(reactor)
         self.clock = ReactorClock(reactor)
         self.desk = Desk(self.clock)
@@ -217,7 +219,7 @@ class NetworkForm:
         if base:
             root = SharedRoot(web.get("screens"), nodes=lambda: {"nodes": ["guangzhou"]})
             root.mount(base, node)
-        self.port = reactor.listenTCP(0, web_site(root), interface="127.0.0.1")
+        self.port = reactor.listenTCP(0, web_site(root, idle_s=idle_s), interface="127.0.0.1")
         self.number = self.port.getHost().port
         self._lives: list[NetworkLive] = []
 
