@@ -92,7 +92,7 @@ class Door:
         self.node = node
         self.clock = clock
         self.attendance = attendance
-        self._table = table
+        self.table = table
         self._logins = logins
         self._observed = observed
         self._log = Logger(namespace="door")
@@ -114,7 +114,7 @@ class Door:
             raise not_logged_in()
         actor = self._logins.actor(token)
         self.attendance.seen(actor)
-        answer = await self._table.call(actor, operation, fields)
+        answer = await self.table.call(actor, operation, fields)
         return answer, None if self._logins.holds(actor) else ""
 
     async def _login(self, fields: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
@@ -144,7 +144,7 @@ class Door:
         if self._logins.actor(token) != actor:
             raise not_logged_in()
         self.attendance.seen(actor)
-        return await self._table.call(actor, operation, fields)
+        return await self.table.call(actor, operation, fields)
 
     # ── both ────────────────────────────────────────────────────────────────────────────────────────────────────────
     def guarded(self, operation: str, run: Callable[[], Any]) -> Deferred[Any]:
@@ -153,7 +153,7 @@ class Door:
         """
         began = self.clock.monotonic()
         # Names from outside must not become label values without end.
-        label = operation if operation in self._table or operation == "login" else "unknown"
+        label = operation if operation in self.table or operation == "login" else "unknown"
 
         def count(result: Any) -> Any:
             slug = result.problems[0].slug if isinstance(result, Refused) else ""

@@ -1,0 +1,55 @@
+"""The page that describes the agent API names the very operations that the table has."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import msgspec
+
+from federation.core.masking import masked
+from federation.node.clock import VirtualClock
+from federation.node.operations import OperationTable, page_of
+from tests.harness.city_desk import Desk
+
+PAGE = (Path(__file__).parents[3] / "docs/agent-api.md").read_text(encoding="utf-8")
+
+
+def table() -> OperationTable:
+    return Desk(VirtualClock()).door.table
+
+
+def documented() -> dict[str, str]:
+    """Operation → its row."""
+    section = PAGE.partition("## Operations")[2].partition("## State")[0]
+    rows = [line for line in section.splitlines() if line.startswith("| `")]
+    return {name: row for row in rows for name in re.findall(r"`(\w+)`", row.split("|")[1])}
+
+
+def test_the_page_and_the_table_name_the_same_operations() -> None:
+    assert {operation.name for operation in table()} == set(documented()) - {"attach"}
+
+
+def test_the_page_names_every_field_and_every_role() -> None:
+    for operation in table():
+        row = documented()[operation.name]
+        for field in msgspec.structs.fields(operation.request):
+            assert f"`{field.name}`" in row, (operation.name, field.name)
+        for role in operation.roles - {"agent"}:
+            assert role in row, (operation.name, role)
+
+
+def test_the_table_can_be_printed() -> None:
+    page = page_of(table())
+    assert "| `transfer` | `contact`, `to_skill`?, `to_agent`?, `note`? | agent | 盲转 | blind transfer |" in page
+
+
+def test_numbers_are_masked_but_recognisable() -> None:
+    assert masked("13812340001") == "138****0001"
+    assert masked("+8613812340001") == "861****0001"
+    assert masked("02088881234") == "020****1234"
+    assert masked("8001234") == "8****34"
+    assert masked("112") == "****2"
+    assert masked("anonymous") == "anonymous"
+    assert masked("") == "****"
+    assert masked("sip:x@y") == "****"
