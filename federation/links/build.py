@@ -31,7 +31,7 @@ async def build_link(reactor: Any, settings: LinkSettings, node: NodeId) -> Link
         virtual_host=settings.virtual_host,
         name=f"yht {node}",
     )
-    link = AmqpLink(reactor, node, BrokerAccess(settings.addresses, login))
+    link = AmqpLink(reactor, node, BrokerAccess(settings.addresses, login), replicated=settings.replicated)
     try:
         await link.when_connected(attempts=1)
     except FirstError as first:

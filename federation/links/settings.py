@@ -22,4 +22,9 @@ class LinkSettings:
     )
     user: str = setting("代理用户；缺省为节点名", "user at the broker; the node's name when left out", default="")
     password: str = setting("代理密码", "password at the broker", default="", secret=True)
+    replicated: bool = setting(
+        "代理是三节点集群，账本队列使用仲裁队列",
+        "the brokers are a cluster of three: ledger queues are quorum queues",
+        default=False,
+    )
     virtual_host: str = setting("代理虚拟主机", "virtual host at the broker", default="/")

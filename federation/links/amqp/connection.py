@@ -231,6 +231,7 @@ class BrokerConnection(AMQClient):  # type: ignore[misc]  # txamqp is untyped
         self._channel_max = CHANNEL_MAX
         self._buffer = frames.FrameBuffer(FRAME_MAX)
         self._incoming: dict[int, _Incoming] = {}
+        self._abandoned: set[int] = set()
         self._problem: Problem | None = None
         self._heard = False
         self._silent_ticks = 0
@@ -350,8 +351,9 @@ class BrokerConnection(AMQClient):  # type: ignore[misc]  # txamqp is untyped
         """Ask the broker and await its answer, a txamqp ``Message``: ``call(ch, "queue_declare", 5.0, queue="q")``.
 
         Raises :class:`BrokerRefused` when the broker closes the channel over it, :class:`BrokerLost` when the
-        connection ends or the answer takes longer than ``within`` seconds (the connection is then given up, as later
-        answers could not be told apart).
+        connection ends or the answer takes longer than ``within`` seconds. The channel is then given up, as later
+        answers could not be told apart; the connection is not: a broker may be stuck over one queue only, and whether
+        it is silent altogether is the heartbeat's question.
         """
         if self.closed or channel.closed:
             raise BrokerLost(self._problem or _not_connected(self.place))
@@ -369,19 +371,29 @@ class BrokerConnection(AMQClient):  # type: ignore[misc]  # txamqp is untyped
                 f"the broker did not answer {method} within {within:g} s",
                 self.place,
             )
-            self.abort(problem)
+            self._abandon(channel)
             raise BrokerLost(problem) from error
+
+    def _abandon(self, channel: Any) -> None:
+        """Close a channel that does not answer without waiting; its number is free when the broker has agreed."""
+        self.roles.pop(channel.id, None)
+        self._abandoned.add(channel.id)
+        self.write(frames.pack_method(channel.id, self._channel_method("close"), (200, "", 0, 0)))
+
+    def _channel_method(self, name: str) -> Any:
+        return self.spec.classes.byname["channel"].methods.byname[name]
 
     async def close_channel(self, channel: Any, within: float) -> None:
         """Close a channel from this side; its role is told when the broker has agreed. Raises as :meth:`call`."""
         await self.call(channel, "channel_close", within, reply_code=200)
-        channel.do_close(Message(self.spec.classes.byname["channel"].methods.byname["close"], (200, "", 0, 0)))
+        channel.do_close(Message(self._channel_method("close"), (200, "", 0, 0)))
         closed = Problem("amqp-closed", "信道已由本端关闭", "the channel was closed by this side", self.place)
         self.channel_ended(channel.id, closed)
 
     def channel_ended(self, number: int, problem: Problem) -> None:
         """A channel is gone: its number is free again, its role is told."""
         self.channels.pop(number, None)
+        self._abandoned.discard(number)
         self._incoming.pop(number, None)
         role = self.roles.pop(number, None)
         if role is not None:
@@ -433,7 +445,11 @@ class BrokerConnection(AMQClient):  # type: ignore[misc]  # txamqp is untyped
             return
         method, arguments = frames.unpack_method(self.spec, payload)
         channel = self._channel(number)
-        if method.response:
+        if number in self._abandoned and method is not self._channel_method("close"):
+            if method is self._channel_method("close-ok"):
+                closed = Problem("amqp-closed", "信道已由本端关闭", "the channel was closed by this side", self.place)
+                self.channel_ended(number, closed)
+        elif method.response:
             channel.responses.put(TxFrame(number, TxMethod(method, *arguments)))
         else:
             self.delegate.dispatch(channel, Message(method, arguments))

@@ -34,6 +34,8 @@ class _ConsumingChannel:
         self._channel: Any = None
         self._number = 0
         self._open = True
+        self.began = False
+        """The broker has agreed; what goes wrong before, ``open`` raises."""
         self.ended = False
 
     async def open(self, within: float) -> None:
@@ -45,6 +47,7 @@ class _ConsumingChannel:
         await self._connection.call(
             self._channel, "basic_consume", within, queue=subscription.queue, exclusive=subscription.exclusive
         )
+        self.began = True
 
     async def close(self, within: float) -> None:
         """Stop consuming; unsettled messages go back to the queue."""
@@ -80,8 +83,8 @@ class _ConsumingChannel:
         self._interrupted(problem)
 
     def _interrupted(self, problem: Problem) -> None:
-        if not self.ended:
-            self.ended = True
+        began, self.ended = self.began and not self.ended, True
+        if began:
             self._subscription.interrupted(self, problem)
 
     # verdicts
@@ -128,6 +131,7 @@ class Subscription:
         self._on_interrupted = on_interrupted
         self._channel: _ConsumingChannel | None = None
         self._retry: DelayedCall | None = None
+        self._beginning: BrokerConnection | None = None
         self._attempts = 0
         self._stopped = False
         self._waiting: list[Deferred[None]] = []
@@ -161,6 +165,9 @@ class Subscription:
         channel, self._channel = self._channel, None
         if channel is not None:
             channel.ended = True
+        waiting, self._waiting = self._waiting, []
+        for each in waiting:
+            each.cancel()
 
     async def begin(self, connection: BrokerConnection) -> None:
         """Consume on ``connection``. Raises :class:`BrokerRefused` or :class:`BrokerLost`."""
@@ -174,8 +181,6 @@ class Subscription:
         if self._stopped:
             await channel.close(self._consumer.call_seconds)
             return
-        if channel.ended:
-            return  # interrupted again while the answer was on its way: the retry is set
         self._channel = channel
         self._attempts = 0
         waiting, self._waiting = self._waiting, []
@@ -203,18 +208,29 @@ class Subscription:
         """Begin on the connection of now, unless that has been done or is to be done."""
         self._cancel_retry()
         connection = self._consumer.connection
-        if connection is not None and not self.active and not self._stopped:
-            Deferred.fromCoroutine(self._begin_again(connection)).addErrback(
-                lambda failure: log.error("amqp_consumer_failed", queue=self.queue, reason=str(failure.value))
-            )
+        if connection is None or connection is self._beginning or self.active or self._stopped:
+            return
+        self._beginning = connection
+        Deferred.fromCoroutine(self._begin_again(connection)).addErrback(
+            lambda failure: log.error("amqp_consumer_failed", queue=self.queue, reason=str(failure.value))
+        )
 
     async def _begin_again(self, connection: BrokerConnection) -> None:
         try:
-            await self._consumer.declare_again(connection)
+            if self._attempts:
+                await self._consumer.declare_again(connection)
             await self.begin(connection)
         except AmqpFailure as failure:
             log.warning("amqp_consumer_refused", queue=self.queue, slug=failure.problem.slug, reason=failure.problem.en)
+            self._on_interrupted(failure.problem)
+            self._ended_beginning(connection)
             self.try_later()
+        else:
+            self._ended_beginning(connection)
+
+    def _ended_beginning(self, connection: BrokerConnection) -> None:
+        if self._beginning is connection:
+            self._beginning = None
 
     def _cancel_retry(self) -> None:
         if self._retry is not None and self._retry.active():
@@ -318,18 +334,9 @@ class Consumer:
 
     async def _prepare(self, connection: BrokerConnection) -> None:
         await declare(connection, self._topology, self.call_seconds)
-        for subscription in list(self._subscriptions):
-            try:
-                await subscription.begin(connection)
-            except AmqpFailure as failure:
-                if connection.closed:
-                    raise
-                # One queue that cannot be consumed does not keep the others from being.
-                log.warning("amqp_consumer_refused", queue=subscription.queue, reason=failure.problem.en)
 
     def _state_changed(self, state: BrokerState, problem: Problem | None) -> None:
         if state is BrokerState.CONNECTED:
-            for subscription in self._subscriptions:  # refused, interrupted or added while the connection was prepared
-                if not subscription.active:
-                    subscription.try_later()
+            for subscription in self._subscriptions:
+                subscription.try_now()  # each by itself: a queue that cannot be consumed keeps no other from it
         self._changed(state, problem)

@@ -43,8 +43,13 @@ def queue_name(node: NodeId, stream: Stream) -> str:
     return f"yht.{node}.{stream.value}"
 
 
-def topology_of(node: NodeId) -> Topology:
-    """What ``node`` declares: both exchanges, and its own queues with their bindings."""
+def topology_of(node: NodeId, *, replicated: bool = False) -> Topology:
+    """What ``node`` declares: both exchanges, and its own queues with their bindings.
+
+    ``replicated`` makes the ledger's queue a quorum queue, for a cluster of three brokers. On a single broker it
+    stays a classic one: RabbitMQ 3.10 does not get over a kill within the first second of a quorum queue's life.
+    """
+    ledger = {"x-queue-type": "quorum", "x-delivery-limit": 20} if replicated else {}
     lost_soon = {"x-expires": 300_000, "x-overflow": "drop-head"}
     return Topology(
         exchanges=(Exchange(EXCHANGE), Exchange(EVERYONE_EXCHANGE, kind="fanout")),
@@ -59,7 +64,7 @@ def topology_of(node: NodeId) -> Topology:
                 durable=False,
                 arguments={**lost_soon, "x-message-ttl": COMMAND_TTL_MS, "x-max-length": 100_000},
             ),
-            Queue(queue_name(node, Stream.LEDGER), durable=True, arguments={"x-queue-type": "quorum"}),
+            Queue(queue_name(node, Stream.LEDGER), durable=True, arguments=ledger),
         ),
         bindings=(
             *(Binding(EXCHANGE, queue_name(node, stream), f"{node}.{stream.value}") for stream in Stream),
@@ -69,16 +74,19 @@ def topology_of(node: NodeId) -> Topology:
 
 
 class AmqpLink:
-    """``federation.ports.Link`` over brokers; publishing and consuming have connections of their own."""
+    """``federation.ports.Link`` over brokers; publishing and consuming have connections of their own.
 
-    def __init__(self, reactor: Any, node: NodeId, access: BrokerAccess) -> None:
+    ``replicated``: the brokers are a cluster (:func:`topology_of`).
+    """
+
+    def __init__(self, reactor: Any, node: NodeId, access: BrokerAccess, *, replicated: bool = False) -> None:
         self.node = node
         self.dropped: Counter[str] = Counter()
         """messages that were not sent, by reason, and malformed ones received"""
         self._received: Callable[[Envelope], None] | None = None
         self._changed: Callable[[bool], None] | None = None
         self._up = {"publishing": False, "consuming": False}
-        topology = topology_of(node)
+        topology = topology_of(node, replicated=replicated)
         self._publisher = Publisher(
             reactor, access, topology=topology, changed=lambda state, why: self._state("publishing", state, why)
         )
@@ -114,6 +122,7 @@ class AmqpLink:
             "" if everybody else f"{envelope.to}.{envelope.stream.value}",
             encode(envelope),
             _properties(envelope),
+            mandatory=not everybody,
         ).addErrback(self._not_sent)
 
     def stop(self) -> Deferred[None]:
