@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 
 from dataset.ids import CityId
-from federation.node.clock import ReactorClock
 from simulation.machines.addresses import Slot, city_of, claimed_slot
 from simulation.machines.asterisk import Asterisk, city_asterisk, trial_spec
 from simulation.machines.asterisk_root import AsteriskRoot, asterisk_root
@@ -183,7 +183,6 @@ class AsteriskWorld(SwitchWorld):
         self._run = secrets.token_hex(4)
         self._phones = 0
         self.driver = ReactorDriver()
-        self._clock = ReactorClock(self.driver.reactor)
         root = asterisk_root()
         self._slot: Slot = self._machines.enter_context(claimed_slot())
         self.here = self._city(root, HERE)
@@ -210,7 +209,7 @@ class AsteriskWorld(SwitchWorld):
         return SipPhone(self.driver.reactor, self._slot.outside(50), tone).open(door)
 
     def now(self) -> float:
-        return self._clock.monotonic()
+        return time.monotonic()
 
     def turn_until(self, condition: Callable[[], bool], within_s: float) -> bool:
         return self.driver.until(condition, within_s)
@@ -237,7 +236,6 @@ class AsteriskWorld(SwitchWorld):
             if isinstance(side, AsteriskCity):
                 side.close()
         self._machines.close()
-        self.driver.close()
 
 
 def open_world() -> SwitchWorld:
