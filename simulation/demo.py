@@ -22,7 +22,7 @@ from federation.node.memory_transport import MemoryDoor
 from federation.node.province import AgentRecord, Province
 from federation.node.screens import BUILT
 from provincial_hub.services.summary import day_summary
-from simulation.population.callers import Callers, wishes_of
+from simulation.population.callers import Callers, menu_prompts_of, wishes_of
 from simulation.population.day import LOCAL_OFFSET_S
 from simulation.population.staff import Place, Staff
 from simulation.province import PROVINCE_USER, SimulatedProvince, city_base, password_of
@@ -93,7 +93,7 @@ class Demo:
             rates,
             wishes_of(package),
             province.province.number,
-            frozenset(prompt for menu in package.menus.values() if menu.asks for prompt in menu.say),
+            menu_prompts_of(package),
         )
 
     def _populate(self, rng: Random) -> _People:
