@@ -8,9 +8,11 @@ import json
 import os
 import shutil
 import socket
+import sqlite3
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, fields
 from pathlib import Path
 from string import Template
@@ -271,6 +273,13 @@ class Asterisk:
                     tail=tail_of(self.log),
                 )
             time.sleep(POLL)
+
+    def kept_registrations(self) -> list[str]:
+        """Users whose registration is on disk and so survives a kill: the switch writes about a second behind."""
+        database = self.directory / "lib" / "astdb.sqlite3"
+        with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=5)) as kept:
+            rows = kept.execute("SELECT key FROM astdb WHERE key LIKE '/registrar/contact/%'").fetchall()
+        return sorted(str(key).split("/")[3].partition(";")[0] for (key,) in rows)
 
     def running(self) -> bool:
         """Whether it runs (started here or by an earlier command)."""

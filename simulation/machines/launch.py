@@ -35,6 +35,20 @@ def _threads_of(pid: int) -> int:
         return 0
 
 
+def _session_lives(session: int) -> bool:
+    """Whether any process of a session still runs: a started script may be gone before what it started."""
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            after_name = (entry / "stat").read_text().rpartition(")")[2].split()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if int(after_name[3]) == session and after_name[0] != "Z":
+            return True
+    return False
+
+
 @dataclass
 class Launched:
     """One process in a session of its own. ``record`` is the file that lets a later command find it again."""
@@ -56,17 +70,17 @@ class Launched:
         return stat[0] != "Z" or _threads_of(self.pid) > 1
 
     def signal(self, number: int) -> None:
-        """Send a signal to the process and its children; nothing happens if it is gone."""
-        if self.alive():
+        """Send a signal to the process and its children; nothing happens if all are gone."""
+        if self.alive() or (self.popen is not None and _session_lives(self.pid)):
             try:
                 os.killpg(self.pid, number)
             except ProcessLookupError:
                 return
 
     def wait_end(self, seconds: float) -> bool:
-        """Wait until it has ended; False at the deadline."""
+        """Wait until it and all it started in its session have ended; False at the deadline."""
         end = time.monotonic() + seconds
-        while self.alive():
+        while self.alive() or _session_lives(self.pid):
             if time.monotonic() > end:
                 return False
             time.sleep(POLL)

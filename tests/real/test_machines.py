@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -156,6 +156,13 @@ def test_a_call_between_cities_is_heard_both_ways_and_a_busy_seat_is_refused(
             seat.stop()
 
 
+def _until(true: Callable[[], bool], seconds: float = 10.0) -> None:
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(POLL)
+
+
 def _create(ari: AriProbe, channel: str) -> tuple[int, object]:
     return ari.request(
         "POST",
@@ -251,6 +258,7 @@ def test_a_killed_switch_comes_back_with_its_seats(switches: Switches, tmp_path:
     phone = switches.seat_phone("shenzhen", "8003", tmp_path, nth=4)
     try:
         phone.start()
+        _until(lambda: "8003" in switch.kept_registrations())
         switch.kill()
         assert not switch.ari_answers()
         switch.restart()
