@@ -48,6 +48,8 @@ class _Past:
     confirmed: set[int] = field(default_factory=set)
     awaiting: set[int] = field(default_factory=set)
     """segments closed here before their outcome came"""
+    ended_wall: float | None = None
+    """its ending is on record; a segment may still be in wrap-up"""
 
     def add(self, row: AnyRow, wall: float) -> None:
         """Take one more row into account."""
@@ -68,6 +70,8 @@ class _Past:
                 self.open.pop(row.n, None)
                 self.answered, self.answered_wall, self.talking = row, wall, True
                 self.answers += 1
+            case rows.ContactEnded():
+                self.ended_wall = wall
             case rows.SegmentOpened():
                 self.segments[row.n] = (row, wall)
             case rows.SegmentConfirmed():
@@ -118,9 +122,12 @@ class Adoption:
                 past.setdefault(contact, _Past()).add(row, entry.wall)
         shift = self._step.now - wall
         for which, found in past.items():
-            if found.born is not None and found.born.city == self._rules.city:
+            if found.ended_wall is None and found.born is not None and found.born.city == self._rules.city:
                 self._rebuild_contact(which, found, found.born, shift)
             for segment, opened in found.segments.values():
+                if found.ended_wall is not None:
+                    self._close_wrap_up(segment, found.ended_wall - opened)
+                    continue
                 self._rebuild_segment(segment, opened + shift, segment.n in found.confirmed)
             for n in sorted(found.awaiting):
                 self._serving.await_outcome(AttemptId(which, n))
@@ -180,6 +187,23 @@ class Adoption:
             token=row.token,
             connection=seat_connection(attempt) if home else outbound_connection(attempt),
             home=home,
+        )
+
+    def _close_wrap_up(self, segment: rows.SegmentOpened, talked_s: float) -> None:
+        """The contact had ended and the agent was writing up: what was written is lost, the segment is not."""
+        self._step.write(
+            rows.SegmentClosed(
+                contact=segment.contact,
+                n=segment.n,
+                site=segment.site,
+                agent=segment.agent,
+                talked_s=round(max(talked_s, 0.0), 3),
+                held_s=0.0,
+                wrap_up_s=0.0,
+                disposition="",
+                notes="",
+                ended_by="restart",
+            )
         )
 
     def _rebuild_segment(self, segment: rows.SegmentOpened, answered_at: float, confirmed: bool) -> None:
