@@ -9,6 +9,7 @@ from dataset.declared import Seconds, setting
 from federation.links.settings import LinkSettings
 from federation.node.http import HttpSettings
 from federation.node.login import LoginSettings
+from federation.node.logs import LogSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +33,7 @@ class HubSettings:
     link: LinkSettings = setting("链路", "the link", factory=LinkSettings)
     http: HttpSettings = setting("控制台", "the console's listener", factory=HttpSettings)
     login: LoginSettings = setting("登录", "logins", factory=LoginSettings)
+    log: LogSettings = setting("日志", "logs", factory=LogSettings)
     cities: Mapping[str, str] = setting(
         "各市坐席界面的地址，供页面链接", "address of each city's own screens, for links", factory=dict
     )

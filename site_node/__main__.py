@@ -28,13 +28,16 @@ def site_node() -> None:
 @click.option(
     "--set", "arguments", multiple=True, metavar="KEY=VALUE", help="覆盖一项，如 http.port=8090 · overrides one setting"
 )
+@click.option("--log-level", type=click.Choice(["debug", "info", "warn", "error"]), help="同 as --set log.level=…")
 @click.pass_obj
-def run(reactor: Any, /, file: Path, arguments: tuple[str, ...]) -> None:
+def run(reactor: Any, /, file: Path, arguments: tuple[str, ...], log_level: str | None) -> None:
     """Run the city until SIGTERM or Ctrl+C; calls at the switch go on without the node and are adopted by its next run.
 
     Order of settings: --set, environment (YHT_HTTP_PORT), file, default. A wrong one is named with file, line and the
     accepted form, and nothing starts.
     """
+    if log_level is not None:
+        arguments = (*arguments, f"log.level={log_level}")
 
     def say(line: str) -> None:
         click.echo(line, err=True)

@@ -69,6 +69,7 @@ class City:
     def start(self) -> None:
         """Take up what an earlier run left; then listen to switch, link and desktops."""
         self.running.start()
+        self.desk.start()
 
     def stop(self) -> Deferred[None]:
         """Let desktops go, fall silent, close the disks; calls stay as they are. Fires when that is done."""

@@ -21,6 +21,8 @@ from federation.node.journal import JournalSettings
 from federation.node.journal_sqlite import SqliteJournal
 from federation.node.ledger_store import SqliteLedgerStore
 from federation.node.login import Logins
+from federation.node.logs import start_logging
+from federation.node.metrics import ReactorLateness, watch_process
 from federation.node.origin import OriginRule
 from federation.node.program import boot_id, directory, new_lineage
 from federation.node.province import Province, load_province
@@ -38,8 +40,9 @@ log = Logger()
 class RunningSite:
     """A started city with its listener."""
 
-    def __init__(self, city: City, port: IListeningPort) -> None:
+    def __init__(self, city: City, port: IListeningPort, watch: ReactorLateness) -> None:
         self.city = city
+        self._watch = watch
         self._port = port
 
     def stop(self) -> Deferred[None]:
@@ -47,6 +50,7 @@ class RunningSite:
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
+        self._watch.stop()
         stopping = self._port.stopListening()
         if stopping is not None:
             await stopping
@@ -61,6 +65,7 @@ def start_site(reactor: Any, settings: SiteSettings, file: Path) -> Deferred[Any
 async def _start(reactor: Any, settings: SiteSettings, file: Path) -> RunningSite:
     province, package = load_province(beside(str(file), settings.province))
     city = _city_of(province, settings, file)
+    start_logging(city, settings.log)
     clock = ReactorClock(reactor)
     login = AriLogin(settings.switch.url, settings.switch.user, settings.switch.password, settings.switch.application)
     await check_login(reactor, login)
@@ -114,7 +119,7 @@ async def _start(reactor: Any, settings: SiteSettings, file: Path) -> RunningSit
     built.start()
     where = cast(IPv4Address, port.getHost())
     log.info("{city} runs: agents at {listen}:{port}", city=city, listen=settings.http.listen, port=where.port)
-    return RunningSite(built, port)
+    return RunningSite(built, port, watch_process(built.running.counts.registry, city, clock))
 
 
 def _city_of(province: Province, settings: SiteSettings, file: Path) -> CityId:

@@ -9,6 +9,7 @@ from dataset.declared import Seconds, setting
 from federation.links.settings import LinkSettings
 from federation.node.http import HttpSettings
 from federation.node.login import LoginSettings
+from federation.node.logs import LogSettings
 from site_node.services.seats import SeatSettings
 
 
@@ -42,4 +43,5 @@ class SiteSettings:
     )
     http: HttpSettings = setting("坐席接口", "the agents' listener", factory=HttpSettings)
     login: LoginSettings = setting("登录", "logins", factory=LoginSettings)
+    log: LogSettings = setting("日志", "logs", factory=LogSettings)
     seats: SeatSettings = setting("坐席连接", "patience with lost connections", factory=SeatSettings)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import difflib
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -111,12 +112,20 @@ def _lay_environment(text: TomlText, leaves: Mapping[Path, Declared], sources: S
             continue
         if name in paths:
             _lay(text, paths[name], leaves[paths[name]], value, f"environment {name}")
-        else:
+        elif _meant_for_us(name, paths, sources.prefix):
             zh, en = did_you_mean(name, paths)
             problems.append(
                 Problem("setting-unknown", f"没有此环境变量。{zh}", f"no such variable. {en}", f"environment {name}")
             )
     return problems
+
+
+def _meant_for_us(name: str, paths: Mapping[str, Path], prefix: str) -> bool:
+    """Whether an unknown variable was meant to be a setting of this declaration: it names one of its tables, or is a
+    near miss. Several programs may share an environment, and the prefix is used by others as well.
+    """
+    tables = {variable(path[:1], prefix) + "_" for path in paths.values() if len(path) > 1}
+    return name.startswith(tuple(tables)) or bool(difflib.get_close_matches(name, paths, n=1, cutoff=0.85))
 
 
 def _lay_arguments(text: TomlText, leaves: Mapping[Path, Declared], sources: Sources) -> list[Problem]:

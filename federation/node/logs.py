@@ -35,6 +35,8 @@ from dataset.declared import setting
 Level = Literal["debug", "info", "warn", "error"]
 LEVELS = {"debug": 10, "info": 20, "warn": 30, "error": 40, "critical": 50}
 _SECRET = re.compile(r"pass(word|wd)?|token|secret|cookie|authorization|hash", re.IGNORECASE)
+_started: list[Callable[[], None]] = []
+"""how to undo the one that is in force"""
 _FIRST = ("at", "level", "node", "event", "text")
 
 
@@ -88,7 +90,12 @@ class LogLines:
 
 
 def start_logging(node: str, settings: LogSettings, stream: Stream | None = None) -> Callable[[], None]:
-    """Send all logs of this process to ``stream`` (standard error). The result undoes it, for tests."""
+    """Send all logs of this process to ``stream`` (standard error), and no longer to where an earlier call sent them.
+
+    The result undoes it.
+    """
+    for stop_earlier in _started:
+        stop_earlier()
     target: Stream = stream if stream is not None else sys.stderr
     as_json = settings.form == "json" or (settings.form == "auto" and not target.isatty())
     lines = LogLines(node, target, as_json=as_json)
@@ -109,11 +116,15 @@ def start_logging(node: str, settings: LogSettings, stream: Stream | None = None
     root.setLevel(max(LEVELS[settings.level], logging.WARNING))  # libraries are heard when something is wrong
 
     def stop() -> None:
+        if stop not in _started:
+            return
+        _started.remove(stop)
         globalLogPublisher.removeObserver(observer)
         structlog.reset_defaults()
         root.removeHandler(handler)
         root.setLevel(before)
 
+    _started.append(stop)
     return stop
 
 

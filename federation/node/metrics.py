@@ -7,6 +7,7 @@ no label has a value per agent, caller or contact.
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib.metadata import version
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 from prometheus_client.gc_collector import GCCollector
@@ -75,9 +76,15 @@ class ReactorLateness:
         self.start()
 
 
-def process_metrics(registry: CollectorRegistry, node: str, version: str) -> None:
-    """Memory, CPU, open files and garbage collection of this process, and what it is. For programs of one node."""
+def watch_process(registry: CollectorRegistry, node: str, clock: Clock) -> ReactorLateness:
+    """Memory, CPU, open files and garbage collection of this process, what it is, and how late its reactor is.
+
+    For programs that run one node; the result has to be stopped.
+    """
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
     GCCollector(registry=registry)
-    Info("yht_node", "This node", registry=registry).info({"node": node, "version": version})
+    Info("yht_node", "This node", registry=registry).info({"node": node, "version": version("yihaotong")})
+    lateness = ReactorLateness(registry, clock)
+    lateness.start()
+    return lateness

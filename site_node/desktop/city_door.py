@@ -25,6 +25,10 @@ class CityDoor:
     seats: SeatService
     logins: Logins
 
+    def start(self) -> None:
+        """Begin to look after agent sessions."""
+        self.seats.start()
+
     def stop(self) -> None:
         """Let go of all timers; agent sessions and calls stay as they are."""
         self.seats.stop()

@@ -85,6 +85,8 @@ class SeatService:
         self._here: dict[AgentId, _Here] = {}
         self._seatless: dict[str, list[Listener]] = {}
         """connections of supervisors and others without a seat, by login session"""
+        self._unclaimed: frozenset[AgentId] = frozenset()
+        self._reconciling: Timer | None = None
         self._requests = 0
         self._log = Logger(namespace="seats")
 
@@ -164,8 +166,15 @@ class SeatService:
         elif reason != "taken_over":
             self._arm(here)
 
+    def start(self) -> None:
+        """Begin to look for sessions that nobody holds: those of an earlier run whose agents did not come back (I8)."""
+        self._reconciling = self._clock.call_later(self._rules.settings.grace_s, self._reconcile)
+
     def stop(self) -> None:
         """Let go of all timers; agent sessions stay as they are."""
+        if self._reconciling is not None and self._reconciling.active():
+            self._reconciling.cancel()
+        self._reconciling = None
         for here in list(self._here.values()):
             self._forget(here)
 
@@ -377,6 +386,20 @@ class SeatService:
             self._try(events.LoggedOut(agent, "connection_lost", forced=True))
         if agent is None or self._city.seat_view(agent) is None:
             self._logins.close(here.actor, "connection_lost")
+
+    def _reconcile(self) -> None:
+        """Log out whoever was without a login session at two looks in a row; in a contact at its end."""
+        unclaimed = frozenset(one.agent for one in self._city.own_picture().agents) - self._here.keys()
+        for agent in sorted(unclaimed & self._unclaimed):
+            self._log.warn(
+                "{agent} has not come back since the node's restart and is logged out",
+                agent=agent,
+                event="agent-unclaimed",
+                node=self._city.city,
+            )
+            self._try(events.LoggedOut(agent, "connection_lost", forced=True))
+        self._unclaimed = unclaimed
+        self.start()
 
     def _try(self, event: events.AgentEvent) -> None:
         """An event of ours that the session may have run ahead of; what is refused is logged and over."""

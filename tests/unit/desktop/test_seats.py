@@ -12,7 +12,7 @@ from federation.core.envelope import AgentPicture, CityPicture, SkillPicture
 from federation.node.memory_transport import ClientEnd
 from site_node.core import events
 from site_node.services.seats import MOST_NOTES
-from tests.harness.city_desk import LI, PASSWORD
+from tests.harness.city_desk import LI, PASSWORD, WANG
 from tests.harness.door_clients import MemoryForm, slug
 
 GRACE_S, GONE_S = 60.0, 240.0
@@ -140,6 +140,19 @@ def test_calls_over_http_alone_are_a_sign_of_life(office: Office) -> None:
         assert office.form.post("ready", {}, token)[0] == 200
     office.clock.advance(GRACE_S + 1)
     assert office.city.of(LI).reason == "connection_lost"
+
+
+def test_a_session_of_an_earlier_run_whose_agent_does_not_come_back_is_logged_out(office: Office) -> None:
+    for agent, seat in ((LI, "8001"), (WANG, "8002")):
+        office.city.act(events.LoggedIn(agent, "x", seat, (), False))
+    office.form.desk.whole.start()
+    end, _, _ = office.attach(office.login())
+    office.clock.advance(GRACE_S + 1)
+    assert office.city.seat_view(WANG) is not None
+    office.clock.advance(GRACE_S)
+    assert office.city.seat_view(WANG) is None
+    assert office.city.seat_view(LI) is not None
+    assert end.is_open
 
 
 def test_an_expired_login_ends_the_connection_and_the_session_follows(office: Office) -> None:
@@ -373,6 +386,7 @@ def test_skills_show_the_shortest_wait_and_all_idle_seats_of_the_province(office
 def test_stopping_leaves_no_timer_and_no_watcher(office: Office) -> None:
     end, _, _ = office.attach(office.login())
     office.login("1002", "8002")
+    office.form.desk.whole.start()
     end.close()
     office.form.settle()
     office.form.close()

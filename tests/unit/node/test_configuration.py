@@ -114,8 +114,13 @@ def test_faults_of_environment_and_command_line_are_named_too() -> None:
 
 
 def test_variables_of_others_are_left_alone() -> None:
-    sources = Sources("f.toml", b'name = "x"', {"YHT_SEED": "1", "PATH": "/"}, foreign=("YHT_SEED",))
+    environment = {"YHT_CACHE": "/x", "YHT_SWITCH_PASSWORD": "of a city", "PATH": "/", "YHT_HTTP_PROXY": "of others"}
+    sources = Sources("f.toml", b'name = "x"', environment, foreign=("YHT_HTTP_PROXY",))
     assert configure(Settings, sources).name == "x"
+
+
+def test_a_near_miss_is_named() -> None:
+    assert refused('name = "x"\n', YHT_LEVLE="info") == [("setting-unknown", "environment YHT_LEVLE")]
 
 
 def test_all_sources_are_reported_together() -> None:

@@ -6,6 +6,7 @@ import io
 import json
 import logging
 from collections.abc import Iterator
+from importlib.metadata import version
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from twisted.logger import Logger
 
 from federation.node.clock import VirtualClock
 from federation.node.logs import Level, LogSettings, start_logging
-from federation.node.metrics import DoorCounts, ReactorLateness, process_metrics
+from federation.node.metrics import DoorCounts, ReactorLateness, watch_process
 
 
 class Terminal(io.StringIO):
@@ -134,5 +135,17 @@ def test_a_late_reactor_shows() -> None:
 
 def test_the_process_tells_what_it_is() -> None:
     registry = CollectorRegistry()
-    process_metrics(registry, "hub", "0.1.0")
-    assert registry.get_sample_value("yht_node_info", {"node": "hub", "version": "0.1.0"}) == 1.0
+    watch = watch_process(registry, "hub", VirtualClock())
+    assert registry.get_sample_value("yht_node_info", {"node": "hub", "version": version("yihaotong")}) == 1.0
+    assert b"python_gc_collections_total" in generate_latest(registry)
+    watch.stop()
+
+
+def test_starting_again_replaces_what_was_started(out: io.StringIO) -> None:
+    stream = io.StringIO()
+    stop = start_logging("foshan", LogSettings(), stream)
+    Logger().warn("once")
+    structlog.get_logger().warning("once")
+    stop()
+    assert [line["node"] for line in lines(stream)] == ["foshan", "foshan"]
+    assert out.getvalue() == ""
