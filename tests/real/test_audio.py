@@ -52,7 +52,7 @@ TOKEN = Token("8d21c0aa-00002f")
 
 
 class Ear:
-    """What a telephone hears now. baresip records nothing while no RTP comes: a recording that stands still is silence."""
+    """What a telephone hears now. baresip records nothing while no RTP comes: a file that stands still is silence."""
 
     def __init__(self, phone: Softphone) -> None:
         self.phone = phone

@@ -39,7 +39,7 @@ from site_node.core.telephony import (
     SwitchUp,
 )
 from site_node.ports import Capability
-from site_node.switch.asterisk.ari import Ari, AriAnswer, AriLost
+from site_node.switch.asterisk.ari import REFUSED_RETRY_S, Ari, AriAnswer, AriLost
 from site_node.switch.asterisk.causes import NO_ANSWER, reason_code
 from site_node.switch.asterisk.events import LEFT_OUT, Dtmf, PlaybackBegan, PlaybackEnded, Replaced, Started, event_from
 from site_node.switch.asterisk.login import REFUSED_STATUSES, AriLogin, login_refused
@@ -323,7 +323,8 @@ class AsteriskSwitch:
             log.exception("ari.event_without_its_fields", ari=self._login.url, message=message)
             return
         if isinstance(event, Replaced):
-            log.error("ari.application_replaced", ari=self._login.url, application=self._login.application)
+            # Two site nodes for one city: taking it back at once would take it from each other for ever.
+            self._ari.drop("another program took the Stasis application", again_s=REFUSED_RETRY_S)
         elif isinstance(event, PlaybackBegan | PlaybackEnded):
             self._leg_event(ConnectionId(event.channel_id), event)
         elif event is not None:

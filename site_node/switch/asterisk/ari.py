@@ -91,6 +91,7 @@ class Ari:
         self._timer: IDelayedCall | None = None
         self._first_answer: IDelayedCall | None = None
         self._tries = 0
+        self._again_s: float | None = None
         self._silent = 0
         self._counter = 0
         self._waiting: dict[str, tuple[float, Deferred[AriAnswer]]] = {}
@@ -122,9 +123,10 @@ class Ari:
         for one in stopped:
             one.callback(None)
 
-    def drop(self, reason: str) -> None:
-        """Give this WebSocket up and come back with a new one."""
+    def drop(self, reason: str, *, again_s: float | None = None) -> None:
+        """Give this WebSocket up and come back with a new one, by back-off or after ``again_s`` seconds."""
         if self._wire is not None:
+            self._again_s = again_s
             self._wire.drop(reason)
 
     def _connect(self) -> None:
@@ -216,7 +218,8 @@ class Ari:
             return
         log.warning("ari.lost", ari=self._login.url, reason=reason)
         if refused_status is None:
-            self._down(reason, self._back_off())
+            again_s, self._again_s = self._again_s, None
+            self._down(reason, self._back_off() if again_s is None else again_s)
             return
         refused = refused_status in REFUSED_STATUSES
         problem = (login_refused if refused else no_ari_here)(self._login.url, refused_status)

@@ -9,12 +9,11 @@ from urllib.parse import quote, urlsplit
 from twisted.internet.abstract import isIPAddress
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import HostnameEndpoint, TCP4ClientEndpoint, wrapClientTLS
-from twisted.internet.error import ConnectError, ConnectionLost
-from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
+from twisted.internet.error import ConnectError, DNSLookupError
+from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint, ITCPTransport
+from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.internet.ssl import optionsForClientTLS
-from twisted.web.client import Agent, ResponseNeverReceived, readBody
-from twisted.web.http_headers import Headers
-from twisted.web.iweb import IResponse
+from twisted.python.failure import Failure
 
 from dataset.errors import Problem, Refused
 
@@ -95,22 +94,54 @@ class AriLogin:
         return wrapClientTLS(optionsForClientTLS(host), plain) if tls else plain
 
 
+class _StatusOnly(Protocol):
+    """Asks one question over HTTP and wants nothing but the status of the answer."""
+
+    transport: ITCPTransport
+
+    def __init__(self, login: AriLogin) -> None:
+        self.status: Deferred[int | None] = Deferred()
+        """fires with the HTTP status, or None when nothing that is HTTP came"""
+        self._login = login
+        self._heard = b""
+
+    def connectionMade(self) -> None:  # noqa: N802
+        """Ask."""
+        path = f"{urlsplit(self._login.url).path.rstrip('/')}/asterisk/ping"
+        head = f"GET {path} HTTP/1.1\r\nHost: {self._login.host}\r\nConnection: close\r\nAuthorization: "
+        self.transport.write(head.encode() + self._login.authorization + b"\r\n\r\n")
+
+    def dataReceived(self, data: bytes) -> None:  # noqa: N802
+        """Take in the first line."""
+        self._heard += data
+        if b"\r\n" in self._heard:
+            self.transport.abortConnection()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: N802
+        """Tell what came."""
+        parts = self._heard.partition(b"\r\n")[0].split()
+        known = len(parts) > 1 and parts[0].startswith(b"HTTP/1.") and parts[1].isdigit()
+        self.status.callback(int(parts[1]) if known else None)
+
+
 async def check_login(reactor: IReactorTime, login: AriLogin) -> bool:
     """Ask the switch whether it accepts the login, before anything is started.
 
     True: accepted. False: nobody answers there now (a switch may come later, that is no mistake of the configuration).
     Raises ``Refused`` with ``ari-login-refused`` or ``ari-not-there``.
     """
-    agent = Agent(reactor, connectTimeout=CONNECT_TIMEOUT_S)
-    headers = Headers({b"Authorization": [login.authorization]})
-    asking: Deferred[IResponse] = agent.request(b"GET", f"{login.url.rstrip('/')}/asterisk/ping".encode(), headers)
-    asking.addTimeout(2 * CONNECT_TIMEOUT_S, reactor)
+    factory = Factory.forProtocol(lambda: _StatusOnly(login))
     try:
-        answer = await asking
-    except (ConnectError, ConnectionLost, ResponseNeverReceived, TimeoutError):
+        asking = await login.endpoint(reactor).connect(factory)
+    except (ConnectError, DNSLookupError):
         return False
-    await readBody(answer)
-    status = answer.code
+    assert isinstance(asking, _StatusOnly)
+    giving_up = reactor.callLater(CONNECT_TIMEOUT_S, asking.transport.abortConnection)
+    status = await asking.status
+    if giving_up.active():
+        giving_up.cancel()
+    if status is None:
+        return False
     if status in REFUSED_STATUSES:
         raise Refused(login_refused(login.url, status), status=503)
     if status != 200:

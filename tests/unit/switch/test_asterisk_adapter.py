@@ -213,6 +213,14 @@ class TestLosses:
         city.offered()
         assert city.reports == [Offered(CALLER, "10000", "13800000001")]
 
+    def test_a_second_program_for_the_same_city_is_not_fought_with(self, city: City) -> None:
+        city.ari.event("ApplicationReplaced")
+        assert city.reports == [SwitchDown("another program took the Stasis application")]
+        city.run(REFUSED_RETRY_S - 1)
+        assert city.ari.tries == 1
+        city.run(2)
+        assert city.reports[-1] == SwitchUp(())
+
     def test_nothing_is_reported_after_stop(self, city: City) -> None:
         city.switch.stop()
         city.switch.stop()

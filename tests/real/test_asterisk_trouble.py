@@ -1,0 +1,177 @@
+"""What goes wrong between a site node and a real switch: refused logins, silent legs, broken lines, frozen switches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from twisted.internet.defer import Deferred
+
+from dataset.errors import Refused
+from dataset.ids import CityId, ContactId, Token
+from site_node.core.telephony import (
+    Answer,
+    Cause,
+    Cleared,
+    Delivered,
+    Established,
+    Join,
+    Leg,
+    Make,
+    Offered,
+    Role,
+    Seat,
+    SwitchDown,
+    SwitchUp,
+    Trunk,
+)
+from site_node.switch.asterisk import AriLogin, AsteriskSwitch, check_login
+from tests.contract.switch.asterisk_world import AsteriskCity, AsteriskWorld, RealCaller, RealSeat
+from tests.harness.real_machines import require
+
+RTP_TIMEOUT_S = 2
+CUSTOMER = Leg(ContactId("0020-7f3a9c21-000001"), 0, Role.CUSTOMER)
+AT_SEAT = Leg(CUSTOMER.contact, 1, Role.SEAT)
+TOKEN = Token("8d21c0aa-00002f")
+
+
+@pytest.fixture(scope="module")
+def switches() -> Iterator[AsteriskWorld]:
+    require("asterisk")
+    world = AsteriskWorld(rtp_timeout_s=RTP_TIMEOUT_S)
+    yield world
+    world.close()
+
+
+@pytest.fixture
+def world(switches: AsteriskWorld) -> Iterator[AsteriskWorld]:
+    switches.begin()
+    yield switches
+    switches.end()
+
+
+def city(world: AsteriskWorld) -> AsteriskCity:
+    assert isinstance(world.here, AsteriskCity)
+    return world.here
+
+
+def login(world: AsteriskWorld) -> AriLogin:
+    spec = city(world).asterisk.spec
+    return AriLogin(spec.ari_url, spec.ari_user, spec.ari_password, spec.application)
+
+
+def ask(world: AsteriskWorld, login: AriLogin) -> object:
+    """What the check before the start says."""
+    checking = Deferred.fromCoroutine(check_login(world.driver.reactor, login))
+    return world.driver.result_of(checking, 10.0)
+
+
+class TestLogin:
+    """A refused ARI password gives a clear error that names the place; nothing starts half."""
+
+    def test_a_good_login_is_accepted(self, world: AsteriskWorld) -> None:
+        assert ask(world, login(world))
+
+    def test_a_refused_password_is_named(self, world: AsteriskWorld) -> None:
+        wrong = replace(login(world), password="wrong")
+        with pytest.raises(Refused) as refused:
+            ask(world, wrong)
+        problem = refused.value.problems[0]
+        assert problem.slug == "ari-login-refused"
+        assert problem.place == wrong.url
+        assert "wrong" not in problem.text("zh") + problem.text("en")
+
+    def test_an_address_that_is_not_ari_is_named(self, world: AsteriskWorld) -> None:
+        wrong = replace(login(world), url=login(world).url.replace("/ari", "/telephony"))
+        with pytest.raises(Refused) as refused:
+            ask(world, wrong)
+        assert refused.value.problems[0].slug == "ari-not-there"
+
+    def test_a_switch_that_is_not_there_yet_is_no_mistake(self, world: AsteriskWorld) -> None:
+        nobody = replace(login(world), url="http://127.0.255.254:8088/ari")
+        assert ask(world, nobody) is False
+
+    def test_a_password_that_is_refused_while_running_is_reported(self, world: AsteriskWorld) -> None:
+        reports: list[object] = []
+        switch = AsteriskSwitch(world.driver.reactor, replace(login(world), password="wrong"))
+        switch.start(reports.append)
+        world.until(lambda: bool(reports), what="a report")
+        assert isinstance(reports[0], SwitchDown)
+        assert "ari-login-refused" in reports[0].reason
+        world.driver.result_of(switch.stop(), 5.0)
+
+
+class TestSilence:
+    """O5: a channel without media is no evidence of a call."""
+
+    def test_a_seat_whose_telephone_lost_power(self, world: AsteriskWorld) -> None:
+        phone, leg = world.here.seat("8001"), world.new_connection()
+        assert isinstance(phone, RealSeat)
+        world.here.request(Make(leg, Seat("8001"), AT_SEAT, 20.0))
+        world.here.first(Delivered, leg)
+        world.until(lambda: phone.ringing)
+        phone.answer()
+        world.here.first(Established, leg)
+        assert phone.line is not None
+        phone.line.voice.close()
+        assert world.here.first(Cleared, leg, within=5.0 * RTP_TIMEOUT_S).cause is Cause.MEDIA_LOST
+
+    def test_a_caller_without_media(self, world: AsteriskWorld) -> None:
+        caller, customer = world.here.answered()
+        assert isinstance(caller, RealCaller)
+        assert caller.line is not None
+        caller.line.voice.close()
+        assert world.here.first(Cleared, customer, within=5.0 * RTP_TIMEOUT_S).cause is Cause.MEDIA_LOST
+
+    def test_a_far_switch_that_froze(self, world: AsteriskWorld) -> None:
+        """A silent trunk: the anchor gives the leg up by itself, and the far city learns the same when it thaws."""
+        here, far = world.new_connection(), world.there
+        assert isinstance(far, AsteriskCity)
+        leg = Leg(CUSTOMER.contact, 2, Role.OUTBOUND, TOKEN)
+        world.here.request(Make(here, Trunk(CityId("shenzhen"), "7701", TOKEN), leg, 20.0))
+        there = far.first(Offered).connection
+        far.request(Answer(there))
+        world.here.first(Established, here)
+        far.asterisk.suspend()
+        try:
+            assert world.here.first(Cleared, here, within=5.0 * RTP_TIMEOUT_S).cause is Cause.MEDIA_LOST
+        finally:
+            far.asterisk.resume()
+        world.until(
+            lambda: bool(far.all_of(Cleared, there)) or any(up != far.reports[0] for up in far.all_of(SwitchUp)),
+            20.0,
+            "the far city learns of it, by an ending or by a snapshot without the leg",
+        )
+
+
+class TestWebSocket:
+    def test_a_frozen_switch_is_noticed_and_comes_back(self, world: AsteriskWorld) -> None:
+        """It keeps its sockets and says nothing. What it held went silent meanwhile (O5), so nothing is left of it."""
+        world.here.answered()
+        city(world).asterisk.suspend()
+        try:
+            world.here.first(SwitchDown, within=30.0)
+        finally:
+            city(world).asterisk.resume()
+        up = world.here.first(SwitchUp, within=30.0)
+        assert up == SwitchUp(())
+
+    def test_talk_goes_on_while_the_websocket_is_broken(self, world: AsteriskWorld) -> None:
+        caller, customer = world.here.answered()
+        phone, leg = world.here.seat("8001"), world.new_connection()
+        world.here.request(Make(leg, Seat("8001"), AT_SEAT, 20.0))
+        world.until(lambda: phone.ringing)
+        phone.answer()
+        world.here.first(Established, leg)
+        world.here.request(Join(customer, leg))
+        world.until(lambda: caller.hears(phone) and phone.hears(caller), what="both hear each other")
+        switch = world.here.switch
+        assert isinstance(switch, AsteriskSwitch)
+        switch._ari.drop("cut by the test")
+        world.here.first(SwitchDown)
+        up = world.here.first(SwitchUp)
+        assert caller.hears(phone)
+        assert phone.hears(caller)
+        joined = {one.connection: one.joined_to for one in up.connections}
+        assert joined == {customer: leg, leg: customer}
