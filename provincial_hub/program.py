@@ -1,0 +1,143 @@
+"""From a configuration file to a running hub: checks the broker, opens disks, assembles, listens."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+from twisted.internet.address import IPv4Address
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IListeningPort
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from dataset.errors import Problem, Refused
+from dataset.ids import HUB, CityId
+from federation.links.build import build_link
+from federation.node.clock import ReactorClock
+from federation.node.configuration import beside
+from federation.node.http import listen, web_site
+from federation.node.journal import JournalSettings
+from federation.node.journal_sqlite import SqliteJournal
+from federation.node.ledger_store import SqliteLedgerStore
+from federation.node.login import Logins
+from federation.node.logs import start_logging
+from federation.node.metrics import ReactorLateness, watch_process
+from federation.node.origin import OriginRule
+from federation.node.program import boot_id, directory, new_lineage
+from federation.node.province import Province, load_province
+from federation.node.screens import BUILT
+from federation.node.users import FileUsers, in_threads
+from provincial_hub.assembly import Hub, build_hub
+from provincial_hub.settings import HubSettings
+
+DAY_S = 86_400.0
+log = Logger()
+
+
+class RunningProgram:
+    """A started hub with its listener."""
+
+    def __init__(self, hub: Hub, port: IListeningPort, watch: ReactorLateness) -> None:
+        self.hub = hub
+        self._watch = watch
+        self.port = port
+
+    def stop(self) -> Deferred[None]:
+        """Close the listener, then the hub."""
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        self._watch.stop()
+        stopping = self.port.stopListening()
+        if stopping is not None:
+            await stopping
+        await self.hub.stop()
+
+
+def start_hub(reactor: Any, settings: HubSettings, file: Path) -> Deferred[Any]:
+    """Start the hub; fires with a ``RunningProgram``. Errbacks with ``Refused``: nothing runs then."""
+    return Deferred.fromCoroutine(_start(reactor, settings, file))
+
+
+async def _start(reactor: Any, settings: HubSettings, file: Path) -> RunningProgram:
+    province, package = load_province(beside(str(file), settings.province))
+    bases = _bases(province, settings, file)
+    start_logging(HUB, settings.log)
+    clock = ReactorClock(reactor)
+    link = await build_link(reactor, settings.link, HUB)
+    data = directory(beside(str(file), settings.data))
+    users = FileUsers(data / "users.json", reactor)
+    journal = SqliteJournal(
+        data / "journal.sqlite",
+        JournalSettings(node=HUB, boot=boot_id(), new_lineage=new_lineage, keep_days=settings.keep_s / DAY_S),
+        clock,
+        reactor,
+    )
+    try:
+        store = SqliteLedgerStore(data / "ledger.sqlite", reactor)
+    except Refused:
+        await journal.stop()
+        raise
+    hub = build_hub(
+        province=province,
+        package=package,
+        clock=clock,
+        link=link,
+        journal=journal,
+        store=store,
+        logins=Logins(HUB, users, clock, secrets.token_bytes, runner=in_threads(reactor), settings=settings.login),
+        bases=bases,
+        history_s=settings.history_s,
+    )
+    resource = hub.resource(
+        reactor,
+        origins=OriginRule(settings.http.origins),
+        screens=beside(str(file), settings.screens) if settings.screens else BUILT,
+        nodes=lambda: _nodes(province, bases),
+    )
+    try:
+        port = await listen(reactor, settings.http, web_site(resource))
+    except Refused:
+        await hub.stop()
+        raise
+    hub.start().addErrback(_record_unread)
+    where = cast(IPv4Address, port.getHost())
+    log.info("the hub runs: console at {listen}:{port}", listen=settings.http.listen, port=where.port)
+    return RunningProgram(hub, port, watch_process(hub.running.counts.registry, HUB, clock))
+
+
+def _record_unread(failure: Failure) -> None:
+    log.failure("the record could not be read; cities are routed for, their rows wait in their outboxes", failure)
+
+
+def _bases(province: Province, settings: HubSettings, file: Path) -> Mapping[CityId, str]:
+    known = [city.id for city in province.cities]
+    unknown = sorted(set(settings.cities) - set(known))
+    if unknown:
+        raise Refused(
+            *(
+                Problem(
+                    "city-unknown",
+                    zh=f"省文件中没有城市 {name}；有：{', '.join(known)}",
+                    en=f"the province file has no city {name}; it has {', '.join(known)}",
+                    place=f"{file}: cities.{name}",
+                )
+                for name in unknown
+            )
+        )
+    return {CityId(name): base for name, base in settings.cities.items()}
+
+
+def _nodes(province: Province, bases: Mapping[CityId, str]) -> dict[str, Any]:
+    """``GET api/v1/nodes``: where the screens find hub and cities."""
+    return {
+        "hub": "",
+        "cities": [
+            {"city": one.id, "name": one.name, "name_en": one.name_en, "base": bases.get(one.id)}
+            for one in province.cities
+            if one.id in bases
+        ],
+    }
