@@ -43,8 +43,7 @@ class RabbitNode:
 
     def clean(self) -> None:
         """Delete all queues."""
-        for queue in self.control("list_queues", "--no-table-headers", "name").split():
-            self.control("delete_queue", queue)
+        self.control("eval", '[rabbit_amqqueue:delete(Q, false, false, <<"tests">>) || Q <- rabbit_amqqueue:list()].')
 
     def heal(self) -> None:
         """Thaw it, start it again if it is dead, give it its memory back."""
