@@ -11,7 +11,7 @@ import copy
 import dataclasses
 import difflib
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path as FilePath
 from typing import Any, TypeVar, cast, get_args, get_origin
@@ -53,7 +53,8 @@ def configure(cls: type[T], sources: Sources) -> T:
     text = parse_toml(sources.data, sources.file) if sources.data or sources.file else TomlText("", {}, {})
     text = TomlText(text.file, copy.deepcopy(text.values), text.lines)
     leaves = dict(_leaves(cls))
-    problems = [*_lay_environment(text, leaves, sources), *_lay_arguments(text, leaves, sources)]
+    absent = {field.key for field in declarations(cls) if field.optional and field.key not in text.values}
+    problems = [*_lay_environment(text, leaves, sources, absent), *_lay_arguments(text, leaves, sources)]
     reading = Reading(text)
     reading.problems += problems
     values = reading.table(cls)
@@ -104,11 +105,16 @@ def variable(path: Path, prefix: str = PREFIX) -> str:
     return prefix + re.sub(r"[^A-Z0-9]", "_", "_".join(str(part) for part in path).upper())
 
 
-def _lay_environment(text: TomlText, leaves: Mapping[Path, Declared], sources: Sources) -> list[Problem]:
+def _lay_environment(
+    text: TomlText, leaves: Mapping[Path, Declared], sources: Sources, absent: Collection[str]
+) -> list[Problem]:
+    """``absent``: optional tables that the file leaves out, which a variable meant for another node must not open."""
     paths = {variable(path, sources.prefix): path for path in leaves}
     problems = []
     for name, value in sorted(sources.environment.items()):
         if not name.startswith(sources.prefix) or name in sources.foreign:
+            continue
+        if name in paths and len(paths[name]) > 1 and paths[name][0] in absent:
             continue
         if name in paths:
             _lay(text, paths[name], leaves[paths[name]], value, f"environment {name}")
@@ -177,16 +183,24 @@ def _plain(kind: Any, value: str) -> Any:
 
 
 # ── reference page ──────────────────────────────────────────────────────────────────────────────────────────────────
-def reference(cls: type[Any], language: Language = "zh", base: Path = ()) -> str:
-    """A Markdown table of all settings of a declaration: key, meaning, accepted form, default."""
-    head = ("键", "含义", "写法", "默认") if language == "zh" else ("key", "meaning", "form", "default")
+def reference(cls: type[Any], *languages: Language, base: Path = ()) -> str:
+    """A Markdown table of all settings of a declaration: key, meaning, accepted form, default. Both languages when
+    none is named.
+    """
+    chosen: tuple[Language, ...] = languages or ("zh", "en")
+    heads = {"zh": ("键", "含义", "写法", "默认"), "en": ("key", "meaning", "form", "default")}
+    head = [" ".join(dict.fromkeys(heads[language][column] for language in chosen)) for column in range(4)]
     rows = [f"| {' | '.join(head)} |", "|---|---|---|---|"]
     for path, field in _all(cls, base):
-        form = form_of(field.kind, field.forms)[0 if language == "zh" else 1]
-        meaning = field.zh if language == "zh" else field.en
-        shown = form.replace("|", "\\|")
-        rows.append(f"| `{path}` | {meaning} | {shown} | {_default(field, language)} |")
+        forms = dict(zip(("zh", "en"), form_of(field.kind, field.forms), strict=True))
+        meaning = _joined(field.zh if language == "zh" else field.en for language in chosen)
+        form = _joined(forms[language] for language in chosen).replace("|", "\\|")
+        rows.append(f"| `{path}` | {meaning} | {form} | {_joined(_default(field, one) for one in chosen)} |")
     return "\n".join(rows) + "\n"
+
+
+def _joined(parts: Iterable[str]) -> str:
+    return " · ".join(dict.fromkeys(parts))
 
 
 def _all(cls: type[Any], base: Path) -> Iterator[tuple[str, Declared]]:

@@ -36,6 +36,7 @@ class Settings:
     share: Annotated[float, Between(0, 1)] = setting("份额", "share", default=0.5)
     frame: Bytes = setting("帧", "frame", default=64e3)
     http: Http = setting("HTTP", "HTTP", factory=Http)
+    link: Peer | None = setting("链路", "link", default=None)
     peers: tuple[Peer, ...] = setting("邻居", "peers", key="peer", default=())
     ports: Mapping[str, int] = setting("端口表", "ports", factory=dict)
 
@@ -117,6 +118,12 @@ def test_variables_of_others_are_left_alone() -> None:
     environment = {"YHT_CACHE": "/x", "YHT_SWITCH_PASSWORD": "of a city", "PATH": "/", "YHT_HTTP_PROXY": "of others"}
     sources = Sources("f.toml", b'name = "x"', environment, foreign=("YHT_HTTP_PROXY",))
     assert configure(Settings, sources).name == "x"
+
+
+def test_a_variable_does_not_open_a_table_that_the_file_leaves_out() -> None:
+    assert load('name = "x"\n', YHT_LINK_RATE="1kbit/s").link is None
+    assert load('name = "x"\n[link]\nid = "a"\n', YHT_LINK_RATE="1kbit/s").link == Peer(id="a", rate=1e3)
+    assert load('name = "x"\n', "link.id=a").link == Peer(id="a")
 
 
 def test_a_near_miss_is_named() -> None:

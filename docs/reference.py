@@ -1,0 +1,85 @@
+"""Writes the tables in the pages that are made of the code: ``python docs/reference.py``; ``--check`` only compares.
+
+Each table stands between ``<!-- table: name -->`` and ``<!-- end -->``.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.registry import Collector
+
+from dataset.packages import PackageText
+from federation.node.clock import VirtualClock
+from federation.node.configuration import reference
+from federation.node.metrics import DoorCounts, ReactorLateness
+from federation.node.province import Province
+from provincial_hub.settings import HubSettings
+from provincial_hub.shell.counts import HubCounts
+from site_node.settings import SiteSettings
+from site_node.shell.counts import CityCounts
+
+DOCS = Path(__file__).parent
+PAGES = ("configuration.md", "operations.md")
+_TABLE = re.compile(r"(<!-- table: ([a-z]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def metrics(registry: CollectorRegistry) -> str:
+    """A table of the metrics of a registry."""
+    rows = ["| metric | type | labels | meaning |", "|---|---|---|---|"]
+    for collector in _collectors(registry):
+        for metric in collector.collect():
+            name = f"{metric.name}_total" if metric.type == "counter" else metric.name
+            labels = ", ".join(f"`{label}`" for label in getattr(collector, "_labelnames", ()))
+            rows.append(f"| `{name}` | {metric.type} | {labels} | {metric.documentation} |")
+    return "\n".join(rows) + "\n"
+
+
+def _collectors(registry: CollectorRegistry) -> list[Collector]:
+    return list(registry._collector_to_names)
+
+
+def node_metrics() -> str:
+    """What every node has."""
+    registry = CollectorRegistry()
+    DoorCounts(registry)
+    ReactorLateness(registry, VirtualClock())
+    return metrics(registry)
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "site": lambda: reference(SiteSettings),
+    "hub": lambda: reference(HubSettings),
+    "province": lambda: reference(Province),
+    "package": lambda: reference(PackageText),
+    "nodemetrics": node_metrics,
+    "citymetrics": lambda: metrics(CityCounts().registry),
+    "hubmetrics": lambda: metrics(HubCounts().registry),
+}
+
+
+def written(page: str) -> str:
+    """The page with its tables as the code has them. Raises ``KeyError`` for a table that nobody makes."""
+    return _TABLE.sub(lambda found: f"{found[1]}{TABLES[found[2]]()}{found[3]}", page)
+
+
+def main() -> int:
+    """Write or check all pages; 1 when one is behind."""
+    behind = []
+    for name in PAGES:
+        path = DOCS / name
+        page = path.read_text(encoding="utf-8")
+        if written(page) != page:
+            behind.append(name)
+            if "--check" not in sys.argv:
+                path.write_text(written(page), encoding="utf-8")
+    print(f"{'behind the code' if '--check' in sys.argv else 'written'}: {', '.join(behind) or 'none'}")
+    return 1 if behind and "--check" in sys.argv else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
