@@ -7,9 +7,11 @@ from typing import Any
 
 import click
 
+from dataset.errors import Refused
 from federation.node.configuration import reference
-from federation.node.program import read_settings, run_until_stopped
-from provincial_hub.program import start_hub
+from federation.node.program import read_settings, run_until_stopped, say_problems
+from provincial_hub.program import add_user, start_hub
+from provincial_hub.services.province import READERS
 from provincial_hub.settings import HubSettings
 
 
@@ -19,6 +21,7 @@ def provincial_hub() -> None:
 
     \b
     python -m provincial_hub run --config conf/up/hub.toml
+    python -m provincial_hub user --config conf/up/hub.toml bureau     添加用户 adds a user
     python -m provincial_hub settings       全部配置项 every setting, its form and default
 
     \b
@@ -62,6 +65,29 @@ def run(reactor: Any, /, file: Path, arguments: tuple[str, ...], log_level: str 
             say,
         )
     )
+
+
+@provincial_hub.command()
+@click.option("--config", "file", type=click.Path(path_type=Path), required=True, help="配置文件 configuration file")
+@click.option(
+    "--role",
+    "roles",
+    type=click.Choice(sorted(READERS)),
+    multiple=True,
+    default=("province",),
+    show_default=True,
+    help="角色，可多次 · may be given again",
+)
+@click.option("--name", default="", help="姓名 name")
+@click.password_option(help="密码；缺省时询问 · asked for when left out")
+@click.argument("user")
+def user(file: Path, roles: tuple[str, ...], name: str, password: str, user: str) -> None:
+    """Add a user of the console, or give one another password. A running hub sees it at its next start."""
+    try:
+        add_user(read_settings(HubSettings, file), file, user, name, roles, password)
+    except Refused as refused:
+        say_problems(refused, lambda line: click.echo(line, err=True))
+        raise SystemExit(1) from refused
 
 
 @provincial_hub.command()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -22,18 +22,19 @@ from federation.node.http import listen, web_site
 from federation.node.journal import JournalSettings
 from federation.node.journal_sqlite import SqliteJournal
 from federation.node.ledger_store import SqliteLedgerStore
-from federation.node.login import Logins
+from federation.node.login import LONGEST_PASSWORD, SHORTEST_PASSWORD, STRONG, Logins, UserRecord
 from federation.node.logs import start_logging
 from federation.node.metrics import ReactorLateness, watch_process
 from federation.node.origin import OriginRule
 from federation.node.program import boot_id, directory, new_lineage
 from federation.node.province import Province, load_province
 from federation.node.screens import BUILT
-from federation.node.users import FileUsers, in_threads
+from federation.node.users import FileUsers, in_threads, read_users, write_users
 from provincial_hub.assembly import Hub, build_hub
 from provincial_hub.settings import HubSettings
 
 DAY_S = 86_400.0
+USERS = "users.json"
 log = Logger()
 
 
@@ -69,7 +70,7 @@ async def _start(reactor: Any, settings: HubSettings, file: Path) -> RunningProg
     clock = ReactorClock(reactor)
     link = await build_link(reactor, settings.link, HUB)
     data = directory(beside(str(file), settings.data))
-    users = FileUsers(data / "users.json", reactor)
+    users = FileUsers(data / USERS, reactor)
     journal = SqliteJournal(
         data / "journal.sqlite",
         JournalSettings(node=HUB, boot=boot_id(), new_lineage=new_lineage, keep_days=settings.keep_s / DAY_S),
@@ -105,12 +106,16 @@ async def _start(reactor: Any, settings: HubSettings, file: Path) -> RunningProg
         raise
     hub.start().addErrback(_record_unread)
     where = cast(IPv4Address, port.getHost())
-    log.info("the hub runs: console at {listen}:{port}", listen=settings.http.listen, port=where.port)
+    log.info("the hub runs: console at {listen}:{port}", listen=settings.http.listen, port=where.port, event="started")
     return RunningProgram(hub, port, watch_process(hub.running.counts.registry, HUB, clock))
 
 
 def _record_unread(failure: Failure) -> None:
-    log.failure("the record could not be read; cities are routed for, their rows wait in their outboxes", failure)
+    log.failure(
+        "the record could not be read; contacts are still routed, rows wait in their cities' outboxes",
+        failure,
+        event="record-unread",
+    )
 
 
 def _bases(province: Province, settings: HubSettings, file: Path) -> Mapping[CityId, str]:
@@ -141,3 +146,23 @@ def _nodes(province: Province, bases: Mapping[CityId, str]) -> dict[str, Any]:
             if one.id in bases
         ],
     }
+
+
+def add_user(settings: HubSettings, file: Path, user: str, name: str, roles: Collection[str], password: str) -> None:
+    """Add a user of the console to the data directory, or replace one; a running hub sees it at its next start.
+
+    Raises ``Refused``: ``password-weak``, ``users-unreadable``, ``directory-unusable``.
+    """
+    if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD or password == user:
+        raise Refused(
+            Problem(
+                "password-weak",
+                zh=f"密码须有 {SHORTEST_PASSWORD} 至 {LONGEST_PASSWORD} 个字符，且不同于用户名",
+                en=f"a password needs {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters and must differ "
+                "from the user's name",
+                place="password",
+            )
+        )
+    path = directory(beside(str(file), settings.data)) / USERS
+    record = UserRecord(user, name or user, frozenset(roles), STRONG.hash(password))
+    write_users(path, [*(one for one in read_users(path) if one.user != user), record])

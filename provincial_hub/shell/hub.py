@@ -120,7 +120,12 @@ class RunningHub:
         early = [row for row in self._early if (row.lineage, row.sequence) not in known]
         for row in sorted([*rows, *early], key=lambda row: row.wall):
             self.memory.apply(row, now=now)
-        log.info("{count} rows of the last {hours:.0f} h are read", count=len(rows), hours=self._history_s / 3600)
+        log.info(
+            "{count} rows of the last {hours:.0f} h are read",
+            count=len(rows),
+            hours=self._history_s / 3600,
+            event="record-read",
+        )
         held, self._held = self._held or {}, None
         for envelope, hello in held.values():
             self.ledger.heard(envelope, hello)
@@ -167,7 +172,10 @@ class RunningHub:
     def _link_changed(self, up: bool) -> None:
         self.link_up = up
         self.counts.link_up.set(up)
-        log.info("the link is up" if up else "the link is down; cities go on by themselves (B4)")
+        if up:
+            log.info("the link is up", event="link-up")
+        else:
+            log.warn("the link is down; cities go on by themselves (B4)", event="link-down")
         self._tell()
 
     def _received(self, envelope: Envelope) -> None:
@@ -175,7 +183,11 @@ class RunningHub:
         city = CityId(envelope.sender)
         if city not in self._known_cities:
             self.counts.strangers.labels("unknown_sender").inc()
-            log.warn("refused a message of {sender}, which is no city of this province", sender=envelope.sender)
+            log.warn(
+                "refused a message of {sender}, which is no city of this province",
+                sender=envelope.sender,
+                event="stranger",
+            )
             return
         message = envelope.body
         kind = str(message.__struct_config__.tag)
@@ -254,7 +266,13 @@ class RunningHub:
                 self._journal.append([(row, ())], _on_disk)
             case Ignored(why, sender, kind):
                 self.counts.ignored.labels(why, kind).inc()
-                log.debug("{kind} of {sender} changed nothing: {why}", kind=kind, sender=sender, why=why)
+                log.debug(
+                    "{kind} of {sender} changed nothing: {why}",
+                    kind=kind,
+                    sender=sender,
+                    why=why,
+                    event="command-ignored",
+                )
 
     def _drop_timer(self, key: tuple[str, ...]) -> None:
         timer = self._timers.pop(key, None)
@@ -289,9 +307,11 @@ class RunningHub:
             self.counts.clock_offset.labels(city).set(known.clock_offset_s)
             self.counts.unknown_rows.labels(city).set(self.ledger.unknown_rows(city))
         for city in sorted(self._seen - seen):
-            log.warn("{city} is silent; it is out of routing until it is heard again (B6)", city=city)
+            log.warn(
+                "{city} is silent; it is out of routing until it is heard again (B6)", city=city, event="city-silent"
+            )
         for city in sorted(seen - self._seen):
-            log.info("{city} is heard", city=city)
+            log.info("{city} is heard", city=city, event="city-heard")
         if seen != self._seen:
             self._tell()
         self._seen = seen
