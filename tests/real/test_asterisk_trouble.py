@@ -9,10 +9,11 @@ import pytest
 from twisted.internet.defer import Deferred
 
 from dataset.errors import Refused
-from dataset.ids import CityId, ContactId, Token
+from dataset.ids import CityId, ConnectionId, ContactId, Token
 from site_node.core.telephony import (
     Answer,
     Cause,
+    Clear,
     Cleared,
     Delivered,
     Established,
@@ -20,6 +21,8 @@ from site_node.core.telephony import (
     Leg,
     Make,
     Offered,
+    Play,
+    Prompt,
     Role,
     Seat,
     SwitchDown,
@@ -28,6 +31,7 @@ from site_node.core.telephony import (
 )
 from site_node.switch.asterisk import AriLogin, AsteriskSwitch, check_login
 from tests.contract.switch.asterisk_world import AsteriskCity, AsteriskWorld, RealCaller, RealSeat
+from tests.contract.switch.world import CityWorld
 from tests.harness.real_machines import require
 
 RTP_TIMEOUT_S = 2
@@ -175,3 +179,75 @@ class TestWebSocket:
         assert phone.hears(caller)
         joined = {one.connection: one.joined_to for one in up.connections}
         assert joined == {customer: leg, leg: customer}
+
+
+class TestRaces:
+    """Whoever is first: one ending for every connection, nothing after it, and no call left at the switch."""
+
+    ROUNDS = 30
+
+    def one_ending(self, city: CityWorld, connection: ConnectionId) -> None:
+        city.first(Cleared, connection)
+        about = city.about(connection)
+        assert [type(report) for report in about].count(Cleared) == 1, about
+        assert isinstance(about[-1], Cleared), about
+
+    def test_callers_who_hang_up_in_the_moment_of_the_answer(self, world: AsteriskWorld) -> None:
+        """Asterisk answers 204 and the caller may be gone all the same."""
+        connections = []
+        for _ in range(self.ROUNDS):
+            caller, connection = world.here.offered()
+            world.here.request(Answer(connection), Play(connection, (Prompt("welcome"),)))
+            caller.hang_up()
+            connections.append(connection)
+        for connection in connections:
+            self.one_ending(world.here, connection)
+        assert world.here.restart_node() == SwitchUp(())
+
+    def test_seats_that_pick_up_while_we_take_the_call_back(self, world: AsteriskWorld) -> None:
+        phone = world.here.seat("8001")
+        for nth in range(self.ROUNDS):
+            leg = world.new_connection()
+            world.here.request(Make(leg, Seat("8001"), AT_SEAT, 20.0))
+            world.until(lambda: phone.ringing, what=f"round {nth}: the seat rings")
+            phone.answer()
+            world.turn_until(lambda: False, 0.0005 * (nth % 5))
+            world.here.request(Clear(leg))
+            self.one_ending(world.here, leg)
+            world.until(lambda: not phone.in_call, what=f"round {nth}: the phone is free")
+        assert world.here.restart_node() == SwitchUp(())
+
+    def test_a_leg_that_is_taken_back_at_every_moment_of_its_making(self, world: AsteriskWorld) -> None:
+        for nth in range(self.ROUNDS):
+            leg = world.new_connection()
+            world.here.request(Make(leg, Seat("8001"), AT_SEAT, 20.0))
+            world.turn_until(lambda: False, 0.0005 * (nth % 10))
+            world.here.request(Clear(leg))
+            self.one_ending(world.here, leg)
+        world.nothing_more(0.2)
+        assert world.here.restart_node() == SwitchUp(())
+
+    def test_two_calls_that_race_to_one_seat(self, world: AsteriskWorld) -> None:
+        """A6: at most one of them rings."""
+        phone = world.here.seat("8001")
+        assert isinstance(phone, RealSeat)
+        for nth in range(self.ROUNDS):
+            rings = phone.phone.rings
+            one, other = world.new_connection(), world.new_connection()
+            world.here.request(Make(one, Seat("8001"), AT_SEAT, 20.0), Make(other, Seat("8001"), AT_SEAT, 20.0))
+            world.until(lambda: any(world.here.all_of(Cleared, leg) for leg in (one, other)), what=f"round {nth}")  # noqa: B023
+            world.nothing_more(0.02)
+            assert phone.phone.rings - rings <= 1
+            world.here.request(Clear(one), Clear(other))
+            for leg in (one, other):
+                self.one_ending(world.here, leg)
+            world.until(lambda: not phone.ringing, what=f"round {nth}: the phone is quiet")
+
+
+def test_the_telephone_at_a_seat_shows_who_calls(world: AsteriskWorld) -> None:
+    phone, leg = world.here.seat("8001"), world.new_connection()
+    assert isinstance(phone, RealSeat)
+    world.here.request(Make(leg, Seat("8001"), AT_SEAT, 20.0, calling="13800000009"))
+    world.until(lambda: phone.ringing, what="the seat rings")
+    assert phone.line is not None
+    assert phone.line.calling == "13800000009"
