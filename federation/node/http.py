@@ -14,14 +14,15 @@ from pathlib import Path
 from typing import Annotated, Any, cast
 
 import msgspec
+from cryptography import x509
 from OpenSSL import SSL, crypto
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.endpoints import SSL4ServerEndpoint, TCP4ServerEndpoint
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IReactorTime
-from twisted.internet.ssl import CertificateOptions, PrivateCertificate
+from twisted.internet.ssl import CertificateOptions
 from twisted.python.failure import Failure
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import NOT_DONE_YET, Request, Site
@@ -324,22 +325,15 @@ def web_site(root: Resource, *, idle_s: float = 60.0) -> Site:
 
 
 def listen(reactor: Any, settings: HttpSettings, site: Site) -> Deferred[IListeningPort]:
-    """Listen as the settings say. Errbacks with ``Refused`` (``cannot-listen``, ``certificate-unusable``)."""
+    """Listen as the settings say. Errbacks with ``Refused`` (``cannot-listen``, ``certificate-unusable``, …)."""
+    return maybeDeferred(_listen, reactor, settings, site)
+
+
+def _listen(reactor: Any, settings: HttpSettings, site: Site) -> Deferred[IListeningPort]:
     if settings.certificate is None:
         endpoint: Any = TCP4ServerEndpoint(reactor, settings.port, interface=settings.listen)
     else:
-        pem = read_file(Path(settings.certificate))
-        try:
-            options: CertificateOptions = PrivateCertificate.loadPEM(pem).options()
-        except (SSL.Error, crypto.Error, ValueError, TypeError) as error:
-            raise Refused(
-                Problem(
-                    "certificate-unusable",
-                    zh="证书文件不可用，应为含证书和私钥的 PEM",
-                    en="the file cannot be used; PEM with certificate and private key expected",
-                    place=settings.certificate,
-                )
-            ) from error
+        options = _certificate(settings.certificate)
         endpoint = SSL4ServerEndpoint(reactor, settings.port, options, interface=settings.listen)
 
     def failed(failure: Failure) -> Failure:
@@ -357,6 +351,24 @@ def listen(reactor: Any, settings: HttpSettings, site: Site) -> Deferred[IListen
         ) from failure.value
 
     return cast("Deferred[IListeningPort]", endpoint.listen(site).addErrback(failed))
+
+
+def _certificate(file: str) -> CertificateOptions:
+    """Key, certificate and chain of a PEM file. Raises ``Refused`` (``certificate-unusable``, ``file-unreadable``)."""
+    pem = read_file(Path(file))
+    try:
+        key = crypto.load_privatekey(crypto.FILETYPE_PEM, pem)
+        first, *chain = (crypto.X509.from_cryptography(one) for one in x509.load_pem_x509_certificates(pem))
+        return CertificateOptions(privateKey=key, certificate=first, extraCertChain=chain)
+    except (SSL.Error, crypto.Error, ValueError, TypeError) as error:
+        raise Refused(
+            Problem(
+                "certificate-unusable",
+                zh="证书文件不可用，应为含私钥、证书（及证书链）的 PEM",
+                en="the file cannot be used; PEM with private key, certificate and its chain expected",
+                place=file,
+            )
+        ) from error
 
 
 def _json_headers(request: Request, status: int) -> None:

@@ -6,12 +6,21 @@ import json
 import re
 import socket
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 from prometheus_client import CollectorRegistry, Counter
+from twisted.internet.endpoints import TCP4ClientEndpoint, wrapClientTLS
+from twisted.internet.ssl import CertificateOptions
 from twisted.web.resource import Resource
+from twisted.web.server import Site
 
 from dataset.errors import Refused
 from federation.node.http import HttpSettings, listen, web_site
@@ -19,6 +28,7 @@ from federation.node.live import LiveLimits
 from federation.node.origin import OriginRule
 from tests.harness.city_desk import LI, PASSWORD
 from tests.harness.door_clients import NetworkForm, reactor
+from tests.harness.driving import ReactorDriver
 
 LOGIN = json.dumps({"user": "1001", "password": PASSWORD, "seat": "8001"}).encode()
 JSON = "application/json"
@@ -313,7 +323,55 @@ def test_a_listener_that_cannot_be_is_named() -> None:
 
 def test_a_certificate_that_is_none_is_named(tmp_path: Path) -> None:
     file = tmp_path / "node.pem"
-    file.write_text("no certificate")
-    with pytest.raises(Refused) as caught:
-        listen(reactor, HttpSettings(certificate=str(file)), web_site(Resource()))
-    assert (caught.value.problems[0].slug, caught.value.problems[0].place) == ("certificate-unusable", str(file))
+    for text in (None, "no certificate"):
+        if text is not None:
+            file.write_text(text)
+        with pytest.raises(Refused) as caught:
+            ReactorDriver(reactor).result_of(
+                listen(reactor, HttpSettings(certificate=str(file)), Site(Resource())), 5.0
+            )
+        assert caught.value.problems[0].slug == ("file-unreadable" if text is None else "certificate-unusable")
+        assert caught.value.problems[0].place == str(file)
+
+
+def test_over_tls_the_cookie_is_secure_and_the_origin_is_https(tmp_path: Path) -> None:
+    form = NetworkForm()
+    file = tmp_path / "node.pem"
+    file.write_bytes(_self_signed())
+    port = None
+    try:
+        settings = HttpSettings(certificate=str(file), port=0)
+        port = form.driver.result_of(listen(reactor, settings, web_site(form.port.factory.resource)), 5.0)
+        number = port.getHost().port
+        for origin, status in ((f"https://127.0.0.1:{number}", 200), (f"http://127.0.0.1:{number}", 403)):
+            request = (
+                f"POST {form.base}/api/v1/login HTTP/1.1\r\nHost: 127.0.0.1:{number}\r\nOrigin: {origin}\r\n"
+                f"Content-Type: {JSON}\r\nConnection: close\r\nContent-Length: {len(LOGIN)}\r\n\r\n"
+            )
+            endpoint = wrapClientTLS(CertificateOptions(verify=False), TCP4ClientEndpoint(reactor, "127.0.0.1", number))
+            got, headers, _ = form.exchange(request.encode() + LOGIN, endpoint)
+            assert got == status
+            assert "strict-transport-security" in headers
+            assert ("Secure" in headers.get("set-cookie", "")) == (status == 200)
+    finally:
+        if port is not None:
+            form.driver.result_of(port.stopListening(), 5.0)
+        form.close()
+
+
+def _self_signed() -> bytes:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "node")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return private + certificate.public_bytes(Encoding.PEM)

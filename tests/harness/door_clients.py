@@ -227,9 +227,10 @@ class NetworkForm:
     def origin(self) -> str:
         return f"http://127.0.0.1:{self.number}"
 
-    def exchange(self, request: bytes) -> tuple[int, dict[str, str], bytes]:
+    def exchange(self, request: bytes, endpoint: Any = None) -> tuple[int, dict[str, str], bytes]:
         """Send bytes, read until the node closes; status, headers (lower case), body."""
-        endpoint = TCP4ClientEndpoint(reactor, "127.0.0.1", self.number)
+        if endpoint is None:
+            endpoint = TCP4ClientEndpoint(reactor, "127.0.0.1", self.number)
         wire = self.driver.result_of(connectProtocol(endpoint, RawHttp()), WITHIN_S)
         wire.transport.write(request)
         data: bytes = self.driver.result_of(wire.done, WITHIN_S)
