@@ -23,11 +23,15 @@ SECONDS_TO_END = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One line of SIPp's own log: what happened to which call (SIP Call-ID) at what time (seconds since 1970)."""
+    """One line of SIPp's own log: what happened to which call (SIP Call-ID) at what time (seconds since 1970).
+
+    ``number`` is the caller's, where a telephone was ``offered`` a call.
+    """
 
     what: str
     call: str
     at: float
+    number: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,9 +201,9 @@ def _read_log(path: Path) -> list[Seen]:
     seen = []
     for line in path.read_text().splitlines():
         parts = line.split("|")
-        if len(parts) == 3:
+        if len(parts) in (3, 4):
             # [timestamp] ends with seconds since 1970
-            seen.append(Seen(parts[0], parts[1], float(parts[2].split()[-1])))
+            seen.append(Seen(parts[0], parts[1], float(parts[2].split()[-1]), *parts[3:]))
     return seen
 
 

@@ -128,6 +128,11 @@ class StaffMember:
             place = self._place
             self._watch(place.entrance.login(place.user, place.password, place.seat), self._logged_in, "login")
 
+    @property
+    def at_work(self) -> bool:
+        """Whether connected to a seat."""
+        return self._door is not None
+
     def go_home(self) -> None:
         """Leave as soon as there is no contact; nothing more is begun."""
         self._going_home = True

@@ -1,0 +1,184 @@
+"""A whole province of real processes for a test module: three Asterisk, RabbitMQ, hub and three site nodes."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.request import Request, urlopen
+
+from dataset.ids import CityId
+from dataset.packages import ServicePackage
+from dataset.rows import Journalled
+from federation.node.journal import read_rows
+from federation.node.province import Province, load_province
+from simulation.machines.addresses import CITIES, Slot, city_of, claimed_slot
+from simulation.machines.asterisk import Asterisk, city_asterisk, trial_spec
+from simulation.machines.asterisk_root import asterisk_root
+from simulation.machines.nodes import NodeProcess
+from simulation.machines.rabbitmq import RabbitMQ, slot_rabbitmq
+from simulation.province import PROVINCE_USER, password_of
+from simulation.up import NodeFile, make_users
+from tests.harness.driving import ReactorDriver
+from tests.harness.real_machines import require
+
+CONF = Path(__file__).parents[2] / "conf"
+AREA = {"guangzhou": "020", "shenzhen": "0755", "foshan": "0757"}
+FIRST_STAFF = {"guangzhou": 1001, "shenzhen": 2001, "foshan": 3001}
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What the province of a test looks like."""
+
+    agents: Mapping[str, int]
+    wrap_up_s: float = 5.0
+    transfer_wait_s: float = 10.0
+    overflow: bool = True
+
+    def text(self) -> str:
+        """A province file."""
+        never = "" if self.overflow else 'open_after_expected_wait = "9h"\nopen_after_wait = "9h"\n'
+        cities = "".join(
+            f'[[city]]\nid = "{city.id}"\nname = "{city.zh}"\nname_en = "{city.id}"\narea_code = "{AREA[city.id]}"\n'
+            f"x = 0.{city.number}\ny = 0.5\n"
+            f"agents = {self.agents.get(city.id, 0)}\nstaff_from = {FIRST_STAFF[city.id]}\n"
+            for city in CITIES
+        )
+        return (
+            '[province]\nname = "试验"\nname_en = "trial"\nnumber = "10000"\n'
+            f'package = "{CONF / "packages" / "yihaotong.toml"}"\n'
+            f"[overflow]\n{never}"
+            f'[queue]\nwrap_up = "{self.wrap_up_s:g}s"\ntransfer_wait = "{self.transfer_wait_s:g}s"\n{cities}'
+        )
+
+
+class RealProvince:
+    """The running province."""
+
+    def __init__(self, slot: Slot, folder: Path, shape: Shape, driver: ReactorDriver) -> None:
+        self.slot = slot
+        self.driver = driver
+        self.folder = folder
+        self.shape = shape
+        folder.mkdir(parents=True, exist_ok=True)
+        self._file = folder / "province.toml"
+        self._file.write_text(shape.text(), "utf-8")
+        self.province: Province
+        self.package: ServicePackage
+        self.province, self.package = load_province(self._file)
+        root = asterisk_root()
+        self.switches: dict[str, Asterisk] = {
+            city.id: city_asterisk(
+                root, slot, city, spec=trial_spec(slot, city, seats=max(10, shape.agents.get(city.id, 0)))
+            )
+            for city in CITIES
+        }
+        self.broker: RabbitMQ = slot_rabbitmq(slot)
+        self.nodes: dict[str, NodeProcess] = {name: self._node(name) for name in ("hub", *(city.id for city in CITIES))}
+
+    def _node(self, name: str) -> NodeProcess:
+        config = CONF / "up" / f"{name}.toml"
+        data = self.folder / name
+        settings: dict[str, object] = {
+            "province": self._file,
+            "data": data,
+            "link.addresses": f"{self.slot.broker}:5672",
+        }
+        port = 8080
+        if name != "hub":
+            city = city_of(name)
+            port += city.number
+            settings["switch.url"] = self.switches[name].spec.ari_url
+        listen = (f"127.0.{self.slot.number}.1", port)
+        city_id = CityId(name) if name != "hub" else None
+        make_users(NodeFile(config, city_id, self._file, data, listen), self.province, self.package)
+        program = "provincial_hub" if name == "hub" else "site_node"
+        return NodeProcess(program, config, data, listen=listen, settings=settings)
+
+    def start(self) -> None:
+        for switch in self.switches.values():
+            switch.remove()
+            switch.start()
+        self.broker.remove()
+        self.broker.start()
+        for node in self.nodes.values():
+            node.start()
+        self.wait(lambda: all(self._ready(name) for name in self.nodes), 20.0, "all nodes see each other")
+
+    def _ready(self, name: str) -> bool:
+        health = self.nodes[name].health() or {}
+        if name == "hub":
+            return bool(health.get("record_read")) and all(health.get("cities", {}).values())
+        return bool(health.get("hub_seen") and health.get("switch_up") and health.get("link"))
+
+    def stop(self) -> None:
+        for node in reversed(self.nodes.values()):
+            if node.running():
+                node.stop()
+        self.broker.stop()
+        for switch in self.switches.values():
+            switch.stop()
+
+    def wait(self, condition: Callable[[], bool], within_s: float, what: str) -> None:
+        """Turn the reactor until the condition holds; fails at the deadline."""
+        assert self.driver.until(condition, within_s), f"not within {within_s:g} s: {what}"
+
+    # ── what was written ────────────────────────────────────────────────────────────────────────────────────────
+    def journal(self, node: str) -> list[Journalled]:
+        """All rows in a node's journal file."""
+        return self._rows(node, "journal", "SELECT data FROM rows ORDER BY lineage, sequence")
+
+    def hub_ledger(self) -> list[Journalled]:
+        """All rows in the hub's ledger file, its own decisions left out."""
+        found = self._rows("hub", "ledger", "SELECT data FROM rows")
+        return [row for row in found if row.node != "hub"]
+
+    def _rows(self, node: str, file: str, query: str) -> list[Journalled]:
+        path = self.folder / node / f"{file}.sqlite"
+        connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10.0)
+        try:
+            return read_rows([data for (data,) in connection.execute(query)])
+        finally:
+            connection.close()
+
+    def ledger_complete(self) -> bool:
+        """Whether every site's outbox is empty."""
+        for city in CITIES:
+            health = self.nodes[city.id].health()
+            if health is None or any(health["rows_waiting"].values()):
+                return False
+        return True
+
+    # ── console ─────────────────────────────────────────────────────────────────────────────────────────────────
+    def console(self, op: str, **fields: Any) -> dict[str, Any]:
+        """One operation of the console API over HTTP."""
+        user = PROVINCE_USER.user
+        token = self._ask("login", None, {"user": user, "password": password_of(user)})["token"]
+        return self._ask(op, token, fields)
+
+    def _ask(self, op: str, token: str | None, fields: Mapping[str, Any]) -> dict[str, Any]:
+        request = Request(f"{self.nodes['hub'].address}/api/v1/{op}", json.dumps(fields).encode())
+        request.add_header("Content-Type", "application/json")
+        if token is not None:
+            request.add_header("Authorization", f"Bearer {token}")
+        with urlopen(request, timeout=5.0) as answer:
+            said: dict[str, Any] = json.load(answer)
+            return said
+
+
+@contextmanager
+def real_province(folder: Path, shape: Shape, driver: ReactorDriver) -> Iterator[RealProvince]:
+    """A started province in a slot of its own; skips, or fails where services are required, without its services."""
+    require("asterisk", "rabbitmq", "sipp")
+    with claimed_slot() as slot:
+        province = RealProvince(slot, folder, shape, driver)
+        try:
+            province.start()
+            yield province
+        finally:
+            province.stop()

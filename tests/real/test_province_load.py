@@ -1,0 +1,244 @@
+"""300 calls in a minute on three cities, one of them with too few seats: real SIP, real agents' API, real brokers."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+
+import pytest
+from twisted.internet import reactor as _reactor
+
+from dataset.ids import CityId
+from dataset.rows import ContactBorn, ContactEnded
+from federation.node.clock import ReactorClock
+from simulation.machines.addresses import CITIES
+from simulation.machines.sipp import AnsweringSeats, Callers, Sipp, start_callers, start_seats
+from simulation.population.draws import Draw
+from simulation.population.staff import Manners, Place, Staff
+from simulation.province import password_of
+from tests.harness.driving import ReactorDriver
+from tests.harness.ledger_checker import CallerLine, LedgerCheck
+from tests.harness.network_entrance import NetworkEntrance
+from tests.harness.pooled import Arrival, answered
+from tests.harness.real_province import RealProvince, Shape, real_province
+
+reactor: object = _reactor
+CALLS = int(os.environ.get("YHT_LOAD_CALLS", "300"))
+SECONDS = 60.0
+AGENTS = {"guangzhou": 14, "shenzhen": 14, "foshan": 3}
+STAYS_S = (8.0, 16.0, 32.0)
+"""how long callers stay on the line at most: a third each"""
+HANDLING_S = 5.0
+RING_S = 0.2
+WRAP_UP_S = 0.05
+
+
+def fixed(seconds: float) -> Draw:
+    def draw(rng: Random) -> float:
+        return seconds
+
+    return draw
+
+
+def exponential(mean_s: float) -> Draw:
+    def draw(rng: Random) -> float:
+        return rng.expovariate(1 / mean_s)
+
+    return draw
+
+
+@pytest.fixture(scope="module")
+def province(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealProvince]:
+    shape = Shape(agents=AGENTS, wrap_up_s=3.0)
+    with real_province(tmp_path_factory.mktemp("load"), shape, ReactorDriver()) as running:
+        yield running
+
+
+class Floor:
+    """Telephones that answer by themselves (SIPp), and the agents at them (WebSocket clients of the agent API)."""
+
+    def __init__(self, province: RealProvince, folder: Path, seed: int) -> None:
+        self.province = province
+        self.staff: list[Staff] = []
+        self.phones: dict[str, Sipp] = {}
+        clock = ReactorClock(reactor)
+        manners = Manners(
+            reaction_s=fixed(RING_S + 1.0),  # the telephone answers long before
+            misses=0.0,
+            handling_s=exponential(HANDLING_S),
+            holds=0.0,
+            notes=0.0,
+            transfers=0.0,
+            breaks=0.0,
+            wrap_up_s=fixed(WRAP_UP_S),
+            back_after_miss_s=fixed(1.0),
+        )
+        for city in CITIES:
+            switch = province.switches[city.id]
+            agents = province.province.agents_of(CityId(city.id), province.package)
+            seats = [seat for seat in switch.spec.seats if seat.user in {agent.seat for agent in agents}]
+            telephones = AnsweringSeats(
+                f"seats-{city.id}", switch, seats, province.slot.outside(50 + city.number), ring=RING_S
+            )
+            self.phones[city.id] = start_seats(telephones, folder / city.id)
+            entrance = NetworkEntrance(reactor, province.nodes[city.id].address)
+            places = [Place(agent.staff, password_of(agent.staff), agent.seat, entrance) for agent in agents]
+            self.staff.append(Staff(clock, Random(seed + city.number), places, manners))
+
+    def open(self) -> None:
+        for staff in self.staff:
+            staff.arrive(within_s=2.0)
+        self.province.wait(self._all_ready, 30.0, "everybody is ready")
+
+    def _all_ready(self) -> bool:
+        return all((self.province.nodes[city.id].health() or {}).get("agents") == AGENTS[city.id] for city in CITIES)
+
+    def close(self) -> None:
+        for staff in self.staff:
+            staff.go_home()
+        self.province.wait(
+            lambda: all(not m.at_work for s in self.staff for m in s.members), 20.0, "all have gone home"
+        )
+        for phones in self.phones.values():
+            phones.stop()
+
+
+def call_all(province: RealProvince, folder: Path) -> dict[str, Sipp]:
+    """A third of the calls at each city's door, in three patiences each; every caller has a number of its own."""
+    running = {}
+    each = CALLS // (3 * len(STAYS_S))
+    for city in CITIES:
+        spec = province.switches[city.id].spec
+        for place, stays_s in enumerate(STAYS_S):
+            name = f"{city.number}{place}"
+            callers = Callers(
+                name=f"callers-{name}",
+                door=f"{spec.sip_address}:{spec.sip_port}",
+                address=province.slot.outside(60 + 10 * city.number + place),
+                number="112",
+                caller=f"13{name}[call_number]",
+                calls=each,
+                rate=each / SECONDS,
+                patience=10.0,
+                talk=stays_s,
+            )
+            running[name] = start_callers(callers, folder / callers.name)
+    return running
+
+
+def test_overflow_answers_as_many_as_one_pool_would(province: RealProvince, tmp_path: Path) -> None:
+    """Answered calls ≥ those of a fully pooled simulation of the same arrivals − 2 percentage points; 0/0/0."""
+    floor = Floor(province, tmp_path / "seats", seed=7)
+    floor.open()
+    callers = call_all(province, tmp_path / "callers")
+    province.wait(
+        lambda: not any(one.process.alive() for one in callers.values()), SECONDS + max(STAYS_S) + 30, "all calls over"
+    )
+    province.wait(province.ledger_complete, 20.0, "every outbox is empty")
+    floor.close()
+    province.wait(province.ledger_complete, 20.0, "every outbox is empty again")
+
+    lines, times = _callers(callers)
+    seats = _seats(floor.phones)
+    ledger = province.hub_ledger()
+    number_of = {row.row.contact: row.row.calling for row in ledger if isinstance(row.row, ContactBorn)}
+    ended = {number_of[row.row.contact]: row.row for row in ledger if isinstance(row.row, ContactEnded)}
+
+    spoke = {number for number in times if number in seats}
+    limit, alone = _limits(times)
+    share, pooled, unpooled = len(spoke) / len(times), limit / len(times), alone / len(times)
+    print(
+        f"\n{len(times)} calls: answered {share:.1%}, one pool {pooled:.1%}, without overflow {unpooled:.1%}; "
+        f"served elsewhere {sum(row.serving not in (None, row.city) for row in ended.values())}"
+    )
+    assert unpooled <= 0.85, "the scenario must lose at least 15 % without overflow"
+    assert share >= pooled - 0.02
+
+    check = LedgerCheck(
+        [line._replace(spoke=line.test_id in spoke) for line in lines],
+        {city.id: province.journal(city.id) for city in CITIES},
+        ledger,
+    )
+    findings = check.findings()
+    print(findings.text())
+    assert findings.passed
+    _check_places(ended, province)
+    _check_times(
+        ended, times, seats, {row.row.contact: row.row for row in ledger if isinstance(row.row, AttemptAnswered)}
+    )
+
+
+def _callers(running: dict[str, Sipp]) -> tuple[list[CallerLine], dict[str, tuple[float, float]]]:
+    """Lines for the checker, and (answered, ended) by number, out of SIPp's own log."""
+    lines: list[CallerLine] = []
+    times: dict[str, tuple[float, float]] = {}
+    for name, sipp in running.items():
+        marks: dict[str, dict[str, float]] = {}
+        for seen in sipp.result().seen:
+            marks.setdefault(seen.call, {})[seen.what] = seen.at
+        for call, mark in marks.items():
+            number = f"13{name}{call.partition('-')[0]}"
+            assert "answered" in mark, f"{number} was never answered: {mark}"
+            end = mark.get("released", mark.get("hung-up"))
+            assert end is not None, f"{number} never ended: {mark}"
+            lines.append(CallerLine(number, reached=True))
+            times[number] = (mark["answered"], end)
+    return lines, times
+
+
+def _seats(phones: dict[str, Sipp]) -> dict[str, tuple[str, float]]:
+    """(city, answered) by the caller's number, out of the seats' own log."""
+    answers: dict[str, tuple[str, float]] = {}
+    for city, sipp in phones.items():
+        number_of: dict[str, str] = {}
+        for seen in sipp.result().seen:
+            if seen.what == "offered":
+                number_of[seen.call] = seen.number
+            elif seen.what == "answered":
+                answers[number_of[seen.call]] = (city, seen.at)
+    return answers
+
+
+def _limits(times: dict[str, tuple[float, float]]) -> tuple[int, int]:
+    """Answered by one pool, and by cities on their own, of the very arrivals of this run; handling from a seed."""
+    rng = Random(11)
+    first = min(at for at, _ in times.values())
+    arrivals = [
+        Arrival(
+            at=at - first,
+            city=CITIES[int(number[2]) - 1].id,
+            stays_s=STAYS_S[int(number[3])],
+            handling_s=RING_S + rng.expovariate(1 / HANDLING_S) + WRAP_UP_S,
+        )
+        for number, (at, _) in sorted(times.items(), key=lambda item: item[1])
+    ]
+    return answered(arrivals, AGENTS, pooled=True), answered(arrivals, AGENTS, pooled=False)
+
+
+def _check_places(ended: dict[str, ContactEnded], province: RealProvince) -> None:
+    """Anchor and serving site are right on every record."""
+    for number, row in ended.items():
+        assert row.city == CITIES[int(number[2]) - 1].id, f"{number} is anchored at {row.city}"
+
+
+def _check_times(
+    ended: dict[str, ContactEnded],
+    times: dict[str, tuple[float, float]],
+    seats: dict[str, tuple[str, float]],
+) -> None:
+    """Waiting and talk of every answered call agree with SIPp's own within 100 ms."""
+    worst = Counter[str]()
+    for number, (city, at) in seats.items():
+        row = ended[number]
+        began, over = times[number]
+        assert row.serving == city, f"{number}: served at {city}, on record {row.serving}"
+        off_wait = abs(row.waited_s - (at - began))
+        off_talk = abs(row.talked_s - (over - at))
+        worst["wait"] = max(worst["wait"], round(1000 * off_wait))
+        worst["talk"] = max(worst["talk"], round(1000 * off_talk))
+    print(f"largest difference to SIPp: waiting {worst['wait']} ms, talk {worst['talk']} ms")
+    assert worst["wait"] <= 100
+    assert worst["talk"] <= 100
