@@ -34,7 +34,7 @@ export const useSeat = defineStore('seat', () => {
   const problem = ref<Problem | null>(null)
   const ended = ref<Ended>(null)
   const served = ref<Served[]>([])
-  const busy = ref(false)
+  const underWay = new Set<string>()
   let connection: LiveConnection | null = null
   let base = ''
 
@@ -150,11 +150,12 @@ export const useSeat = defineStore('seat', () => {
     connection?.hurry()
   }
 
-  /** Does one operation; false when refused, with `problem` telling why. */
+  /** Does one operation; false when refused, with `problem` telling why. The same one twice at a time is one wish. */
   async function act(op: string, fields: object = {}): Promise<boolean> {
-    if (connection === null) return false
+    const wish = JSON.stringify([op, fields])
+    if (connection === null || underWay.has(wish)) return false
     problem.value = null
-    busy.value = true
+    underWay.add(wish)
     try {
       await connection.ask(op, fields)
       return true
@@ -162,7 +163,7 @@ export const useSeat = defineStore('seat', () => {
       problem.value = problemOf(thrown)
       return false
     } finally {
-      busy.value = false
+      underWay.delete(wish)
     }
   }
 
@@ -185,7 +186,6 @@ export const useSeat = defineStore('seat', () => {
     problem,
     ended,
     served,
-    busy,
     resume,
     enter,
     rest,
