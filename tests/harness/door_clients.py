@@ -281,8 +281,8 @@ class NetworkForm:
             if not live.closed:
                 live.close()
         self.driver.result_of(self.port.stopListening(), WITHIN_S)
-        self.settle()
         self.desk.stop()
+        self.driver.until(lambda: not reactor.getDelayedCalls(), 3.0)  # the node's ends close too
         left = [str(call) for call in reactor.getDelayedCalls()]
         for call in reactor.getDelayedCalls():
             call.cancel()
