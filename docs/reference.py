@@ -1,4 +1,4 @@
-"""Writes the tables in the pages that are made of the code: ``python docs/reference.py``; ``--check`` only compares.
+"""Writes the tables and diagrams of pages made of the code: ``python docs/reference.py``; ``--check`` compares.
 
 Each table stands between ``<!-- table: name -->`` and ``<!-- end -->``.
 """
@@ -9,22 +9,29 @@ import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.registry import Collector
 
 from dataset.packages import PackageText
+from federation.core.attempt import ATTEMPT_MOVES
+from federation.core.lease import LEASE_MOVES
+from federation.core.moves import Moves
 from federation.node.clock import VirtualClock
 from federation.node.configuration import reference
 from federation.node.metrics import DoorCounts, ReactorLateness
 from federation.node.province import Province
+from provincial_hub.core.attempt import OPEN_MOVES
 from provincial_hub.settings import HubSettings
 from provincial_hub.shell.counts import HubCounts
+from site_node.core.agent import AGENT_MOVES
+from site_node.core.contact import CONTACT_MOVES
 from site_node.settings import SiteSettings
 from site_node.shell.counts import CityCounts
 
 DOCS = Path(__file__).parent
-PAGES = ("configuration.md", "operations.md")
+PAGES = ("configuration.md", "operations.md", "machines.md")
 _TABLE = re.compile(r"(<!-- table: ([a-z]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -51,6 +58,18 @@ def node_metrics() -> str:
     return metrics(registry)
 
 
+def machine(moves: Moves[Any, Any]) -> str:
+    """A state diagram of one machine, drawn from its table; moves between the same states share a line."""
+    lines = ["```mermaid", "stateDiagram-v2", f"    [*] --> {moves.first}"]
+    between: dict[tuple[str, str], list[str]] = {}
+    for (before, move), after in moves.table.items():
+        between.setdefault((before, after), []).append(move)
+    lines += [f"    {before} --> {after}: {', '.join(names)}" for (before, after), names in between.items()]
+    left = {before for before, _ in moves.table}
+    lines += [f"    {last} --> [*]" for last in dict.fromkeys(moves.table.values()) if last not in left]
+    return "\n".join([*lines, "```"]) + "\n"
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "site": lambda: reference(SiteSettings),
     "hub": lambda: reference(HubSettings),
@@ -59,6 +78,11 @@ TABLES: dict[str, Callable[[], str]] = {
     "nodemetrics": node_metrics,
     "citymetrics": lambda: metrics(CityCounts().registry),
     "hubmetrics": lambda: metrics(HubCounts().registry),
+    "contact": lambda: machine(CONTACT_MOVES),
+    "agent": lambda: machine(AGENT_MOVES),
+    "attempt": lambda: machine(ATTEMPT_MOVES),
+    "lease": lambda: machine(LEASE_MOVES),
+    "open": lambda: machine(OPEN_MOVES),
 }
 
 

@@ -1,8 +1,8 @@
 """When a contact is opened to the province, and which city is asked first.
 
-The rule that reached most on the least moved calls (measured on a model of eight cities of 10
-to 135 seats): wait at home and keep the place; open at once when home will be late anyway, but then only to cities whose
-idle seats exceed a reserve, so that a moved call does not push their own callers out; after some seconds, anywhere.
+The rule that reached most on the least moved calls (measured on a model of eight cities of 10 to 135 seats): wait at
+home and keep the place; open at once when home will be late anyway, but then only to cities whose idle seats exceed a
+reserve, so that a moved call does not push their own callers out; after some seconds, anywhere.
 
 Both decisions return what they looked at (I9). Nothing here reads a clock or draws a number: the jitter that keeps
 cities from asking in step is computed from the contact's id.

@@ -70,7 +70,7 @@ class NetworkSeat:
                 return seat
 
         endpoint: Any = WebSocketClientEndpoint.new(reactor, url)
-        endpoint.connect(Once()).addErrback(self._lost)
+        Deferred.fromCoroutine(endpoint.connect(Once())).addErrback(self._lost)
 
     # ── SeatDoor ────────────────────────────────────────────────────────────────────────────────────────────────
     def send(self, op: str, **fields: Any) -> Deferred[dict[str, Any]]:
