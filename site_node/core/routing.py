@@ -32,6 +32,8 @@ _LEG_FAILED = {
     Cause.REFUSED: Withdrawn.REFUSED,
 }
 
+LOOK_AGAIN_AT_LEAST_S = 0.05
+
 
 class Routing:
     """Attempts of the contacts anchored in one city."""
@@ -182,7 +184,8 @@ class Routing:
         if verdict.open:
             self._open(contact, verdict.why, verdict.known)
         elif verdict.look_again_s is not None:
-            self._step.start_timer("look", which, after_s=verdict.look_again_s)
+            # a remainder of 1e-15 s would not move any clock on, and be looked at for ever at one moment
+            self._step.start_timer("look", which, after_s=max(verdict.look_again_s, LOOK_AGAIN_AT_LEAST_S))
 
     def _open(self, contact: Contact, why: str, known: dict[str, float | int | str]) -> None:
         n = contact.attempts + 1
