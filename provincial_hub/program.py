@@ -68,7 +68,7 @@ async def _start(reactor: Any, settings: HubSettings, file: Path) -> RunningProg
     bases = _bases(province, settings, file)
     start_logging(HUB, settings.log)
     clock = ReactorClock(reactor)
-    link = await build_link(reactor, settings.link, HUB)
+    link = await build_link(reactor, settings.link, HUB, can_do_without=False)
     data = directory(beside(str(file), settings.data))
     users = FileUsers(data / USERS, reactor)
     journal = SqliteJournal(

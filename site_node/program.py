@@ -70,7 +70,7 @@ async def _start(reactor: Any, settings: SiteSettings, file: Path) -> RunningSit
     login = AriLogin(settings.switch.url, settings.switch.user, settings.switch.password, settings.switch.application)
     await check_login(reactor, login)
     node = NodeId(city)
-    link = await build_link(reactor, settings.link, node) if settings.link is not None else None
+    link = await build_link(reactor, settings.link, node, can_do_without=True) if settings.link is not None else None
     data = directory(beside(str(file), settings.data))
     journal = SqliteJournal(
         data / "journal.sqlite",

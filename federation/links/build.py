@@ -6,11 +6,12 @@ from random import Random
 from typing import Any
 
 from twisted.internet.defer import FirstError
+from twisted.logger import Logger
 
 from dataset.errors import Problem, Refused
 from dataset.ids import NodeId
 from federation.links.amqp.connection import Login
-from federation.links.amqp.errors import AmqpFailure
+from federation.links.amqp.errors import AmqpFailure, BrokerRefused
 from federation.links.amqp.link import AmqpLink
 from federation.links.amqp.reconnect import BrokerAccess
 from federation.links.inprocess import Wires
@@ -18,10 +19,16 @@ from federation.links.settings import LinkSettings
 from federation.node.clock import ReactorClock
 from federation.ports import Link
 
+log = Logger()
 
-async def build_link(reactor: Any, settings: LinkSettings, node: NodeId) -> Link:
-    """The link of ``node``. Raises ``Refused`` (``broker-unreachable`` and the broker's own refusals) when no broker
-    takes it at the first round: a wrong address or password is said at the start. Later losses are waited out.
+
+async def build_link(reactor: Any, settings: LinkSettings, node: NodeId, *, can_do_without: bool) -> Link:
+    """The link of ``node``.
+
+    A broker that says no (login, virtual host, permission) is a mistake of the configuration: ``Refused``. One that
+    nobody reaches now is one too for the hub; a city ``can_do_without``: it starts as an island (I5, B4), says so, and
+    goes on trying, since it may well be started again while the line to the province is down.
+    Raises ``Refused`` (503 ``broker-unreachable``). Later losses are waited out by everybody.
     """
     if settings.form == "inprocess":
         return Wires(ReactorClock(reactor), Random()).link(node)
@@ -35,18 +42,28 @@ async def build_link(reactor: Any, settings: LinkSettings, node: NodeId) -> Link
     try:
         await link.when_connected(attempts=1)
     except FirstError as first:
+        problem = _problem(first.subFailure.value, settings)
+        if can_do_without and not isinstance(first.subFailure.value, BrokerRefused):
+            log.error(
+                "{why}; this city starts by itself and goes on trying [{slug}]",
+                why=problem.text("en"),
+                slug=problem.slug,
+                event="broker-unreachable",
+            )
+            return link
         await link.stop()
-        zh, en = _reason(first.subFailure.value)
-        raise Refused(
-            Problem(
-                "broker-unreachable",
-                zh=f"消息代理无法使用：{zh}；请核对 link.addresses、用户与密码，以及代理是否在运行",
-                en=f"no broker can be used: {en}; check link.addresses, user and password, and that it runs",
-                place=", ".join(settings.addresses),
-            ),
-            status=503,
-        ) from first.subFailure.value
+        raise Refused(problem, status=503) from first.subFailure.value
     return link
+
+
+def _problem(error: BaseException | None, settings: LinkSettings) -> Problem:
+    zh, en = _reason(error)
+    return Problem(
+        "broker-unreachable",
+        zh=f"消息代理无法使用：{zh}；请核对 link.addresses、用户与密码，以及代理是否在运行",
+        en=f"no broker can be used: {en}; check link.addresses, user and password, and that it runs",
+        place=", ".join(settings.addresses),
+    )
 
 
 def _reason(error: BaseException | None) -> tuple[str, str]:
