@@ -11,6 +11,7 @@ from twisted.python.failure import Failure
 from dataset.ids import ContactId, NodeId
 from dataset.rows import Journalled
 from federation.core.envelope import Envelope, LedgerAck, LedgerHeads, LedgerHello, LedgerRows
+from federation.core.ledger import SendingPace
 from federation.node.inbox import Inbox
 from federation.node.ledger_store import LedgerStore
 from federation.node.outbox import Outbox, SayTo
@@ -33,9 +34,10 @@ class Ledgers:
         clock: Clock,
         say: SayTo,
         applied: Callable[[NodeId, Sequence[Journalled]], None],
+        pace: SendingPace | None = None,
     ) -> None:
         self._store = store
-        self._outbox = Outbox(journal, clock, say)
+        self._outbox = Outbox(journal, clock, say, pace)
         self._inbox = Inbox(store, say, applied)
 
     def heard(self, envelope: Envelope) -> None:
