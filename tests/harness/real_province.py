@@ -131,7 +131,7 @@ class RealProvince:
     # ── what was written ────────────────────────────────────────────────────────────────────────────────────────
     def journal(self, node: str) -> list[Journalled]:
         """All rows in a node's journal file."""
-        return self._rows(node, "journal", "SELECT data FROM rows ORDER BY lineage, sequence")
+        return self._rows(node, "journal", "SELECT data FROM rows ORDER BY id")
 
     def hub_ledger(self) -> list[Journalled]:
         """All rows in the hub's ledger file, its own decisions left out."""

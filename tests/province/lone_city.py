@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 from random import Random
+from typing import TypeVar
 
 from dataset.ids import AgentId, CityId, LineageId, NodeId, SkillId, agent_id
-from dataset.rows import AnyRow
 from federation.node.clock import VirtualClock
 from federation.node.journal import JournalSettings
 from federation.node.journal_memory import MemoryDisk, MemoryJournal
@@ -19,6 +19,7 @@ from site_node.shell.running import RunningCity
 from site_node.switch.simulated.network import Network
 from site_node.switch.simulated.phones import Caller, SeatPhone
 
+R = TypeVar("R")
 PROVINCE = Path(__file__).parents[2] / "conf" / "province.toml"
 GUANGZHOU = CityId("guangzhou")
 FAULT = SkillId("fault")
@@ -92,5 +93,5 @@ class LoneCity:
         assert view is not None
         return view
 
-    def rows(self, kind: type) -> list[AnyRow]:
+    def rows(self, kind: type[R]) -> list[R]:
         return [entry.row for entry in self.journal.rows_since(0.0) if isinstance(entry.row, kind)]

@@ -79,7 +79,10 @@ class Peopled:
         self.world.pass_s(60.0)
 
     def rows(self, kind: type) -> list[Any]:
-        return [row for city in self.world.sites for row in self.world.rows(city, kind)]
+        found: list[Any] = []
+        for city in self.world.sites:
+            found += self.world.rows(city, kind)
+        return found
 
 
 def test_an_hour_of_people_and_every_customer_is_on_record_once() -> None:

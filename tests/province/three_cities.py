@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 from random import Random
+from typing import TypeVar
 
 from dataset.ids import HUB, AgentId, CityId, ContactId, NodeId, SkillId, agent_id
-from dataset.rows import AnyRow
 from federation.node.clock import VirtualClock
 from federation.node.province import load_province
 from simulation.province import SimulatedProvince
@@ -15,6 +15,7 @@ from site_node.core import events
 from site_node.core.views import SeatView
 from site_node.switch.simulated.phones import Caller, SeatPhone
 
+R = TypeVar("R")
 PROVINCE = Path(__file__).parents[2] / "conf" / "province.toml"
 GUANGZHOU, SHENZHEN, FOSHAN = CityId("guangzhou"), CityId("shenzhen"), CityId("foshan")
 STAFF = {GUANGZHOU: "1001", SHENZHEN: "2001", FOSHAN: "3001"}
@@ -71,10 +72,10 @@ class ThreeCities(SimulatedProvince):
     def contact(self, agent: AgentId) -> ContactId:
         return self.seat(agent).calls[0].contact
 
-    def rows(self, node: str, kind: type) -> list[AnyRow]:
+    def rows(self, node: str, kind: type[R]) -> list[R]:
         journal = self.journal(NodeId(node))
         return [entry.row for entry in journal.rows_since(0.0) if isinstance(entry.row, kind)]
 
-    def ledger_rows(self, kind: type) -> list[AnyRow]:
+    def ledger_rows(self, kind: type[R]) -> list[R]:
         """What the hub has on record."""
         return [row.row for row, _ in self.memory.disk(HUB).ledger.rows.values() if isinstance(row.row, kind)]

@@ -26,7 +26,12 @@ def test_calls_due_at_the_same_moment_keep_the_order_they_were_set_in() -> None:
 def test_a_call_that_sets_a_call_for_now_sees_it_made_in_the_same_advance_after_those_already_due() -> None:
     clock = VirtualClock()
     seen: list[str] = []
-    clock.call_later(1, lambda: (seen.append("first"), clock.call_later(0, seen.append, "third")))
+
+    def first() -> None:
+        seen.append("first")
+        clock.call_later(0, seen.append, "third")
+
+    clock.call_later(1, first)
     clock.call_later(1, seen.append, "second")
     clock.advance(1)
     assert seen == ["first", "second", "third"]
