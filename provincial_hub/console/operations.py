@@ -95,6 +95,7 @@ def console_operations(province: ProvinceService, intervals: IntervalService, lo
                 "queues by quarter of an hour, with their sums",
             ),
             Operation("password", PasswordRequest, anybody, password, "修改密码", "change one's password"),
+            Operation("ping", Nothing, anybody, lambda actor, request: None, "是否在线", "whether the hub is there"),
             Operation("logout", Nothing, anybody, logout, "退出", "log out"),
         )
     )

@@ -119,6 +119,7 @@ def agent_operations(seats: SeatService, package: ServicePackage) -> OperationTa
                 "完成",
                 "end the segment",
             ),
+            one("ping", Nothing, EVERYBODY, lambda actor, _: None, "是否在线", "whether the node is there"),
             one("logout", Nothing, EVERYBODY, lambda actor, _: seats.logout(actor), "下线", "log out"),
             one(
                 "targets",

@@ -67,6 +67,7 @@ function login(base: string, body: Record<string, unknown>): object {
 
 function operate(base: string, who: string, op: string, fields: Record<string, unknown>): object {
   if (base !== '/hub') return province.act(who, op, fields)
+  if (op === 'ping') return {}
   if (op === 'contacts') return { contacts: province.latest(typeof fields['city'] === 'string' ? fields['city'] : null, Number(fields['limit'] ?? 50)) }
   if (op === 'contact') return province.way(String(fields['contact']))
   throw new MockRefusal(400, 'bad-request', '没有这个操作', 'there is no such operation', 'op')

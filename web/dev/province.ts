@@ -402,6 +402,7 @@ export class MockProvince {
   act(who: string, op: string, fields: Record<string, unknown>): object {
     const agent = this.agentNamed(who)
     if (agent === undefined) throw new MockRefusal(404, 'unknown-agent', '没有这位坐席', 'there is no such agent')
+    if (op === 'ping') return {}
     if (op === 'targets') return this.targets(String(fields['text'] ?? ''))
     if (op === 'ready') {
       this.only(agent, 'not_ready', 'wrap_up', 'ready')
