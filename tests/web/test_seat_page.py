@@ -240,3 +240,15 @@ def test_the_province_offers_a_seat(page: Page, address: str) -> None:
     presence(page, "not_ready")
     assert "as=" not in page.url
     leave(page)
+
+
+def test_a_lone_city_opens_its_seat_page(page: Page, address: str, complaints: Complaints) -> None:
+    """Where there is no hub, the first page is the seat page of the only city; and without a demo, a plain login."""
+    complaints.excused = True  # the browser itself reports the 404 of the missing demo
+    only = {"city": "foshan", "name": "佛山", "name_en": "Foshan", "base": "/city/foshan"}
+    page.route("**/api/v1/nodes", lambda route: route.fulfill(json={"hub": None, "cities": [only]}))
+    page.route("**/api/v1/demo", lambda route: route.fulfill(status=404, json={}))
+    page.goto(address + "/")
+    expect(page.locator("input[name=seat]")).to_be_visible()
+    expect(page.get_by_role("heading", name="佛山坐席")).to_be_visible()
+    assert page.url.endswith("/seat/foshan")
