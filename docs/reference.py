@@ -20,7 +20,7 @@ from federation.core.lease import LEASE_MOVES
 from federation.core.moves import Moves
 from federation.node.clock import VirtualClock
 from federation.node.configuration import reference
-from federation.node.metrics import DoorCounts, ReactorLateness
+from federation.node.metrics import DoorCounts, LinkDrops, ReactorLateness
 from federation.node.province import Province
 from provincial_hub.core.attempt import OPEN_MOVES
 from provincial_hub.settings import HubSettings
@@ -54,6 +54,7 @@ def node_metrics() -> str:
     """What every node has."""
     registry = CollectorRegistry()
     DoorCounts(registry)
+    LinkDrops(registry, {})
     ReactorLateness(registry, VirtualClock())
     return metrics(registry)
 

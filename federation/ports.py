@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
@@ -42,6 +43,9 @@ class Link(Protocol):
     dropped once older than ``budget_s``; ledger too may be lost (the outbox retransmits), but is kept by the carrier
     while it can. Sending never raises and never waits: what cannot be sent now is counted and dropped.
     """
+
+    dropped: Counter[str]
+    """messages that could not be sent, and such received as are no envelopes, by slug of the reason"""
 
     def start(self, received: Callable[[Envelope], None], changed: Callable[[bool], None]) -> None:
         """Begin. ``received`` gets every envelope for this node; ``changed`` hears True/False as the link comes and

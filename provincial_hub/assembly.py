@@ -19,7 +19,7 @@ from federation.node.http import Json, NodeResource, NodeWeb
 from federation.node.ledger_store import LedgerStore
 from federation.node.live import LiveLimits
 from federation.node.login import Logins
-from federation.node.metrics import DoorCounts
+from federation.node.metrics import DoorCounts, LinkDrops
 from federation.node.origin import OriginRule
 from federation.node.province import OverflowRules, Province
 from federation.ports import Clock, Journal, Link
@@ -138,6 +138,7 @@ def build_hub(
     console = ConsoleAttendance(running, service, people)
     table = console_operations(service, intervals, logins)
     asked = DoorCounts(running.counts.registry)
+    LinkDrops(running.counts.registry, link.dropped)
     door = Door(HUB, table, logins, console, people, asked.observed)
     asked.read_live(lambda: door.live)
     return Hub(running, door, service, intervals, logins, console)

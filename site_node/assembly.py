@@ -16,7 +16,7 @@ from federation.core.overflow import OverflowPolicy
 from federation.node.http import Json, NodeResource, NodeWeb
 from federation.node.ledger_store import LedgerStore
 from federation.node.login import Logins
-from federation.node.metrics import DoorCounts
+from federation.node.metrics import DoorCounts, LinkDrops
 from federation.node.origin import OriginRule
 from federation.node.province import Province
 from federation.ports import Clock, Journal, Link
@@ -147,6 +147,8 @@ def build_city(
     )
     people = people_clock if people_clock is not None else clock
     asked = DoorCounts(running.counts.registry)
+    if link is not None:
+        LinkDrops(running.counts.registry, link.dropped)
     desk = city_door(running, logins, people, rules, province.queue.wrap_up_s, asked.observed)
     asked.read_live(lambda: desk.door.live)
     return City(running, desk)

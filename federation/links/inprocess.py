@@ -8,6 +8,7 @@ that a run is repeatable.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from random import Random
@@ -106,7 +107,7 @@ class InProcessLink:
 
     def __init__(self, wires: Wires, node: NodeId) -> None:
         self.node = node
-        self.malformed = 0
+        self.dropped: Counter[str] = Counter()
         self._wires = wires
         self._received: Callable[[Envelope], None] | None = None
         self._changed: Callable[[bool], None] | None = None
@@ -134,8 +135,8 @@ class InProcessLink:
             return
         try:
             envelope = decode(data)
-        except Refused:
-            self.malformed += 1
+        except Refused as refused:
+            self.dropped[refused.problems[0].slug] += 1
             return
         self._received(envelope)
 

@@ -6,13 +6,15 @@ no label has a value per agent, caller or contact.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from importlib.metadata import version
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
+from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
+from prometheus_client.registry import Collector
 
 from federation.ports import Clock, Timer
 
@@ -74,6 +76,27 @@ class ReactorLateness:
     def _look(self) -> None:
         self._late.observe(max(0.0, self._clock.monotonic() - self._due))
         self.start()
+
+
+class LinkDrops(Collector):
+    """What the link could not send, and what came over it that is no envelope; read when the metrics are asked for."""
+
+    _labelnames = ("reason",)
+
+    def __init__(self, registry: CollectorRegistry, dropped: Mapping[str, int]) -> None:
+        self._dropped = dropped
+        registry.register(self)
+
+    def collect(self) -> Iterable[Metric]:
+        """One counter, by slug of the reason."""
+        counts = CounterMetricFamily(
+            "yht_link_messages_dropped",
+            "Messages the link could not send, and such received as are no envelopes",
+            labels=self._labelnames,
+        )
+        for reason, count in self._dropped.items():
+            counts.add_metric((reason,), count)
+        yield counts
 
 
 def watch_process(registry: CollectorRegistry, node: str, clock: Clock) -> ReactorLateness:

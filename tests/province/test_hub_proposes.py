@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 
 import pytest
@@ -51,6 +52,7 @@ class Wire:
 
     def __init__(self, clock: VirtualClock) -> None:
         self.clock = clock
+        self.dropped = Counter[str]()
         self.sent: list[Envelope] = []
         self.ledger_to: dict[str, Callable[[LedgerHeads | LedgerAck], None]] = {}
         self.received: Callable[[Envelope], None] = lambda envelope: None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+from collections import Counter
 from collections.abc import Iterator
 from importlib.metadata import version
 from typing import Any
@@ -17,7 +18,7 @@ from twisted.logger import Logger
 
 from federation.node.clock import VirtualClock
 from federation.node.logs import Level, LogSettings, start_logging
-from federation.node.metrics import DoorCounts, ReactorLateness, watch_process
+from federation.node.metrics import DoorCounts, LinkDrops, ReactorLateness, watch_process
 
 
 class Terminal(io.StringIO):
@@ -149,3 +150,10 @@ def test_starting_again_replaces_what_was_started(out: io.StringIO) -> None:
     stop()
     assert [line["node"] for line in lines(stream)] == ["foshan", "foshan"]
     assert out.getvalue() == ""
+
+
+def test_what_the_link_dropped_is_read_when_the_metrics_are_asked_for() -> None:
+    registry, dropped = CollectorRegistry(), Counter[str]()
+    LinkDrops(registry, dropped)
+    dropped["envelope-malformed"] += 2
+    assert b'yht_link_messages_dropped_total{reason="envelope-malformed"} 2.0' in generate_latest(registry)
