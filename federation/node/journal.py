@@ -152,7 +152,7 @@ def read_row(data: bytes) -> Journalled | None:
     try:
         return ROW_FROM_BYTES.decode(data)
     except msgspec.MsgspecError as error:
-        log.warn("a journalled row cannot be read by this version: {error}", error=error)
+        log.warn("a journalled row cannot be read by this version: {error}", error=error, event="row-unread")
         return None
 
 
@@ -192,4 +192,4 @@ def _call(hear: Callable[..., None], *args: object) -> None:
     try:
         hear(*args)
     except Exception:  # noqa: BLE001 - the row is on disk whatever its hearers do; the fault is logged in full
-        log.failure("a hearer of journalled rows failed")
+        log.failure("a hearer of journalled rows failed", event="rows-unheard")

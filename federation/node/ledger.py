@@ -66,7 +66,7 @@ class ReceivedLedger:
             try:
                 hear(rows)
             except Exception:  # noqa: BLE001 - the rows are on record whatever their hearers do; logged in full
-                log.failure("a hearer of rows of {sender} failed", sender=sender)
+                log.failure("a hearer of rows of {sender} failed", sender=sender, event="rows-unheard")
 
 
 def _by_wall(rows: list[Journalled]) -> list[Journalled]:

@@ -21,7 +21,7 @@ log = Logger()
 
 
 def _not_recalled(failure: Failure, contact: ContactId) -> None:
-    log.failure("what was received about {contact} cannot be read", failure, contact=contact)
+    log.failure("what was received about {contact} cannot be read", failure, contact=contact, event="record-unread")
 
 
 class Ledgers:

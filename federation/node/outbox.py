@@ -120,7 +120,9 @@ class Outbox:
                 self._carry_out(receiver, sender.fetched(act.ticket, pairs, self._clock.monotonic()))
 
         def failed(failure: Failure) -> None:
-            log.failure("the outbox cannot read its journal, for {receiver}", failure, receiver=receiver)
+            log.failure(
+                "the outbox cannot read its journal, for {receiver}", failure, receiver=receiver, event="journal-unread"
+            )
             self._senders[receiver].fetch_failed(act.ticket, self._clock.monotonic())
             self._set_timer(receiver)
 
@@ -135,6 +137,7 @@ class Outbox:
             of=act.lineage,
             stated=act.stated,
             held=act.held,
+            event="tail-missing",
         )
         row = TailMissing(receiver=receiver, of=act.lineage, stated=act.stated, held=act.held)
         self._journal.append([(row, (receiver,))], lambda: None)

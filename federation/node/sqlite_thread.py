@@ -220,7 +220,10 @@ class SqliteThread:
                     self._reactor.callFromThread(self._trouble, _cannot_write(error))
                 if self._stopping.wait(AGAIN_AFTER_S):
                     log.critical(
-                        "stopped with {count} groups that the disk refused: {error}", count=len(writes), error=error
+                        "stopped with {count} groups that the disk refused: {error}",
+                        count=len(writes),
+                        error=error,
+                        event="disk-refused",
                     )
                     return
             else:
@@ -244,7 +247,7 @@ def _deliver(results: list[tuple[Callable[[Any], None], Any]]) -> None:
         try:
             done(result)
         except Exception:  # noqa: BLE001 - the group is on disk whatever is done with it; logged in full
-            log.failure("what follows a committed group failed")
+            log.failure("what follows a committed group failed", event="rows-unheard")
 
 
 def _cannot_write(error: sqlite3.Error) -> Problem:
@@ -258,6 +261,6 @@ def _cannot_write(error: sqlite3.Error) -> Problem:
 def log_trouble(problem: Problem | None) -> None:
     """The ``Trouble`` of a node that has no alarm of its own: the log."""
     if problem is None:
-        log.info("the disk can be written again")
+        log.info("the disk can be written again", event="disk-well")
     else:
-        log.critical("{problem}", problem=problem.text("en"), slug=problem.slug)
+        log.critical("{problem}", problem=problem.text("en"), slug=problem.slug, event=problem.slug)

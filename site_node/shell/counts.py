@@ -17,6 +17,9 @@ class CityCounts:
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         self.registry = registry or CollectorRegistry()
         self._born = Counter("yht_contacts", "Contacts born, by number dialled", ["door"], registry=self.registry)
+        self.unknown_doors = Counter(
+            "yht_doors_unknown", "Calls to numbers that no door opens for, turned away", registry=self.registry
+        )
         self._ended = Counter("yht_contacts_ended", "Contacts ended", ["ending", "evidence"], registry=self.registry)
         self._entered = Counter("yht_queue_entered", "Places in queues begun", ["skill", "how"], registry=self.registry)
         self._left = Counter("yht_queue_left", "Places in queues ended", ["skill", "how"], registry=self.registry)

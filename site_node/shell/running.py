@@ -52,7 +52,7 @@ from site_node.core.commands import (
 )
 from site_node.core.events import AgentEvent, Heard, OutcomeApplied, ProvinceSeen, TimerExpired, TransferAsked
 from site_node.core.site import Event, Site
-from site_node.core.telephony import Report, SwitchDown, SwitchUp
+from site_node.core.telephony import Offered, Report, SwitchDown, SwitchUp
 from site_node.core.views import SeatView, city_picture, seat_view
 from site_node.ports import Switch
 from site_node.shell.counts import CityCounts
@@ -108,7 +108,7 @@ class RunningCity:
         self._journal.on_rows(self._own_rows)
         rows = self._journal.rows_of_live_contacts()
         if rows:
-            log.info("found {count} rows of unfinished contacts in the journal", count=len(rows))
+            log.info("found {count} rows of unfinished contacts in the journal", count=len(rows), event="record-read")
         self._carry_out(self.site.recover(rows, self._clock.monotonic(), self._clock.wall()))
         if self._ledgers is not None:
             self._ledgers.recall(dict.fromkeys(filter(None, (contact_of(one.row) for one in rows))), self._recalled)
@@ -202,18 +202,29 @@ class RunningCity:
         match report:
             case SwitchUp(connections):
                 self.counts.switch_up.set(1)
-                log.info("the switch is there, with {count} connections", count=len(connections))
+                log.info("the switch is there, with {count} connections", count=len(connections), event="switch-up")
             case SwitchDown(reason):
                 self.counts.switch_up.set(0)
-                log.warn("the switch is away: {reason}; seats are not assignable until it is back", reason=reason)
+                log.warn(
+                    "the switch is away: {reason}; seats are not assignable until it is back",
+                    reason=reason,
+                    event="switch-down",
+                )
             case _:
                 pass
+        turned_away = self.site.anchor.unknown_doors
         self._advance(report)
+        if isinstance(report, Offered) and self.site.anchor.unknown_doors > turned_away:
+            self.counts.unknown_doors.inc()
+            log.info("no door opens for {called}: a call was turned away", called=report.called, event="door-unknown")
 
     def _link_changed(self, up: bool) -> None:
         self.link_up = up
         self.counts.link_up.set(up)
-        log.info("the link is up" if up else "the link is down; this city goes on by itself (B4)")
+        if up:
+            log.info("the link is up", event="link-up")
+        else:
+            log.warn("the link is down; this city goes on by itself (B4)", event="link-down")
         self._sender.want_full()
         if self._ledgers is not None:
             self._ledgers.link_changed(up)
@@ -223,7 +234,11 @@ class RunningCity:
             return
         if envelope.sender != self.site.rules.hub and CityId(envelope.sender) not in self.site.rules.peers:
             self.counts.strangers.labels("unknown_sender").inc()
-            log.warn("refused a message of {sender}, which is no node of this province", sender=envelope.sender)
+            log.warn(
+                "refused a message of {sender}, which is no node of this province",
+                sender=envelope.sender,
+                event="stranger",
+            )
             return
         message = envelope.body
         self.counts.messages.labels(envelope.sender, str(message.__struct_config__.tag)).inc()
@@ -341,5 +356,8 @@ class RunningCity:
         hub = self._hub_heard is not None and now - self._hub_heard <= self._beat_s * SILENT_AFTER_BEATS
         if hub != self.site.routing.hub_seen:
             self.counts.hub_seen.set(hub)
-            log.info("the hub is heard" if hub else "the hub is silent; contacts are served at home (B3, B4)")
+            if hub:
+                log.info("the hub is heard", event="hub-heard")
+            else:
+                log.warn("the hub is silent; contacts are served at home (B3, B4)", event="hub-silent")
             self._advance(ProvinceSeen(hub, self._pictures.seen(now)))

@@ -66,6 +66,14 @@ def test_the_caller_hangs_up_in_talk(lone: LoneCity) -> None:
     assert lone.seat(agent).presence == "ready"
 
 
+def test_a_number_without_a_door_is_turned_away_and_counted(lone: LoneCity) -> None:
+    """No contact is born of a wrong number; the operator sees how many there are."""
+    caller = lone.call(door="999")
+    assert caller.over
+    assert lone.rows(rows.ContactBorn) == []
+    assert lone.city.counts.registry.get_sample_value("yht_doors_unknown_total") == 1.0
+
+
 def test_nobody_answers_the_seat(lone: LoneCity) -> None:
     """No answer: the agent is 示忙 with the reason, the caller is back at the front and goes to the next agent."""
     first = lone.ready()
