@@ -10,7 +10,7 @@ import click
 from dataset.errors import Refused
 from federation.node.configuration import reference
 from federation.node.program import read_settings, run_until_stopped, say_problems
-from provincial_hub.program import add_user, start_hub
+from provincial_hub.program import add_console_user, start_hub
 from provincial_hub.services.province import READERS
 from provincial_hub.settings import HubSettings
 
@@ -84,7 +84,7 @@ def run(reactor: Any, /, file: Path, arguments: tuple[str, ...], log_level: str 
 def user(file: Path, roles: tuple[str, ...], name: str, password: str, user: str) -> None:
     """Add a user of the console, or give one another password. A running hub sees it at its next start."""
     try:
-        add_user(read_settings(HubSettings, file), file, user, name, roles, password)
+        add_console_user(read_settings(HubSettings, file), file, user, name, roles, password)
     except Refused as refused:
         say_problems(refused, lambda line: click.echo(line, err=True))
         raise SystemExit(1) from refused

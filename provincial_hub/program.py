@@ -22,14 +22,14 @@ from federation.node.http import listen, web_site
 from federation.node.journal import JournalSettings
 from federation.node.journal_sqlite import SqliteJournal
 from federation.node.ledger_store import SqliteLedgerStore
-from federation.node.login import LONGEST_PASSWORD, SHORTEST_PASSWORD, STRONG, Logins, UserRecord
+from federation.node.login import Logins
 from federation.node.logs import start_logging
 from federation.node.metrics import ReactorLateness, watch_process
 from federation.node.origin import OriginRule
 from federation.node.program import boot_id, directory, new_lineage
 from federation.node.province import Province, load_province
 from federation.node.screens import BUILT
-from federation.node.users import FileUsers, in_threads, read_users, write_users
+from federation.node.users import FileUsers, add_user, in_threads
 from provincial_hub.assembly import Hub, build_hub
 from provincial_hub.settings import HubSettings
 
@@ -148,21 +148,8 @@ def _nodes(province: Province, bases: Mapping[CityId, str]) -> dict[str, Any]:
     }
 
 
-def add_user(settings: HubSettings, file: Path, user: str, name: str, roles: Collection[str], password: str) -> None:
-    """Add a user of the console to the data directory, or replace one; a running hub sees it at its next start.
-
-    Raises ``Refused``: ``password-weak``, ``users-unreadable``, ``directory-unusable``.
-    """
-    if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD or password == user:
-        raise Refused(
-            Problem(
-                "password-weak",
-                zh=f"密码须有 {SHORTEST_PASSWORD} 至 {LONGEST_PASSWORD} 个字符，且不同于用户名",
-                en=f"a password needs {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters and must differ "
-                "from the user's name",
-                place="password",
-            )
-        )
-    path = directory(beside(str(file), settings.data)) / USERS
-    record = UserRecord(user, name or user, frozenset(roles), STRONG.hash(password))
-    write_users(path, [*(one for one in read_users(path) if one.user != user), record])
+def add_console_user(
+    settings: HubSettings, file: Path, user: str, name: str, roles: Collection[str], password: str
+) -> None:
+    """Add a user of the console. Raises ``Refused`` as ``add_user``."""
+    add_user(beside(str(file), settings.data) / USERS, user, name, roles, password)

@@ -7,9 +7,10 @@ from typing import Any
 
 import click
 
+from dataset.errors import Refused
 from federation.node.configuration import reference
-from federation.node.program import read_settings, run_until_stopped
-from site_node.program import start_site
+from federation.node.program import read_settings, run_until_stopped, say_problems
+from site_node.program import add_city_user, start_site
 from site_node.settings import SiteSettings
 
 
@@ -19,6 +20,7 @@ def site_node() -> None:
 
     \b
     python -m site_node run --config conf/up/guangzhou.toml
+    python -m site_node user --config FILE 1001      让坐席 1001 可以登录 lets agent 1001 log in
     python -m site_node settings            全部配置项 every setting, its form and default
     """
 
@@ -49,6 +51,32 @@ def run(reactor: Any, /, file: Path, arguments: tuple[str, ...], log_level: str 
             say,
         )
     )
+
+
+@site_node.command()
+@click.option("--config", "file", type=click.Path(path_type=Path), required=True, help="配置文件 configuration file")
+@click.option(
+    "--role",
+    "roles",
+    type=click.Choice(["agent", "supervisor", "site_admin"]),
+    multiple=True,
+    default=("agent",),
+    show_default=True,
+    help="角色，可多次 · may be given again",
+)
+@click.option("--name", default="", help="姓名；坐席缺省用省文件中的 name; an agent's is in the province file")
+@click.password_option(help="密码；缺省时询问 · asked for when left out")
+@click.argument("user")
+def user(file: Path, roles: tuple[str, ...], name: str, password: str, user: str) -> None:
+    """Let somebody log in at this city, or give another password. USER of an agent is the staff number.
+
+    A running node sees it at its next start.
+    """
+    try:
+        add_city_user(read_settings(SiteSettings, file), file, user, name, roles, password)
+    except Refused as refused:
+        say_problems(refused, lambda line: click.echo(line, err=True))
+        raise SystemExit(1) from refused
 
 
 @site_node.command()

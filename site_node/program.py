@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, cast
 
@@ -27,13 +28,14 @@ from federation.node.origin import OriginRule
 from federation.node.program import boot_id, directory, new_lineage
 from federation.node.province import Province, load_province
 from federation.node.screens import BUILT
-from federation.node.users import FileUsers, in_threads
+from federation.node.users import FileUsers, add_user, in_threads
 from site_node.assembly import City, build_city
 from site_node.settings import SiteSettings
 from site_node.switch.asterisk.adapter import AsteriskSwitch
 from site_node.switch.asterisk.login import AriLogin, check_login
 
 DAY_S = 86_400.0
+USERS = "users.json"
 log = Logger()
 
 
@@ -85,7 +87,7 @@ async def _start(reactor: Any, settings: SiteSettings, file: Path) -> RunningSit
         clock,
         reactor,
     )
-    users = FileUsers(data / "users.json", reactor)
+    users = FileUsers(data / USERS, reactor)
     built = build_city(
         city=city,
         province=province,
@@ -118,7 +120,13 @@ async def _start(reactor: Any, settings: SiteSettings, file: Path) -> RunningSit
         raise
     built.start()
     where = cast(IPv4Address, port.getHost())
-    log.info("{city} runs: agents at {listen}:{port}", city=city, listen=settings.http.listen, port=where.port)
+    log.info(
+        "{city} runs: agents at {listen}:{port}",
+        city=city,
+        listen=settings.http.listen,
+        port=where.port,
+        event="started",
+    )
     return RunningSite(built, port, watch_process(built.running.counts.registry, city, clock))
 
 
@@ -134,3 +142,29 @@ def _city_of(province: Province, settings: SiteSettings, file: Path) -> CityId:
             place=f"{file}: city",
         )
     )
+
+
+def add_city_user(
+    settings: SiteSettings, file: Path, user: str, name: str, roles: Collection[str], password: str
+) -> None:
+    """Add a user of this city's door. With the role agent the user is a staff number of the province file.
+
+    Raises ``Refused``: ``staff-unknown``, ``password-weak``, ``users-unreadable``, ``directory-unusable``.
+    """
+    province, package = load_province(beside(str(file), settings.province))
+    city = _city_of(province, settings, file)
+    roster = {agent.staff: agent for agent in province.agents_of(city, package)}
+    agent = roster.get(user)
+    if "agent" in roles and agent is None:
+        first, last = (min(roster), max(roster)) if roster else ("-", "-")
+        raise Refused(
+            Problem(
+                "staff-unknown",
+                zh=f"{settings.province} 中 {city} 没有工号 {user}；工号为 {first} 至 {last}",
+                en=f"{settings.province} has no staff number {user} in {city}; they run from {first} to {last}",
+                place="user",
+            )
+        )
+    path = beside(str(file), settings.data) / USERS
+    known = agent.name if agent is not None else user
+    add_user(path, user, name or known, roles, password, agent.agent if agent is not None else None)

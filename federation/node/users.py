@@ -13,7 +13,8 @@ from twisted.internet.threads import deferToThreadPool
 
 from dataset.errors import Problem, Refused
 from dataset.ids import AgentId
-from federation.node.login import ROLES, Runner, UserRecord
+from federation.node.login import LONGEST_PASSWORD, ROLES, SHORTEST_PASSWORD, STRONG, Runner, UserRecord
+from federation.node.program import directory
 
 
 class _Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -88,6 +89,28 @@ def write_users(path: Path, records: Iterable[UserRecord]) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def add_user(
+    path: Path, user: str, name: str, roles: Iterable[str], password: str, agent: AgentId | None = None
+) -> None:
+    """Add a user to the file at ``path``, or replace one; a running node sees it at its next start.
+
+    Raises ``Refused``: ``password-weak``, ``users-unreadable``, ``directory-unusable``.
+    """
+    if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD or password == user:
+        raise Refused(
+            Problem(
+                "password-weak",
+                zh=f"密码须有 {SHORTEST_PASSWORD} 至 {LONGEST_PASSWORD} 个字符，且不同于用户名",
+                en=f"a password needs {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters and must differ "
+                "from the user's name",
+                place="password",
+            )
+        )
+    directory(path.parent)
+    record = UserRecord(user, name or user, frozenset(roles), STRONG.hash(password), agent)
+    write_users(path, [*(one for one in read_users(path) if one.user != user), record])
 
 
 class FileUsers:
