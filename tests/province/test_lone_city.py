@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from math import ceil
+
 import pytest
 
 from dataset import rows
 from dataset.errors import Refused
-from dataset.ids import ConnectionId
+from dataset.ids import ConnectionId, SkillId
 from dataset.rows import Ending, Evidence, Left
 from site_node.core import events
+from site_node.switch.simulated.phones import Caller
+from site_node.switch.simulated.sound import Sound
 from tests.province.lone_city import LoneCity
 
 
@@ -77,15 +81,46 @@ def test_a_number_without_a_door_is_turned_away_and_counted(lone: LoneCity) -> N
 def test_nobody_answers_the_seat(lone: LoneCity) -> None:
     """No answer: the agent is 示忙 with the reason, the caller is back at the front and goes to the next agent."""
     first = lone.ready()
-    lone.pass_s(1.0)
-    lone.ready("1002", "8002")
-    lone.call()
-    lone.call(calling="13800000002")
+    left = lone.call(calling="13800000001")
     assert lone.phone("8001").ringing
+    lone.call(calling="13800000002")  # waits already when the first one comes back
     lone.pass_s(21.0)
     assert lone.seat(first).presence == "not_ready"
     assert lone.seat(first).reason == "no_answer"
     assert not lone.phone("8001").ringing
+    assert not left.over
+    second = lone.ready("1002", "8002")
+    assert lone.phone("8002").ringing
+    [call] = lone.seat(second).calls
+    assert call.calling == "13800000001"
+    assert call.waited_s == pytest.approx(22.0, abs=1.0)
+
+
+def test_whoever_waits_hears_the_place_and_the_expected_wait(lone: LoneCity) -> None:
+    """Every half minute; the wait in minutes is left out while no agent of the skill works."""
+    agent = lone.log_in()
+    ahead, caller = lone.call(calling="13800000001"), lone.call(calling="13800000002")
+    lone.pass_s(30.5)
+    assert said(caller) == [("queue-position", 2)]
+    lone.city.act(events.ReadyAsked(agent))
+    lone.pass_s(1.0)
+    lone.phone().answer()
+    lone.pass_s(29.0)
+    assert lone.seat(agent).presence == "talking"
+    assert not ahead.over
+    [position, wait] = said(caller)
+    assert position == ("queue-position", 1)
+    handling_s = lone.city.site.serving.mean_handling_s(SkillId("fault"))
+    assert wait == ("queue-wait-minutes", ceil(handling_s / 60))
+    lone.pass_s(10.0)
+    assert caller.hears().sound is Sound.MUSIC
+
+
+def said(caller: Caller) -> list[tuple[str, int | None]]:
+    """The prompts that are being said to the caller now, with their numbers."""
+    assert caller.connection is not None
+    playing = caller.connection.playing
+    return [(prompt.name, prompt.number) for prompt in playing.prompts] if playing is not None else []
 
 
 def test_a_caller_who_leaves_the_queue(lone: LoneCity) -> None:
