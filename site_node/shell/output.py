@@ -10,9 +10,13 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from twisted.logger import Logger
+
 from dataset.ids import NodeId
 from dataset.rows import AnyRow
 from federation.ports import Journal
+
+log = Logger()
 
 Effect = Callable[[], None]
 
@@ -58,6 +62,14 @@ class Output:
         try:
             while self._batches and self._batches[0].synced:
                 for effect in self._batches.popleft().effects:
-                    effect()
+                    _carry_out(effect)
         finally:
             self._draining = False
+
+
+def _carry_out(effect: Effect) -> None:
+    """The core has moved on and its rows are on record: one effect that fails takes no other along."""
+    try:
+        effect()
+    except Exception:  # noqa: BLE001 - whoever put it is not at fault, and the others are owed; logged in full
+        log.failure("an effect of the core failed")
