@@ -47,9 +47,9 @@ class Contacts:
         return self.keep(replace(known, state=CONTACT_MOVES.after(known.state, move), **changes))
 
     def end(self, contact: ContactId) -> None:
-        """The contact is no longer live. Its legs stay known until they are cleared."""
-        known = self._live.pop(contact)
-        CONTACT_MOVES.after(known.state, ContactMove.END)
+        """The contact is no longer live. Its legs stay known until they are cleared. Raises ``IllegalMove``."""
+        CONTACT_MOVES.after(self._live[contact].state, ContactMove.END)
+        del self._live[contact]
 
     def add_leg(self, connection: ConnectionId, contact: ContactId) -> None:
         """``connection`` belongs to ``contact``."""
