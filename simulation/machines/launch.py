@@ -44,7 +44,7 @@ def _session_lives(session: int) -> bool:
             after_name = (entry / "stat").read_text().rpartition(")")[2].split()
         except (FileNotFoundError, ProcessLookupError):
             continue
-        if int(after_name[3]) == session and after_name[0] != "Z":
+        if int(after_name[3]) == session and (after_name[0] != "Z" or _threads_of(int(entry.name)) > 1):
             return True
     return False
 
