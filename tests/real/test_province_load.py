@@ -28,7 +28,7 @@ from tests.harness.real_province import RealProvince, Shape, real_province
 reactor: object = _reactor
 CALLS = int(os.environ.get("YHT_LOAD_CALLS", "300"))
 SECONDS = 60.0
-AGENTS = {"guangzhou": 14, "shenzhen": 14, "foshan": 3}
+AGENTS = {"guangzhou": 14, "shenzhen": 14, "foshan": 2}
 STAYS_S = (8.0, 16.0, 32.0)
 """how long callers stay on the line at most: a third each"""
 HANDLING_S = 5.0
@@ -109,10 +109,11 @@ class Floor:
 def call_all(province: RealProvince, folder: Path) -> dict[str, Sipp]:
     """A third of the calls at each city's door, in three patiences each; every caller has a number of its own."""
     running = {}
-    each = CALLS // (3 * len(STAYS_S))
+    at_city = CALLS // len(CITIES)
     for city in CITIES:
         spec = province.switches[city.id].spec
         for place, stays_s in enumerate(STAYS_S):
+            each = at_city // len(STAYS_S) + (place < at_city % len(STAYS_S))
             name = f"{city.number}{place}"
             callers = Callers(
                 name=f"callers-{name}",
