@@ -9,6 +9,8 @@ BIN := $(CURDIR)/$(VENV)/bin
 TOX := .tox/runner/bin/tox
 ARGS ?=
 PIP := -m pip install --disable-pip-version-check --no-input --quiet
+# a download that fails is told apart from a fault of the product (.ci/run ends with 75 then)
+MIRROR = || { mkdir -p .run; echo "a package index did not deliver: $@" | tee .run/mirror-trouble >&2; exit 75; }
 SCREENS := $(shell find web/src web/public web/index.html web/vite.config.ts web/tsconfig.json -type f 2>/dev/null)
 
 .DELETE_ON_ERROR:
@@ -24,7 +26,7 @@ $(VENV)/.run-installed: requirements/run.lock pyproject.toml
 	@python=$$(scripts/find-python.sh) || exit 1; \
 	  echo "Python: installing what 一号通 runs on (once)"; \
 	  [ -x $(VENV)/bin/python ] || "$$python" -m venv $(VENV)
-	@$(VENV)/bin/python $(PIP) --require-hashes -r requirements/run.lock
+	@$(VENV)/bin/python $(PIP) --require-hashes -r requirements/run.lock $(MIRROR)
 	@$(VENV)/bin/python $(PIP) --no-deps --no-build-isolation --no-index -e .
 	@touch $@
 
@@ -32,12 +34,12 @@ screens: federation/node/built_screens/index.html
 
 $(VENV)/.node-installed: requirements/screens.lock | venv
 	@echo "Node: installing what builds the screens (once)"
-	@$(VENV)/bin/python $(PIP) --require-hashes -r requirements/screens.lock
+	@$(VENV)/bin/python $(PIP) --require-hashes -r requirements/screens.lock $(MIRROR)
 	@touch $@
 
 web/node_modules/.installed: web/package.json web/package-lock.json $(VENV)/.node-installed
 	@echo "screens: installing their packages (once)"
-	@cd web && PATH=$(BIN):$$PATH npm ci --no-audit --no-fund --loglevel error
+	@(cd web && PATH=$(BIN):$$PATH npm ci --no-audit --no-fund --loglevel error) $(MIRROR)
 	@touch $@
 
 federation/node/built_screens/index.html: web/node_modules/.installed $(SCREENS)
@@ -48,14 +50,14 @@ federation/node/built_screens/index.html: web/node_modules/.installed $(SCREENS)
 
 $(TOX): requirements/tox.lock
 	@python=$$(scripts/find-python.sh) || exit 1; "$$python" -m venv --clear .tox/runner
-	@.tox/runner/bin/python $(PIP) --require-hashes -r requirements/tox.lock && touch $@
+	@.tox/runner/bin/python $(PIP) --require-hashes -r requirements/tox.lock $(MIRROR)
+	@touch $@
 
 services: venv
 	@scripts/install-services.sh $(VENV)/bin/python
 
 tox-environments: $(TOX) screens
-	@mkdir -p .run && rm -f .run/mirror-trouble
-	@$(TOX) run -q -e all || { echo "the packages of the tests could not be installed" | tee .run/mirror-trouble >&2; exit 75; }
+	@$(TOX) run -q -e all $(MIRROR)
 
 test: services tox-environments
 	@scripts/versions.sh .tox/all/bin/python .tox/all/bin/node
