@@ -1,0 +1,150 @@
+"""Many calls on a province of real processes: SIPp dials and answers, simulated staff sit at the agent API."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+from dataset.ids import CityId
+from federation.node.clock import ReactorClock
+from simulation.machines.addresses import CITIES, city_of
+from simulation.machines.sipp import AnsweringSeats, Callers, Sipp, start_callers, start_seats
+from simulation.population.draws import Draw
+from simulation.population.staff import Manners, Place, Staff
+from simulation.province import password_of
+from tests.harness.ledger_checker import CallerLine
+from tests.harness.network_entrance import NetworkEntrance
+from tests.harness.real_province import RealProvince
+
+RING_S = 0.2
+
+
+def always(seconds: float) -> Draw:
+    """The same each time."""
+
+    def draw(rng: Random) -> float:
+        return seconds
+
+    return draw
+
+
+class Floor:
+    """Telephones that answer by themselves, and the agents at them, in the cities named."""
+
+    def __init__(self, province: RealProvince, folder: Path, cities: Sequence[str], handling: Draw, seed: int) -> None:
+        self.province = province
+        self.staff: dict[str, Staff] = {}
+        self.phones: dict[str, Sipp] = {}
+        reactor = province.driver.reactor
+        manners = Manners(
+            reaction_s=always(RING_S + 1.0),  # the telephone answers long before
+            misses=0.0,
+            handling_s=handling,
+            holds=0.0,
+            notes=0.0,
+            transfers=0.0,
+            breaks=0.0,
+            wrap_up_s=always(0.05),
+            back_after_miss_s=always(1.0),
+        )
+        for name in cities:
+            city = city_of(name)
+            switch = province.switches[name]
+            agents = province.province.agents_of(CityId(name), province.package)
+            seats = [seat for seat in switch.spec.seats if seat.user in {agent.seat for agent in agents}]
+            telephones = AnsweringSeats(
+                f"seats-{name}", switch, seats, province.slot.outside(50 + city.number), ring=RING_S
+            )
+            self.phones[name] = start_seats(telephones, folder / name)
+            entrance = NetworkEntrance(reactor, province.nodes[name].address)
+            places = [Place(agent.staff, password_of(agent.staff), agent.seat, entrance) for agent in agents]
+            self.staff[name] = Staff(ReactorClock(reactor), Random(seed + city.number), places, manners)
+
+    def open(self) -> None:
+        """Everybody comes to work."""
+        for staff in self.staff.values():
+            staff.arrive(within_s=1.0)
+        self.province.wait(self._all_there, 30.0, "everybody is at work")
+
+    def _all_there(self) -> bool:
+        return all(
+            (self.province.nodes[city].health() or {}).get("agents") == self.province.shape.agents[city]
+            for city in self.staff
+        )
+
+    def close(self) -> None:
+        """Everybody goes home; the telephones are put away."""
+        for staff in self.staff.values():
+            staff.go_home()
+        self.province.wait(
+            lambda: all(not one.at_work for staff in self.staff.values() for one in staff.members),
+            20.0,
+            "all have gone home",
+        )
+        for phones in self.phones.values():
+            phones.stop()
+
+    def answers(self) -> dict[str, tuple[str, float]]:
+        """(city, time of the answer) by caller's number, out of the telephones' own log."""
+        found: dict[str, tuple[str, float]] = {}
+        for city, sipp in self.phones.items():
+            number_of: dict[str, str] = {}
+            for seen in sipp.result().seen:
+                if seen.what == "offered":
+                    number_of[seen.call] = seen.number
+                elif seen.what == "answered":
+                    found[number_of[seen.call]] = (city, seen.at)
+        return found
+
+
+@dataclass
+class Crowd:
+    """Callers of several cities; every one has a number of its own."""
+
+    running: dict[str, Sipp]
+
+    @classmethod
+    def call(cls, province: RealProvince, folder: Path, calls: dict[str, int], seconds: float, stays_s: float) -> Crowd:
+        """``calls`` by city, spread over ``seconds``; each stays on the line ``stays_s`` at most."""
+        running = {}
+        for city in CITIES:
+            if city.id not in calls:
+                continue
+            spec = province.switches[city.id].spec
+            callers = Callers(
+                name=f"callers-{city.number}",
+                door=f"{spec.sip_address}:{spec.sip_port}",
+                address=province.slot.outside(60 + city.number),
+                number="112",
+                caller=f"139{city.number}[call_number]",
+                calls=calls[city.id],
+                rate=calls[city.id] / seconds,
+                patience=10.0,
+                talk=stays_s,
+            )
+            running[city.id] = start_callers(callers, folder / callers.name)
+        return cls(running)
+
+    @property
+    def over(self) -> bool:
+        """Whether all have called, and have gone."""
+        return not any(one.process.alive() for one in self.running.values())
+
+    def answered(self) -> int:
+        """How many our switches have answered so far."""
+        return sum(one.result().count("answered") for one in self.running.values())
+
+    def lines(self, spoke: dict[str, tuple[str, float]]) -> list[CallerLine]:
+        """For the ledger checker; ``spoke``: whom an agent's telephone has answered."""
+        lines = []
+        for city, sipp in self.running.items():
+            marks: dict[str, set[str]] = {}
+            for seen in sipp.result().seen:
+                marks.setdefault(seen.call, set()).add(seen.what)
+            for call, mark in marks.items():
+                number = f"139{city_of(city).number}{call.partition('-')[0]}"
+                assert mark & {"released", "hung-up"}, f"{number} did not end well: {mark}"
+                lines.append(CallerLine(number, reached="answered" in mark, spoke=number in spoke))
+        return lines
