@@ -8,6 +8,7 @@ its channels (A5). What is gone is ended as inferred (E2); what nobody knows is 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from math import inf
 
 from dataset import rows
 from dataset.ids import AttemptId, ConnectionId, ContactId, SkillId
@@ -256,7 +257,7 @@ class Adoption:
         self._adopt_inbound(shown)
         self._drop_what_is_gone(there)
         self._hang_up_orphans(shown)
-        for contact in self._contacts.all():
+        for contact in sorted(self._contacts.all(), key=_longest_waiting_first):
             self._resume(contact, there)
         self._interrupted.clear()
         self._sessions.verify()
@@ -317,3 +318,8 @@ class Adoption:
             self._anchor.resume(contact, answered=held.established)
         elif contact.state is ContactState.WAITING:
             self._step.ask(Music(contact.connection))
+
+
+def _longest_waiting_first(contact: Contact) -> float:
+    """Callers take their places anew in the order of their waiting time, so a restart moves nobody back."""
+    return contact.waiting_since if contact.waiting_since is not None else inf

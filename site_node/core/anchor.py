@@ -311,7 +311,10 @@ class Anchor:
         return contact.talked_s + self._step.now - contact.answered_at
 
     def resume(self, contact: Contact, *, answered: bool) -> None:
-        """A restart interrupted this caller, who is still there: the menu from its start, or on in the queue."""
+        """A restart interrupted this caller, who is still there: the menu from its start, or on in the queue.
+
+        Called in the order in which the callers have to be served.
+        """
         if contact.state is not ContactState.WAITING:
             if answered:
                 self._enter_menu(contact.id)
@@ -321,7 +324,7 @@ class Anchor:
             return
         self._step.ask(Play(contact.connection, (Prompt(self._package.prompts.returned),)))
         self._step.start_timer("announce", contact.id, after_s=self._rules.announce_every_s)
-        self._routing.wait(contact.id, front=True)
+        self._routing.wait(contact.id, front=False)
 
     # ── transfer ────────────────────────────────────────────────────────────────────────────────────────────────
     def home_transfer(self, attempt: AttemptId, request: events.TransferAsked) -> None:

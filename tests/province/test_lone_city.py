@@ -274,6 +274,27 @@ def test_a_restart_while_callers_wait(lone: LoneCity) -> None:
     assert len(lone.rows(rows.MenuChosen)) == 2
 
 
+def test_a_restart_moves_nobody_back_in_the_queue(lone: LoneCity) -> None:
+    """Who called first is served first, whether or not the node died in between."""
+    numbers = [f"1380000000{n}" for n in range(4)]
+    for number in numbers:
+        lone.call(calling=number)
+    lone.crash_and_restart()
+    agent = lone.ready()
+    served = []
+    for _ in numbers:
+        lone.phone().answer()
+        lone.pass_s(1.0)
+        [call] = lone.seat(agent).calls
+        served.append(call.calling)
+        lone.city.act(events.HangUpAsked(agent, call.contact))
+        lone.pass_s(1.0)
+        lone.city.act(events.DispositionSet(agent, call.contact, "solved"))
+        lone.city.act(events.FinishAsked(agent, call.contact))
+        lone.pass_s(1.0)
+    assert served == numbers
+
+
 def test_a_caller_who_left_during_a_restart(lone: LoneCity) -> None:
     """What is gone is ended once, as inferred (E2)."""
     caller = lone.call()
