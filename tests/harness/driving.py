@@ -13,6 +13,8 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
+from federation.node.clock import ReactorClock
+
 
 class ReactorDriver:
     """Turns one reactor; make it once per test session, before anything sets a timer."""
@@ -24,6 +26,7 @@ class ReactorDriver:
             reactor = global_reactor
         self.reactor = reactor
         if not reactor.running:
+            ReactorClock(reactor)  # puts its timers on monotonic time, while there are none yet
             reactor.startRunning(installSignalHandlers=False)
             self.step(0.0)
 
