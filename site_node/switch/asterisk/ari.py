@@ -145,7 +145,7 @@ class Ari:
     def _connect_failed(self, failure: Failure) -> None:
         self._connecting = None
         if not self._stopping:
-            self._down(failure.getErrorMessage(), self._back_off())
+            self._down(f"{self._login.url}: {failure.getErrorMessage()}", self._back_off())
 
     def _back_off(self) -> float:
         wait = min(FIRST_RETRY_S * 2.0 ** min(self._tries, 16), LAST_RETRY_S)
