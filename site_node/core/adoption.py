@@ -23,10 +23,23 @@ from site_node.core.contacts import Contacts
 from site_node.core.names import outbound_connection, seat_connection
 from site_node.core.routing import Routing
 from site_node.core.rules import Rules
-from site_node.core.serving import Serving
+from site_node.core.serving import IN_TALK, Serving
 from site_node.core.sessions import Sessions
 from site_node.core.step import Step
-from site_node.core.telephony import Cause, Clear, HeldConnection, Join, Music, Offered, Role
+from site_node.core.telephony import (
+    Alert,
+    Answer,
+    Cause,
+    Clear,
+    HeldConnection,
+    Join,
+    Leg,
+    Mark,
+    Music,
+    Offered,
+    Part,
+    Role,
+)
 
 
 @dataclass(slots=True)
@@ -252,13 +265,24 @@ class Adoption:
 
     # ── from the switch ─────────────────────────────────────────────────────────────────────────────────────────
     def reconcile(self, shown: tuple[HeldConnection, ...]) -> None:
-        """The switch shows all that it holds: what it does not show is gone, what only it knows is an orphan."""
+        """The switch shows all that it holds: what it does not show is gone, what only it knows is an orphan.
+
+        Reports and requests of the time without a switch are lost: what the snapshot tells is caught up with, and what
+        it does not show as done is asked for again.
+        """
+        if self._sessions.switch_up:
+            self._sessions.unverify()  # nobody said that it was away; while we compare, no slot is assignable
         there = {held.connection: held for held in shown}
         self._adopt_inbound(shown)
+        self._finish_again(there)
         self._drop_what_is_gone(there)
         self._hang_up_orphans(shown)
+        for lease in self._serving.all():
+            self._catch_up_at_seat(lease, there)
         for contact in sorted(self._contacts.all(), key=_longest_waiting_first):
-            self._resume(contact, there)
+            held = there.get(contact.connection)
+            if held is not None:
+                self._resume(contact, held, there)
         self._interrupted.clear()
         self._sessions.verify()
 
@@ -267,57 +291,98 @@ class Adoption:
         for held in shown:
             if held.leg is not None and held.leg.role is Role.INBOUND:
                 lease = self._serving.lease(held.leg.token)
-                if lease is not None and lease.partner is None and lease.anchor != self._rules.city:
+                if lease is not None and lease.partner is None and lease.state in IN_TALK and not self._at_home(lease):
                     self._serving.restore(replace(lease, partner=held.connection))
 
-    def _drop_what_is_gone(self, there: dict[ConnectionId, HeldConnection]) -> None:
+    def _finish_again(self, there: dict[ConnectionId, HeldConnection]) -> None:
+        """Our word to a far anchor may be lost: above all that the agent explicitly finished (O4)."""
         for lease in self._serving.all():
-            for connection in (lease.seat, lease.partner):
-                if connection is not None and connection not in there and self._serving.knows(connection):
-                    self._serving.cleared(connection, Cause.SWITCH_FAILED)
-            if (
-                lease.seat is not None
-                and lease.partner is None
-                and lease.state in (LeaseState.TALKING, LeaseState.HELD)
-            ):
-                current = self._serving.lease(lease.token)
-                if current is not None and current.partner is None and current.seat is not None:
-                    self._serving.end(current, "partner_gone")
-        for contact in self._contacts.all():
-            for connection in self._legs_of(contact):
-                if connection not in there:
-                    self._anchor.cleared(connection, Cause.SWITCH_FAILED, Evidence.INFERRED)
+            if lease.state is LeaseState.CLEARING and lease.partner in there and not self._at_home(lease):
+                self._step.ask(Clear(lease.partner, Cause.FINISHED if lease.ended_by == "agent" else Cause.NORMAL))
 
-    def _legs_of(self, contact: Contact) -> list[ConnectionId]:
-        """Legs to other cities first: whether the caller is there still decides last."""
-        legs = [attempt.connection for attempt in (contact.remote, contact.current) if attempt and not attempt.home]
-        return [*(leg for leg in legs if leg is not None), contact.connection]
+    def _drop_what_is_gone(self, there: dict[ConnectionId, HeldConnection]) -> None:
+        for connection in self._serving.legs():
+            if connection not in there and self._serving.knows(connection):
+                # its Make may still be on the way to the switch: then this undoes it
+                self._step.ask(Clear(connection, Cause.CANCELLED))
+                self._serving.cleared(connection, Cause.SWITCH_FAILED)
+        for lease in self._serving.all():
+            if lease.seat is not None and lease.partner is None and lease.state in IN_TALK:
+                self._serving.end(lease, "partner_gone")
+        # legs to other cities first: whether the caller is there decides last
+        callers = {contact.connection for contact in self._contacts.all()}
+        for connection in sorted(self._contacts.legs(), key=lambda leg: leg in callers):
+            if connection not in there:
+                self._anchor.cleared(connection, Cause.SWITCH_FAILED, Evidence.INFERRED)
 
     def _hang_up_orphans(self, shown: tuple[HeldConnection, ...]) -> None:
         for held in shown:
-            if self._serving.knows(held.connection) or self._is_ours(held):
+            known = self._serving.knows(held.connection) or self._contacts.knows_leg(held.connection)
+            if self._serving.uses(held.connection) or self._is_ours(held):
                 continue
-            if held.incoming and held.leg is None and not held.established:
+            if held.incoming and held.leg is None and not held.established and not known:
                 self._anchor.offered(Offered(held.connection, held.called, held.calling))
             else:
                 self._step.ask(Clear(held.connection, Cause.CLEARED_BY_US))
 
     def _is_ours(self, held: HeldConnection) -> bool:
         contact = self._contacts.with_leg(held.connection)
-        return contact is not None and held.connection in self._legs_of(contact)
+        if contact is None:
+            return False
+        legs = (leg.connection for leg in (contact.remote, contact.current) if leg is not None and not leg.home)
+        return held.connection == contact.connection or held.connection in legs
 
-    def _resume(self, contact: Contact, there: dict[ConnectionId, HeldConnection]) -> None:
-        """A contact goes on where its switch shows it."""
-        held = there.get(contact.connection)
-        if held is None:
+    def _at_home(self, lease: Lease) -> bool:
+        return lease.anchor == self._rules.city
+
+    def _catch_up_at_seat(self, lease: Lease, there: dict[ConnectionId, HeldConnection]) -> None:
+        """A seat of ours may have answered meanwhile; and the leg of another city may not know it yet."""
+        seat = there.get(lease.seat) if lease.seat is not None else None
+        partner = there.get(lease.partner) if lease.partner is not None else None
+        if seat is None or partner is None:
             return
+        abroad = not self._at_home(lease)
+        if abroad and partner.leg is None:
+            leg = Leg(lease.contact, lease.attempt.n, Role.INBOUND, lease.token)
+            self._step.ask(Mark(partner.connection, leg))
+        if lease.state is LeaseState.RINGING:
+            if seat.established:
+                self._serving.established(seat.connection)
+            elif abroad:
+                self._step.ask(Alert(partner.connection))
+        elif abroad and lease.state in IN_TALK:
+            self._as_joined(partner, seat.connection, held=lease.state is LeaseState.HELD)
+            if not partner.established:
+                self._step.ask(Answer(partner.connection))
+
+    def _as_joined(self, customer: HeldConnection, other: ConnectionId, *, held: bool) -> None:
+        """Customer and agent hear each other, unless the agent holds the customer."""
+        if held:
+            if customer.joined_to is not None:
+                self._step.ask(Part(customer.connection, customer.joined_to))
+            self._step.ask(Music(customer.connection))
+        elif customer.joined_to != other:
+            self._step.ask(Join(customer.connection, other))
+
+    def _resume(self, contact: Contact, held: HeldConnection, there: dict[ConnectionId, HeldConnection]) -> None:
+        """A contact goes on where its switch shows it."""
+        if held.leg is None:
+            self._step.ask(Mark(contact.connection, Leg(contact.id, 0, Role.CUSTOMER)))
+        remote = contact.remote
+        leg = there.get(remote.connection) if remote is not None and remote.connection is not None else None
         if contact.state is ContactState.TALKING and contact.current is not None:
-            if contact.current.connection is not None and held.joined_to != contact.current.connection:
-                self._step.ask(Join(contact.connection, contact.current.connection))
+            lease = self._serving.lease(contact.current.token) if contact.current.home else None
+            if contact.current.connection is not None:
+                on_hold = lease is not None and lease.state is LeaseState.HELD
+                self._as_joined(held, contact.current.connection, held=on_hold)
         elif contact.id in self._interrupted:
             self._anchor.resume(contact, answered=held.established)
-        elif contact.state is ContactState.WAITING:
+        elif contact.state is not ContactState.WAITING:
+            self._anchor.say_again(contact, answered=held.established)
+        else:
             self._step.ask(Music(contact.connection))
+            if remote is not None and leg is not None and leg.established:
+                self._routing.leg_answered(contact, remote)
 
 
 def _longest_waiting_first(contact: Contact) -> float:

@@ -326,6 +326,15 @@ class Anchor:
         self._step.start_timer("announce", contact.id, after_s=self._rules.announce_every_s)
         self._routing.wait(contact.id, front=False)
 
+    def say_again(self, contact: Contact, *, answered: bool) -> None:
+        """The switch was away while this caller arrived or was in the menu: what was asked for then may be lost."""
+        if not answered:
+            self._step.ask(Answer(contact.connection))
+        elif contact.state is ContactState.ARRIVED:
+            self.established(contact.connection)
+        elif contact.menu is not None:
+            self._follow(contact.id, menu.enter(self._package, contact.menu.menu, contact.menu.path))
+
     # ── transfer ────────────────────────────────────────────────────────────────────────────────────────────────
     def home_transfer(self, attempt: AttemptId, request: events.TransferAsked) -> None:
         """An agent of ours sends the caller on. Raises ``Refused``."""

@@ -59,6 +59,10 @@ class Contacts:
         """The switch says that ``connection`` is gone."""
         self._legs.pop(connection, None)
 
+    def legs(self) -> list[ConnectionId]:
+        """All legs known, those of ended contacts included."""
+        return list(self._legs)
+
     def knows_leg(self, connection: ConnectionId) -> bool:
         """Whether ``connection`` is, or was, a leg of a contact anchored here."""
         return connection in self._legs

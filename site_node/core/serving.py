@@ -91,6 +91,17 @@ class Serving:
         """Whether this connection is a seat's leg, or a leg from another city."""
         return connection in self._by_connection
 
+    def legs(self) -> list[ConnectionId]:
+        """All legs known: seats, and legs from other cities."""
+        return list(self._by_connection)
+
+    def uses(self, connection: ConnectionId) -> bool:
+        """Whether a lease that is not over needs this leg."""
+        lease = self.lease(self._by_connection.get(connection))
+        if lease is None or connection not in (lease.seat, lease.partner):
+            return False
+        return lease.state is LeaseState.RINGING or lease.state in IN_TALK
+
     def mean_handling_s(self, skill: SkillId) -> float:
         """Mean time from answer to the end of wrap-up, of late, for ``skill``."""
         return self._handling.get(skill, self._rules.handling_s)
@@ -404,15 +415,24 @@ class Serving:
         if not isinstance(row, rows.AttemptAnswered | rows.AttemptWithdrawn):
             return
         attempt = AttemptId(row.contact, row.n)
-        if attempt not in self._unconfirmed:
-            return
         lease = self.lease(row.token)
         if isinstance(row, rows.AttemptAnswered):
-            self._confirm(attempt, lease)
+            if attempt in self._unconfirmed:
+                self._confirm(attempt, lease)
             return
-        self._unconfirmed.discard(attempt)
-        self._step.write(rows.SegmentVoided(contact=row.contact, n=row.n, reason=row.reason))
-        if lease is not None and lease.state in IN_TALK:
+        if attempt in self._unconfirmed:
+            self._unconfirmed.discard(attempt)
+            self._step.write(rows.SegmentVoided(contact=row.contact, n=row.n, reason=row.reason))
+        if lease is not None and lease.attempt == attempt:
+            self._withdrawn(lease)
+
+    def _withdrawn(self, lease: Lease) -> None:
+        """The row may be faster than the voice network's own word, and then no other outcome will ever come: an answer
+        after it would be nobody's (O2).
+        """
+        if lease.state is LeaseState.GRANTED:
+            self._unclaimed(lease.token, LeaseMove.RELEASE)
+        elif lease.state is LeaseState.RINGING or lease.state in IN_TALK:
             partner = lease.partner
             self.end(lease, "withdrawn")
             if partner is not None:

@@ -1,0 +1,538 @@
+"""Thousands of causally possible events by seed through one city's core; what must always hold is checked each time."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from functools import partial
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from dataset import rows
+from dataset.errors import Refused
+from dataset.ids import AgentId, CityId, ContactId, LineageId, NodeId, SkillId, Token, agent_id, contact_id, token
+from dataset.packages import parse_package
+from dataset.rows import AnyRow, Withdrawn
+from federation.core.envelope import (
+    AnyMessage,
+    Context,
+    Granted,
+    NoProposal,
+    NotGranted,
+    Open,
+    Propose,
+    Release,
+    Taken,
+    TransferAnswer,
+    TransferWanted,
+)
+from federation.core.lease import LeaseState
+from site_node.core import events
+from site_node.core.agent import Presence
+from site_node.core.commands import AnswerSeat, Ask, Command, Send, StartTimer, StopTimer, TimerKey, Write
+from site_node.core.contact import Contact, ContactState
+from site_node.core.rules import Rules
+from site_node.core.site import Event, Site
+from site_node.core.telephony import Answer, Cause, Clear, Role, SwitchUp
+from tests.unit.core.fake_switch import FakeSwitch, role
+
+FILE = Path(__file__).parents[3] / "conf" / "packages" / "yihaotong.toml"
+PACKAGE = parse_package(FILE.read_bytes(), FILE.name)
+HOME = CityId("guangzhou")
+PEERS = (CityId("shenzhen"), CityId("foshan"))
+HUB = NodeId("hub")
+DOORS = ("112", "112", "112", "170", "180", "10000", "999")
+SKILLS = tuple(SkillId(skill) for skill in ("fault", "bill", "complaint"))
+RULES = Rules(city=HOME, area_code="020", lineage=LineageId("0000000a"), hub=HUB, peers=frozenset(PEERS), numbers=6)
+AGENTS = {agent_id(str(1001 + n), HOME): str(8001 + n) for n in range(4)}
+ABROAD = agent_id("2001", PEERS[0])
+_CONTACT_TIMERS = ("menu", "announce", "look", "retry", "transfer", "grant", "leg", "ring")
+
+
+class World:
+    """One city's core, its switch, its agents, and two other cities that say whatever could be said."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = Random(seed)
+        self.site = Site(RULES, PACKAGE)
+        self.switch = FakeSwitch(self.random)
+        self.now = 0.0
+        self.rows: list[AnyRow] = []
+        self.effects: deque[Command] = deque()
+        self.timers: dict[TimerKey, float] = {}
+        self.post: deque[Event] = deque()
+        """what other nodes have said and this city has not heard yet"""
+        self.legs: dict[Token, Granted] = {}
+        """grants of ours whose anchor may still send a leg"""
+        self.granted: set[tuple[ContactId, int]] = set()
+        self.inbound: dict[Any, tuple[Granted, CityId]] = {}
+        self.owed: dict[tuple[ContactId, int], tuple[Granted, bool]] = {}
+        """outcomes that anchors abroad have on record for us; True = answered"""
+        self.far = 0
+
+    # ── in and out ──────────────────────────────────────────────────────────────────────────────────────────────
+    def advance(self, event: Event) -> None:
+        for command in self.site.advance(event, self.now):
+            match command:
+                case Write(row):
+                    self.rows.append(row)
+                case StartTimer(key, after_s):
+                    self.timers[key] = self.now + after_s
+                case StopTimer(key):
+                    self.timers.pop(key, None)
+                case _:
+                    self.effects.append(command)
+
+    def let_out(self) -> None:
+        """One effect leaves."""
+        if not self.effects:
+            return
+        match self.effects.popleft():
+            case Ask(request):
+                self._anchor_hears_answer(request)
+                self.switch.request(request)
+            case AnswerSeat(extension):
+                self.switch.answer_seat(extension)
+            case Send(to, message):
+                self._abroad(to, message)
+            case _:
+                pass
+
+    def let_in(self) -> None:
+        """One report arrives."""
+        if self.switch.reports:
+            self.advance(self.switch.reports.popleft())
+
+    def hear(self) -> None:
+        """One message arrives, maybe out of turn, maybe twice."""
+        if not self.post:
+            return
+        self.post.rotate(-self.random.randrange(len(self.post)))
+        event = self.post[0] if self.random.random() < 0.15 else self.post.popleft()
+        self.advance(event)
+
+    def pass_time(self) -> None:
+        self.now += self.random.choice((0.1, 1.0, 5.0))
+        self.ring_timers()
+
+    def ring_timers(self) -> None:
+        for key in sorted(key for key, due in self.timers.items() if due <= self.now):
+            if key in self.timers and self.timers[key] <= self.now:
+                del self.timers[key]
+                self.advance(events.TimerExpired(key))
+
+    # ── other cities ────────────────────────────────────────────────────────────────────────────────────────────
+    def _abroad(self, to: NodeId, message: AnyMessage) -> None:
+        if self.random.random() < 0.15:
+            return  # lost
+        match message:
+            case Open() | Propose():
+                self._asked(to, message)
+            case Granted() if to != HUB and (message.contact, message.n) not in self.granted:
+                self.granted.add((message.contact, message.n))  # of several, an anchor takes one
+                self.legs[message.token] = message
+            case TransferWanted():
+                self._transfer_wanted(to, message)
+            case _:
+                pass
+
+    def _asked(self, to: NodeId, message: Open | Propose) -> None:
+        site = self.random.choice(PEERS) if isinstance(message, Open) else CityId(to)
+        chance = self.random.random()
+        if chance < 0.6:
+            self.far += 1
+            agent = (message.agent if isinstance(message, Propose) else None) or agent_id("2002", site)
+            fresh = token(LineageId("0000000b"), self.far)
+            granted = Granted(
+                contact=message.contact, n=message.n, site=site, agent=agent, token=fresh, number="7100", ttl_s=6.0
+            )
+            self.say(NodeId(site), granted)
+        elif chance < 0.8:
+            refusal = NotGranted(contact=message.contact, n=message.n, site=site, reason="agent_busy")
+            self.say(NodeId(site), refusal)
+        elif isinstance(message, Open):
+            self.say(HUB, NoProposal(contact=message.contact, n=message.n, reason="nobody_idle"))
+
+    def _transfer_wanted(self, to: NodeId, message: TransferWanted) -> None:
+        problem = self.random.choice(("", "", "unknown-skill"))
+        self.say(to, TransferAnswer(contact=message.contact, request=message.request, problem=problem))
+        for connection, (granted, _) in self.inbound.items():
+            if granted.token == message.token and not problem and connection in self.switch.connections:
+                self.switch.clear(self.switch.connections[connection], Cause.TRANSFERRED)
+
+    def say(self, sender: NodeId, message: Any) -> None:
+        self.post.append(events.Heard(sender, message))
+
+    def _anchor_hears_answer(self, request: object) -> None:
+        """A 200 OK goes out on a leg from another city: its anchor commits, or has withdrawn already (O2)."""
+        if not isinstance(request, Answer | Clear) or request.connection not in self.inbound:
+            return
+        granted, _ = self.inbound[request.connection]
+        alive = self.switch.reachable and request.connection in self.switch.connections
+        key = (granted.contact, granted.n)
+        if key not in self.owed:
+            answered = isinstance(request, Answer) and alive and self.random.random() < 0.85
+            self.outcome(granted, answered)
+
+    def outcome(self, granted: Granted, answered: bool) -> None:
+        self.owed[granted.contact, granted.n] = (granted, answered)
+        common: dict[str, Any] = {"contact": granted.contact, "n": granted.n, "site": HOME, "agent": granted.agent}
+        row: AnyRow
+        if answered:
+            row = rows.AttemptAnswered(
+                **common, token=granted.token, skill=SKILLS[0], service="fault", channel="voice", waited_s=1.0
+            )
+        else:
+            row = rows.AttemptWithdrawn(**common, token=granted.token, reason=Withdrawn.TIMED_OUT)
+        self.post.append(events.OutcomeApplied(row))
+
+    def propose(self) -> None:
+        """The hub, or an anchor that looks for a named agent, wants one of our agents."""
+        self.far += 1
+        anchor = self.random.choice(PEERS)
+        context = Context(
+            calling="13900000000",
+            door="112",
+            path=(),
+            service="fault",
+            skill=self.random.choice(SKILLS),
+            channel="voice",
+            priority=0,
+            package="p@1",
+            waited_s=3.0,
+        )
+        named = self.random.choice((None, None, *AGENTS, AgentId("9999@guangzhou")))
+        wish = Propose(
+            contact=contact_id("755", LineageId("0000000c"), self.far),
+            n=1,
+            anchor=anchor,
+            context=context,
+            budget_s=2.0,
+            agent=named,
+        )
+        self.say(NodeId(anchor), wish)
+
+    def anchor_acts(self) -> None:
+        """An anchor abroad that holds a grant of ours takes it, gives it back, sends the leg, or forgets."""
+        if not self.legs:
+            return
+        which = self.random.choice(list(self.legs))
+        granted = self.legs[which]
+        anchor = self._anchor_of(granted)
+        chance = self.random.random()
+        if chance < 0.2:
+            self.say(NodeId(anchor), Taken(contact=granted.contact, n=granted.n, token=which))
+        elif chance < 0.35:
+            reason = Withdrawn.TIMED_OUT
+            self.say(NodeId(anchor), Release(contact=granted.contact, n=granted.n, token=which, reason=reason))
+            if chance < 0.3:
+                del self.legs[which]
+        else:
+            del self.legs[which]
+            header = which if chance < 0.7 else None
+            sender = anchor if chance < 0.95 else PEERS[0]
+            leg = self.switch.offer(granted.number, "13900000000", sender, header)
+            self.inbound[leg] = (granted, anchor)
+
+    def _anchor_of(self, granted: Granted) -> CityId:
+        lease = self.site.serving.lease(granted.token)
+        return lease.anchor if lease is not None else PEERS[1]
+
+    def anchor_withdraws(self) -> None:
+        """An anchor abroad gives up while our seat rings: the row may be faster than the CANCEL."""
+        ringing = [
+            (leg, granted)
+            for leg, (granted, _) in self.inbound.items()
+            if leg in self.switch.connections
+            and not self.switch.connections[leg].established
+            and (granted.contact, granted.n) not in self.owed
+        ]
+        if ringing:
+            leg, granted = self.random.choice(ringing)
+            self.outcome(granted, answered=False)
+            if self.random.random() < 0.7:
+                self.switch.clear(self.switch.connections[leg], Cause.NORMAL)
+
+    def far_agent_transfers(self) -> None:
+        """An agent abroad sends one of our callers on."""
+        abroad = [one for one in self.site.contacts.all() if one.current is not None and not one.current.home]
+        if not abroad:
+            return
+        contact = self.random.choice(abroad)
+        current = contact.current
+        if current is None or current.site is None or current.token is None or current.agent is None:
+            return
+        self.far += 1
+        skill, agent = self._target()
+        wish = TransferWanted(
+            contact=contact.id,
+            n=current.n,
+            token=current.token,
+            by=current.agent,
+            request=f"far-{self.far}",
+            to_skill=skill,
+            to_agent=agent,
+        )
+        self.say(NodeId(current.site), wish)
+
+    def _target(self) -> tuple[SkillId | None, AgentId | None]:
+        skill = self.random.choice((*SKILLS, SkillId("none"), None, None))
+        return skill, None if skill is not None else self.random.choice((*AGENTS, ABROAD))
+
+    # ── agents ──────────────────────────────────────────────────────────────────────────────────────────────────
+    def agent_acts(self) -> None:
+        """An agent does something, possible now or not; what is refused has changed nothing."""
+        event = self._wish(self.random.choice(list(AGENTS)))
+        before = self.state()
+        try:
+            self.advance(event)
+        except Refused:
+            assert self.state() == before, event
+
+    def _wish(self, agent: AgentId) -> events.AgentEvent:
+        session = self.site.sessions.get(agent)
+        if session is None or self.random.random() < 0.03:
+            held = tuple(self.random.sample(SKILLS, self.random.choice((1, 1, 2))))
+            seat = AGENTS[agent] if self.random.random() < 0.9 else "8001"
+            return events.LoggedIn(agent, agent, seat, held, can_answer=self.random.random() < 0.7)
+        if session.presence is Presence.NOT_READY and self.random.random() < 0.7:
+            return events.ReadyAsked(agent)
+        leases = [lease.contact for lease in self.site.serving.all() if lease.agent == agent]
+        contact = leases[0] if leases else ContactId("0020-0000000a-000001")
+        skill, named = self._target()
+        self.far += 1
+        wishes: tuple[events.AgentEvent, ...] = (
+            events.ReadyAsked(agent),
+            events.NotReadyAsked(agent, "break"),
+            events.AnswerAsked(agent, contact),
+            events.HoldAsked(agent, contact),
+            events.RetrieveAsked(agent, contact),
+            events.TransferAsked(agent, contact, f"r{self.far}", skill, named, "note"),
+            events.NoteAdded(agent, contact, "note"),
+            events.DispositionSet(agent, contact, "solved"),
+            events.HangUpAsked(agent, contact),
+            events.FinishAsked(agent, contact),
+            events.LoggedOut(agent, "end", forced=self.random.random() < 0.3),
+        )
+        weights = (4, 2, 4, 3, 3, 3, 1, 1, 2, 4, 1)
+        return self.random.choices(wishes, weights)[0]
+
+    def state(self) -> object:
+        site = self.site
+        return (site.contacts.all(), site.sessions.all(), site.serving.all(), len(self.rows), len(self.effects))
+
+    # ── what must always hold ───────────────────────────────────────────────────────────────────────────────────
+    def check(self) -> None:
+        self._check_endings()
+        self._check_slots()
+        self._check_queues()
+        self._check_timers()
+        assert not self.switch.faults, self.switch.faults
+
+    def _check_endings(self) -> None:
+        born = Counter(row.contact for row in self.rows if isinstance(row, rows.ContactBorn))
+        ended = Counter(row.contact for row in self.rows if isinstance(row, rows.ContactEnded))
+        assert all(count == 1 for count in born.values())
+        assert all(count == 1 for count in ended.values()), "I1"
+        assert {one.id for one in self.site.contacts.all()} == set(born) - set(ended)
+
+    def _check_slots(self) -> None:
+        """I2: no slot has two leases; every lease is one that its agent's session knows."""
+        pointed = Counter[Token]()
+        for session in self.site.sessions.all():
+            for which in (session.lease, session.wrapping):
+                if which is not None:
+                    pointed[which] += 1
+                    lease = self.site.serving.lease(which)
+                    assert lease is not None
+                    assert lease.agent == session.agent
+            slot = self.site.serving.lease(session.lease)
+            assert slot is None or slot.state is not LeaseState.GONE
+            free = session.presence is Presence.READY and session.lease is None and session.verified
+            assert self.site.index.is_idle(session.agent) is free, session
+        assert all(count == 1 for count in pointed.values())
+        assert set(pointed) == {lease.token for lease in self.site.serving.all()}
+        holding = [lease.agent for lease in self.site.serving.all() if lease.state is not LeaseState.GONE]
+        assert len(holding) == len(set(holding)), "I2"
+
+    def _check_queues(self) -> None:
+        """I7: what entered and has not left is what waits; and nobody who waits is forgotten."""
+        balance = Counter[SkillId]()
+        for row in self.rows:
+            if isinstance(row, rows.QueueEntered):
+                balance[row.skill] += 1
+            elif isinstance(row, rows.QueueLeft):
+                balance[row.skill] -= 1
+        waiting = Counter(one.skill for one in self.site.contacts.all() if one.state is ContactState.WAITING)
+        assert +balance == +waiting, "I7"
+        assert min(balance.values(), default=0) >= 0
+        for contact in self.site.contacts.all():
+            if contact.state is ContactState.WAITING:
+                ways = self._ways(contact)
+                assert ways, f"{contact.id} waits for nothing"
+                assert ways <= {"queue", "open"} or len(ways) == 1, (contact, ways)
+            else:
+                assert not self.site.index.waits(contact.id)
+
+    def _ways(self, contact: Contact) -> set[str]:
+        """What a waiting caller waits for."""
+        ways = set()
+        if self.site.index.waits(contact.id):
+            ways.add("queue")
+        if contact.home is not None:
+            ways.add("seat")
+        if contact.remote is not None:
+            ways.add("open" if contact.remote.connection is None else "leg")
+        if any(contact.id in line for line in self.site.routing._wanted.values()):
+            ways.add("agent")
+        if ("retry", contact.id) in self.timers:
+            ways.add("retry")
+        return ways
+
+    def _check_timers(self) -> None:
+        live = {one.id for one in self.site.contacts.all()}
+        for key in self.timers:
+            if key[0] in _CONTACT_TIMERS:
+                assert key[1] in live, f"timer {key} of an ended contact"
+            elif key[0] in ("lease", "wrap_up"):
+                assert self.site.serving.lease(Token(key[1])) is not None, f"timer {key} of a lease that is gone"
+
+    # ── rest ────────────────────────────────────────────────────────────────────────────────────────────────────
+    def settle(self) -> None:
+        """Everything under way arrives; then every leg at the switch is in use by somebody."""
+        while self.effects or self.switch.reports:
+            self.let_out()
+            self.let_in()
+        self.check()
+        if not self.switch.reachable:
+            return
+        contacts, leases = self.site.contacts.all(), self.site.serving.all()
+        customers = {one.connection for one in contacts}
+        outbound = {leg.connection for one in contacts for leg in (one.remote, one.current) if leg and not leg.home}
+        seats = {one.seat for one in leases if one.state is not LeaseState.CLEARING}
+        partners = {one.partner for one in leases if one.anchor != HOME}
+        used: dict[Role, set[Any]] = {
+            Role.CUSTOMER: customers,
+            Role.OUTBOUND: outbound,
+            Role.SEAT: seats,
+            Role.INBOUND: partners,
+        }
+        for leg in self.switch.connections.values():
+            what = role(leg)
+            assert what is not None, f"{leg.id} is nobody's"
+            assert leg.id in used[what], f"{leg} is left over"
+        for lease in leases:
+            assert lease.state is not LeaseState.CLEARING, f"{lease} waits for nothing"
+            assert lease.seat is None or lease.seat in self.switch.connections, f"{lease} has no seat"
+        for contact in contacts:
+            assert contact.connection in self.switch.connections, f"{contact} has no caller"
+            if contact.current is not None:
+                joined = self.switch.connections[contact.connection].joined_to
+                held = any(one.state is LeaseState.HELD for one in leases if contact.current.token == one.token)
+                assert joined == (None if held else contact.current.connection), (contact, joined)
+
+    def drain(self) -> None:
+        """Callers hang up, agents finish, outcomes arrive: nothing may be left."""
+        self.switch.come_back()
+        self.settle()
+        self.post = deque(event for event in self.post if isinstance(event, events.OutcomeApplied))
+        for _ in range(3):
+            for leg in self.switch.live(None):
+                self.switch.clear(leg, Cause.NORMAL)
+            self.settle()
+            for granted, _ in self.inbound.values():
+                if (granted.contact, granted.n) not in self.owed:
+                    self.outcome(granted, answered=False)
+            while self.post:
+                self.advance(self.post.popleft())
+            self.now += 120.0
+            self.ring_timers()
+            self.settle()
+        assert not self.switch.connections
+        assert not self.timers, self.timers
+        self._check_records()
+        self._check_memory()
+
+    def _check_records(self) -> None:
+        of = partial(_count, self.rows)
+        assert of(rows.ContactBorn) == of(rows.ContactEnded)
+        opened = of(rows.AttemptOpened)
+        outcomes = of(rows.AttemptAnswered) + of(rows.AttemptWithdrawn)
+        assert opened == outcomes, (opened - outcomes, outcomes - opened)
+        assert of(rows.SegmentOpened) == of(rows.SegmentClosed)
+        settled = of(rows.SegmentConfirmed) + of(rows.SegmentVoided)
+        assert of(rows.SegmentOpened) == settled, of(rows.SegmentOpened) - settled
+
+    def _check_memory(self) -> None:
+        """Nothing grows: what a city remembers is what it has in hand."""
+        site = self.site
+        assert not site.contacts._live
+        assert not site.contacts._legs
+        assert not site.index._places
+        assert not site.routing._wanted
+        assert not site.serving._leases
+        assert not site.serving._by_connection
+        assert not site.serving._unconfirmed
+        assert not site._seat_actions._wishes
+        numbers = site.serving._numbers
+        assert not numbers._tokens
+        assert len(numbers._free) + len(numbers._resting) == RULES.numbers
+
+
+def _count(written: list[AnyRow], kind: type) -> Counter[tuple[ContactId, int]]:
+    found: list[Any] = [row for row in written if isinstance(row, kind)]
+    return Counter((row.contact, getattr(row, "n", 0)) for row in found)
+
+
+def run(seed: int, steps: int, *, faults: bool) -> World:
+    world = World(seed)
+    assert world.switch.reports[0] == SwitchUp(())
+    world.let_in()
+    world.advance(events.ProvinceSeen(hub=True, cities=frozenset(PEERS)))
+    random = world.random
+    acts: list[tuple[Any, int]] = [
+        (world.let_out, 30),
+        (world.let_in, 30),
+        (world.switch.something_happens, 14),
+        (world.agent_acts, 16),
+        (world.hear, 8),
+        (world.pass_time, 6),
+        (lambda: world.switch.offer(random.choice(DOORS), f"138{random.randrange(10**8):08d}"), 2),
+        (world.propose, 2),
+        (world.anchor_acts, 4),
+        (world.anchor_withdraws, 1),
+        (world.far_agent_transfers, 1),
+        (world.settle, 1),
+    ]
+    if faults:
+        acts += [(lambda: world.switch.lose(die=random.random() < 0.4), 1), (world.switch.come_back, 3)]
+    choices, weights = zip(*acts, strict=True)
+    for step in range(steps):
+        act = random.choices(choices, weights)[0]
+        try:
+            act()
+            world.check()
+        except Exception as fault:
+            fault.add_note(f"seed {seed}, step {step}, {getattr(act, '__name__', act)}, faults {faults}")
+            raise
+    try:
+        world.drain()
+    except Exception as fault:
+        fault.add_note(f"seed {seed}, at the end, faults {faults}")
+        raise
+    return world
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_whatever_happens_in_any_order(seed: int) -> None:
+    """I1, I2, I7, A4 and O2 after each of thousands of events; a drained city has nothing left in hand."""
+    world = run(seed, 1500, faults=False)
+    assert sum(isinstance(row, rows.ContactBorn) for row in world.rows) > 10
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_whatever_happens_while_the_switch_comes_and_goes(seed: int) -> None:
+    """The same with the way to the switch broken, and the switch dying: its snapshot is the evidence (A5, O6, I8)."""
+    run(seed, 1500, faults=True)
