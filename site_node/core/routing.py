@@ -211,6 +211,7 @@ class Routing:
     def _open_to_agent(self, contact: Contact, agent: AgentId) -> None:
         """A named agent of another city: that city is asked directly (only it can grant, A2)."""
         n = contact.attempts + 1
+        budget = self._rules.proposal_s
         self._contacts.change(contact.id, attempts=n, remote=Attempt(n, agent=agent))
         self._write_opened(contact, n, agent, agent)
         self._step.write(
@@ -222,9 +223,9 @@ class Routing:
                 site=city_of(agent),
                 agent=agent,
                 why="named_agent",
+                known={"waited_s": round(waited_s(contact, self._step.now), 3), "budget_s": budget},
             )
         )
-        budget = self._rules.proposal_s
         self._step.send(
             city_of(agent),
             Propose(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dataset import rows
-from dataset.ids import ConnectionId, ContactId, SkillId, Token
+from dataset.ids import HUB, ConnectionId, ContactId, SkillId, Token
 from dataset.rows import Ending, Left, Withdrawn
 from site_node.core import events
 from site_node.core.telephony import Leg, Make, Role, Trunk
@@ -118,6 +118,27 @@ def test_transfer_to_a_named_agent_of_a_third_city(province: ThreeCities) -> Non
     province.sites[FOSHAN].running.transfer(wish)
     province.pass_s(2.0)
     assert province.phone(GUANGZHOU, 2).ringing
+    [decided] = [row for row in province.rows(FOSHAN, rows.Decision) if row.why == "named_agent"]
+    assert (decided.site, decided.agent) == (GUANGZHOU, named)
+    assert "waited_s" in decided.known
+    assert decided.known["budget_s"] == province.sites[FOSHAN].running.site.rules.proposal_s
+
+
+def test_every_decision_says_what_was_known(province: ThreeCities) -> None:
+    """I9: at home and at the hub; what came from another city with its age."""
+    province.agent(SHENZHEN)
+    province.agent(FOSHAN)
+    province.call(FOSHAN)
+    province.call(FOSHAN)
+    province.pass_s(15.0)
+    at_home, at_hub = province.rows(FOSHAN, rows.Decision), province.rows(HUB, rows.Decision)
+    assert at_home
+    assert at_hub
+    assert all(decided.known for decided in (*at_home, *at_hub))
+    for decided in at_hub:
+        cities = {key.partition(".")[0] for key in decided.known if "." in key}
+        assert cities
+        assert all(f"{city}.age_s" in decided.known for city in cities)
 
 
 def test_a_named_agent_who_does_not_answer_sends_the_caller_back(province: ThreeCities) -> None:
