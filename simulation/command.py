@@ -14,26 +14,47 @@ from twisted.python.failure import Failure
 from dataset.errors import Refused
 from federation.node.program import say_problems
 from federation.node.province import load_province
+from provincial_hub.__main__ import provincial_hub
 from simulation.demo import DemoSettings, run_demo
 from simulation.machines.trouble import MachineTrouble
 from simulation.replay.command import replay
 from simulation.up import UpProvince, wait_for_stop
+from site_node.__main__ import site_node
 
 CONF = Path(__file__).parents[1] / "conf"
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def yht() -> None:
-    """一号通: a virtual contact center for a whole province.
+    """一号通: a virtual contact center for a whole province. One number for the caller, any seat for the agent.
 
     \b
-    yht demo      三地市在一个进程中，浏览器可见 · three cities in one process, in the browser
-    yht up        三地市为独立进程，真实 Asterisk 与 RabbitMQ · the same as processes on real services
-    yht replay    以真实话务记录驱动核心 · drive the core with the calls of a real day
+    第一次使用 · the first time:
+      yht demo                        三地市在一个进程中，打开它打印的地址 · three cities in one process; open
+                                      the address it prints, click a contact to read why it went where it went
+      yht demo --calls-per-hour 400   话务高峰，看来话溢出到邻市 · a storm: watch calls overflow to other cities
+
+    \b
+    真实交换机 · on real switches (Debian, root):
+      yht up conf/up                  三台 Asterisk、RabbitMQ、各节点为独立进程 · and a softphone can dial in
+
+    \b
+    真实话务 · recorded traffic:
+      yht replay --trace FILE         核心须与记录一致 · the core has to agree with a real center's days
+
+    \b
+    一个城市、省中心 · one city, the province's hub (= python -m site_node, python -m provincial_hub):
+      yht site run --config conf/up/guangzhou.toml
+      yht hub run --config conf/up/hub.toml
+      yht site settings               全部配置项 · every setting, its form and default
+
+    yht COMMAND --help 有更多说明 · says more.
     """
 
 
 yht.add_command(replay)
+yht.add_command(site_node, "site")
+yht.add_command(provincial_hub, "hub")
 
 
 @yht.command()
