@@ -6,7 +6,6 @@ import base64
 import http.client
 import json
 import os
-import shutil
 import socket
 import sqlite3
 import subprocess
@@ -19,7 +18,8 @@ from string import Template
 
 from simulation.machines.addresses import CITIES, City, Slot
 from simulation.machines.asterisk_root import AsteriskRoot
-from simulation.machines.launch import POLL, Launched, launch, recall, require_free, wait_until_ready
+from simulation.machines.launch import POLL, Launched, launch, require_free, wait_until_ready
+from simulation.machines.machine import Machine
 from simulation.machines.places import conf_dir
 from simulation.machines.prompts import render_prompts
 from simulation.machines.trouble import MachineTrouble, tail_of
@@ -158,7 +158,7 @@ def render(spec: AsteriskSpec, root: AsteriskRoot, directory: Path) -> dict[str,
 
 
 @dataclass
-class Asterisk:
+class Asterisk(Machine):
     """One instance. Its directory lies inside the root, because it runs there."""
 
     root: AsteriskRoot
@@ -181,10 +181,6 @@ class Asterisk:
         """Where ARI's recordings are written."""
         return self.directory / "spool" / "recording"
 
-    @property
-    def _record(self) -> Path:
-        return self.directory / "process.json"
-
     def write(self) -> None:
         """Write the configuration and the folders; calls in progress are not touched."""
         sounds = self.root.inside(render_prompts(self.root.path / "srv/yht"))
@@ -206,8 +202,7 @@ class Asterisk:
 
     def start(self, seconds: float = START_SECONDS) -> Asterisk:
         """Start it and wait until ARI answers. One that already runs is kept."""
-        self.process = self.process or recall(self._record)
-        if self.process is not None and self.process.alive():
+        if self.running():
             return self
         spec = self.spec
         require_free(f"{self.name} (SIP)", spec.sip_address, spec.sip_port, socket.SOCK_DGRAM)
@@ -280,43 +275,6 @@ class Asterisk:
         with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=5)) as kept:
             rows = kept.execute("SELECT key FROM astdb WHERE key LIKE '/registrar/contact/%'").fetchall()
         return sorted(str(key).split("/")[3].partition(";")[0] for (key,) in rows)
-
-    def running(self) -> bool:
-        """Whether it runs (started here or by an earlier command)."""
-        self.process = self.process or recall(self._record)
-        return self.process is not None and self.process.alive()
-
-    def stop(self) -> None:
-        """End it with every call it holds."""
-        if self.running() and self.process is not None:
-            self.process.stop()
-        self.process = None
-
-    def kill(self) -> None:
-        """End it as a crash would (kill -9)."""
-        if self.running() and self.process is not None:
-            self.process.kill()
-        self.process = None
-
-    def suspend(self) -> None:
-        """Freeze it (SIGSTOP)."""
-        if self.running() and self.process is not None:
-            self.process.suspend()
-
-    def resume(self) -> None:
-        """Let it go on."""
-        if self.running() and self.process is not None:
-            self.process.resume()
-
-    def restart(self) -> Asterisk:
-        """Start it again after :meth:`kill` or :meth:`stop`."""
-        self.stop()
-        return self.start()
-
-    def remove(self) -> None:
-        """Stop it and remove its files."""
-        self.stop()
-        shutil.rmtree(self.directory, ignore_errors=True)
 
     def cli(self, command: str, seconds: float = 10.0) -> str:
         """What a console command prints, for example ``pjsip show contacts``."""

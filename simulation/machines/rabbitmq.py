@@ -6,7 +6,6 @@ import base64
 import hashlib
 import json
 import os
-import shutil
 import socket
 import subprocess
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ from string import Template
 
 from simulation.machines.addresses import Slot
 from simulation.machines.launch import Launched, launch, recall, require_free, wait_until_ready
+from simulation.machines.machine import Machine
 from simulation.machines.places import conf_dir, slot_dir
 from simulation.machines.trouble import MachineTrouble
 
@@ -107,7 +107,7 @@ def definitions(spec: BrokerSpec) -> dict[str, object]:
 
 
 @dataclass
-class RabbitMQ:
+class RabbitMQ(Machine):
     """One node with its files in ``directory``."""
 
     spec: BrokerSpec
@@ -178,7 +178,7 @@ class RabbitMQ:
             self.name,
             [str(PROGRAMS / "rabbitmq-server")],
             log=self.directory / "log" / "console.log",
-            record=self.directory / "process.json",
+            record=self._record,
             env=environment,
             cwd=self.directory,
         )
@@ -210,11 +210,6 @@ class RabbitMQ:
         except OSError:
             return False
 
-    def running(self) -> bool:
-        """Whether it runs (started here or by an earlier command)."""
-        self.process = self.process or recall(self.directory / "process.json")
-        return self.process is not None and self.process.alive()
-
     def stop(self) -> None:
         """End it in order; what is durable stays."""
         if self.running() and self.process is not None:
@@ -224,32 +219,6 @@ class RabbitMQ:
         if self.epmd is not None:
             self.epmd.stop()
             self.epmd = None
-
-    def kill(self) -> None:
-        """End it as a crash would (kill -9)."""
-        if self.running() and self.process is not None:
-            self.process.kill()
-        self.process = None
-
-    def suspend(self) -> None:
-        """Freeze it (SIGSTOP): connections stay and nothing is answered."""
-        if self.running() and self.process is not None:
-            self.process.suspend()
-
-    def resume(self) -> None:
-        """Let it go on."""
-        if self.running() and self.process is not None:
-            self.process.resume()
-
-    def restart(self) -> RabbitMQ:
-        """Start it again after :meth:`kill` or :meth:`stop`."""
-        self.stop()
-        return self.start()
-
-    def remove(self) -> None:
-        """Stop it and remove its files."""
-        self.stop()
-        shutil.rmtree(self.directory, ignore_errors=True)
 
     def ctl(self, *command: str, seconds: float = 60.0) -> str:
         """What ``rabbitmqctl`` prints, for example ``list_queues name messages``."""
