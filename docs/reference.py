@@ -21,7 +21,7 @@ from federation.core.moves import Moves
 from federation.node.clock import VirtualClock
 from federation.node.configuration import reference
 from federation.node.metrics import DoorCounts, LinkDrops, ReactorLateness
-from federation.node.province import Province
+from federation.node.province import Province, load_province
 from provincial_hub.core.attempt import OPEN_MOVES
 from provincial_hub.settings import HubSettings
 from provincial_hub.shell.counts import HubCounts
@@ -71,6 +71,20 @@ def machine(moves: Moves[Any, Any]) -> str:
     return "\n".join([*lines, "```"]) + "\n"
 
 
+def menu() -> str:
+    """The menus of the shipped service package: doors, keys, and the queues they end in."""
+    _, package = load_province(DOCS.parent / "conf" / "province.toml")
+    lines = ["```mermaid", "stateDiagram-v2"]
+    lines += [f"    [*] --> {door.menu}: {door.number}" for door in package.doors]
+    for name, step in package.menus.items():
+        lines += [f"    {name} --> {way}: {key}" for key, way in step.keys.items()]
+        if step.otherwise is not None:
+            lines.append(f"    {name} --> {step.otherwise}: {step.tries} × no or wrong key")
+        if step.skill is not None:
+            lines.append(f"    {name} --> [*]: queue of {step.skill}")
+    return "\n".join([*lines, "```"]) + "\n"
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "site": lambda: reference(SiteSettings),
     "hub": lambda: reference(HubSettings),
@@ -84,6 +98,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "attempt": lambda: machine(ATTEMPT_MOVES),
     "lease": lambda: machine(LEASE_MOVES),
     "open": lambda: machine(OPEN_MOVES),
+    "menu": menu,
 }
 
 
