@@ -11,5 +11,5 @@ for package in rabbitmq-server sip-tester baresip-core espeak-ng sox chromium de
 done
 root=${YHT_CACHE:-$HOME/.cache/yihaotong}/asterisk-root
 [ -x "$root/usr/sbin/asterisk" ] && [ "$(id -u)" = 0 ] && echo "asterisk   $(chroot "$root" asterisk -V)"
-"$1" -m pip list --format freeze 2>/dev/null | grep -iE '^(twisted|txamqp|pytest|mypy|ruff|playwright|msgspec|klein|hypothesis)=' | sed 's/==/ /' | while read -r name version; do printf '%-10s %s\n' "$name" "$version"; done
+"$1" -m pip list --format freeze 2>/dev/null | grep -iE '^(twisted|txamqp|pytest|mypy|ruff|playwright|msgspec|hypothesis)=' | sed 's/==/ /' | while read -r name version; do printf '%-10s %s\n' "$name" "$version"; done
 echo "---"
