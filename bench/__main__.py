@@ -1,4 +1,4 @@
-"""All measurements one after the other, each in a process of its own: ``make bench``, ``make bench ARGS="matching amqp"``.
+"""All measurements in turn, each in a process of its own: ``make bench``, ``make bench ARGS="matching amqp"``.
 
 Each prints one line of JSON per figure; a single one with its own settings: ``python -m bench.matching --help``.
 """
