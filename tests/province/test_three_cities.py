@@ -159,14 +159,22 @@ def test_a_named_agent_who_does_not_answer_sends_the_caller_back(province: Three
 def test_a_leg_without_a_good_token_is_refused_and_counted(province: ThreeCities) -> None:
     """A leg with an unknown, expired or missing token is refused and counted (A3); no seat rings for it."""
     province.agent(SHENZHEN)
-    for number, token in (("7000", Token("00000000-000001")), ("7999", Token(""))):
+    running = province.sites[SHENZHEN].running
+    tokens = {
+        "unknown": Token("00000000-000001"),
+        "expired": Token(f"{running.site.rules.lineage}-000001"),
+        "missing": Token(""),
+    }
+    for at, token in enumerate(tokens.values()):
         leg = Leg(ContactId("0757-00000000-000001"), 1, Role.OUTBOUND, token)
-        connection = ConnectionId(f"0757-00000000-000001-{number}")
-        province.network.city(FOSHAN).submit(Make(connection, Trunk(SHENZHEN, number, token), leg, 10.0))
+        connection = ConnectionId(f"0757-00000000-000001-{at}")
+        province.network.city(FOSHAN).submit(Make(connection, Trunk(SHENZHEN, f"799{at}", token), leg, 10.0))
         province.pass_s(1.0)
     refused = province.rows(SHENZHEN, rows.LegRefused)
-    assert [row.from_city for row in refused] == [FOSHAN, FOSHAN]
-    assert refused[0].reason == "unknown"
+    assert [row.from_city for row in refused] == [FOSHAN] * 3
+    assert [row.reason for row in refused] == list(tokens)
+    counted = running.counts.registry
+    assert [counted.get_sample_value("yht_legs_refused_total", {"reason": reason}) for reason in tokens] == [1.0] * 3
     assert province.phone(SHENZHEN).rings == 0
 
 
