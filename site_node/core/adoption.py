@@ -51,6 +51,7 @@ class _Past:
     chosen: rows.MenuChosen | None = None
     skill: SkillId = SkillId("")  # noqa: RUF009  # a NewType call is the string itself
     entered_wall: float | None = None
+    """where the waiting brought along into the present place began"""
     place_wall: float | None = None
     attempts: int = 0
     open: dict[int, rows.AttemptOpened] = field(default_factory=dict)
@@ -74,7 +75,7 @@ class _Past:
                 self.chosen, self.skill = row, row.skill
             case rows.QueueEntered():
                 self.skill, self.place_wall, self.talking = row.skill, wall, False
-                self.entered_wall = self.entered_wall if self.entered_wall is not None else wall
+                self.entered_wall = wall - row.waited_s
             case rows.AttemptOpened():
                 self.open[row.n] = row
                 self.attempts = max(self.attempts, row.n)

@@ -255,7 +255,13 @@ class Anchor:
 
     def returned(self, contact: Contact, cause: Cause) -> None:
         """The answer did not last: the caller is back at the front, with the original waiting time (O4)."""
-        self._contacts.move(contact.id, ContactMove.RETURN, current=None, talked_s=self._talked_s(contact))
+        self._contacts.move(
+            contact.id,
+            ContactMove.RETURN,
+            current=None,
+            talked_s=self._talked_s(contact),
+            waiting_since=self._waiting_since(contact),
+        )
         self.enter_queue(contact.id, Entered.RETURNED, (Prompt(self._package.prompts.returned),), front=True)
 
     def home_noted(self, attempt: AttemptId, note: str) -> None:
@@ -309,6 +315,12 @@ class Anchor:
         if contact.state is not ContactState.TALKING or contact.answered_at is None:
             return contact.talked_s
         return contact.talked_s + self._step.now - contact.answered_at
+
+    def _waiting_since(self, contact: Contact) -> float | None:
+        """The original waiting time of a caller who comes out of a talk goes on; the talk itself is no part of it."""
+        if contact.waiting_since is None or contact.answered_at is None:
+            return contact.waiting_since
+        return contact.waiting_since + self._step.now - contact.answered_at
 
     def resume(self, contact: Contact, *, answered: bool) -> None:
         """A restart interrupted this caller, who is still there: the menu from its start, or on in the queue.
@@ -402,6 +414,7 @@ class Anchor:
             ContactMove.TRANSFER,
             current=None,
             talked_s=self._talked_s(contact),
+            waiting_since=self._waiting_since(contact),
             skill=skill,
             notes=notes,
             transfer=Transfer(by, to_skill, to_agent),

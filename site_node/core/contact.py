@@ -104,7 +104,7 @@ class Contact:
     current: Attempt | None = None
     """the answered attempt of a contact in talk"""
     waiting_since: float | None = None
-    """first entry into a queue; kept through returns and transfers: the original waiting time"""
+    """first entry into a queue, moved on by each talk: through returns and transfers the original waiting time"""
     place_since: float | None = None
     """entry into the present place"""
     first_wait_s: float | None = None
