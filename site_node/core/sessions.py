@@ -113,8 +113,8 @@ class Sessions:
             session, name=event.name, seat=event.seat, skills=event.skills, can_answer=event.can_answer, leaving=False
         )
         self.keep(again)
-        if self._index.busy(event.agent):
-            self._index.idle(event.agent, event.skills)
+        if session.skills != event.skills and self._index.busy(event.agent):
+            self.offer(event.agent)  # somebody may wait for a skill that is new here
 
     def log_out(self, session: AgentSession, reason: str) -> None:
         """End a session that is in no contact."""
@@ -175,7 +175,7 @@ class Sessions:
         for session in self.all():
             if not session.verified:
                 self.keep(replace(session, verified=True))
-        for session in self.all():
+        for session in sorted(self.all(), key=lambda one: one.since):  # the longest idle is still the longest idle
             if not self._index.is_idle(session.agent):
                 self.offer(session.agent)
 
