@@ -10,6 +10,7 @@ from bisect import insort
 from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import takewhile
 
 from dataset.ids import AgentId, ContactId, SkillId
 
@@ -60,25 +61,41 @@ class MatchIndex:
         self._first = 0
 
     # ── contacts ────────────────────────────────────────────────────────────────────────────────────────────────
-    def wait(self, contact: ContactId, skill: SkillId, priority: int, *, front: bool = False) -> None:
-        """Give ``contact`` a place: at the end of its priority, or at its front. It must not have one already."""
+    def wait(
+        self, contact: ContactId, skill: SkillId, priority: int, *, front: bool = False, place: int | None = None
+    ) -> None:
+        """Give ``contact`` a place: at the end of its priority, at its front, or the old ``place`` that it had there.
+
+        It must not have one already. An old place costs as many steps as others are before it.
+        """
         if contact in self._places:
             raise ValueError(f"{contact} waits already")
-        if front:
+        if place is None and front:
             self._first -= 1
-            place = Waiting(contact, skill, priority, self._first)
-        else:
+            order = self._first
+        elif place is None:
             self._last += 1
-            place = Waiting(contact, skill, priority, self._last)
+            order = self._last
+        else:
+            order = place
         queue = self._queues.get(skill)
         if queue is None:
             queue = self._queues[skill] = _SkillQueue()
         places = queue.rank(priority)
-        places[contact] = place
-        if front:
-            places.move_to_end(contact, last=False)
+        self._places[contact] = places[contact] = Waiting(contact, skill, priority, order)
         queue.size += 1
-        self._places[contact] = place
+        if place is not None:
+            before = list(takewhile(lambda other: places[other].order < order, places))
+            places.move_to_end(contact, last=False)
+            for other in reversed(before):
+                places.move_to_end(other, last=False)
+        elif front:
+            places.move_to_end(contact, last=False)
+
+    def place_of(self, contact: ContactId) -> int | None:
+        """The place of ``contact`` in the order of its priority, to be given back; None when it has none."""
+        place = self._places.get(contact)
+        return place.order if place is not None else None
 
     def leave(self, contact: ContactId) -> bool:
         """Take ``contact`` out of its place; whether it had one."""

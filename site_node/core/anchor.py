@@ -165,7 +165,7 @@ class Anchor:
         contact = self._contacts.of(which)
         now = self._step.now
         since = contact.waiting_since if contact.waiting_since is not None else now
-        self._contacts.change(which, waiting_since=since, place_since=now, refused_by=(), fruitless=0)
+        self._contacts.change(which, waiting_since=since, place_since=now, place=None, refused_by=(), fruitless=0)
         self._step.write(
             rows.QueueEntered(
                 contact=which,

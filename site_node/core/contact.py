@@ -107,6 +107,8 @@ class Contact:
     """first entry into a queue, moved on by each talk: through returns and transfers the original waiting time"""
     place_since: float | None = None
     """entry into the present place"""
+    place: int | None = None
+    """where in the queue it was when an agent was tried: kept until the answer"""
     first_wait_s: float | None = None
     """waiting before the first answer"""
     answers: int = 0

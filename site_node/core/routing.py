@@ -1,7 +1,7 @@
 """Home routing: finding an agent for each waiting contact, at home first, in the province when home will be late.
 
 Until a grant is taken a contact races at home; a home win withdraws the attempt first (A1). Whatever fails gives
-everything back: the caller keeps the old place at the front.
+everything back: the caller keeps the old place.
 """
 
 from __future__ import annotations
@@ -53,12 +53,15 @@ class Routing:
 
     # ── waiting ─────────────────────────────────────────────────────────────────────────────────────────────────
     def wait(self, which: ContactId, *, front: bool) -> None:
-        """The contact waits: give it a place in its queue, or with the agent it was sent to, and look for an agent."""
+        """The contact waits: give it a place in its queue, or with the agent it was sent to, and look for an agent.
+
+        After a try without an answer that is the old place, whatever ``front`` says.
+        """
         contact = self._contacts.of(which)
         if contact.transfer is not None and contact.transfer.to_agent is not None:
             self._wait_for(contact, contact.transfer.to_agent)
             return
-        self._index.wait(which, contact.skill, contact.priority, front=front)
+        self._index.wait(which, contact.skill, contact.priority, front=front, place=contact.place)
         agent = self._index.agent_for(contact.skill)
         if agent is not None:
             self._try_home(contact, agent, "idle_at_home")
@@ -90,8 +93,11 @@ class Routing:
             self._try_home(self._contacts.of(best), agent, "idle_at_home")
 
     def leave(self, contact: Contact) -> None:
-        """The contact waits no longer, whatever for."""
-        self._index.leave(contact.id)
+        """The contact waits no longer, whatever for; its place in the queue is remembered."""
+        place = self._index.place_of(contact.id)
+        if place is not None:
+            self._contacts.change(contact.id, place=place)
+            self._index.leave(contact.id)
         agent = contact.transfer.to_agent if contact.transfer is not None else None
         if agent is not None and agent in self._wanted and contact.id in self._wanted[agent]:
             self._wanted[agent].remove(contact.id)
@@ -143,7 +149,7 @@ class Routing:
         self._contacts.change(contact.id, home=replace(attempt, connection=lease.seat))
 
     def home_failed(self, attempt: AttemptId, reason: Withdrawn) -> None:
-        """The seat did not answer: back to the front of the queue."""
+        """The seat did not answer: back to the old place."""
         contact = self._contacts.get(attempt.contact)
         if contact is not None and contact.home is not None and contact.home.n == attempt.n:
             self._withdraw_home(contact, reason)
@@ -366,7 +372,7 @@ class Routing:
             self.give_back(contact, attempt, Withdrawn.TIMED_OUT)
 
     def give_back(self, contact: Contact, attempt: Attempt, reason: Withdrawn) -> None:
-        """Withdraw an attempt that had been taken, and put the caller back at the front."""
+        """Withdraw an attempt that had been taken, and give the caller the old place."""
         self.withdraw_remote(contact, reason)
         refused = tuple(dict.fromkeys((*contact.refused_by, *((attempt.site,) if attempt.site else ()))))
         self._contacts.change(contact.id, refused_by=refused, fruitless=contact.fruitless + 1)
@@ -452,6 +458,7 @@ class Routing:
             handled_by=(*contact.handled_by, attempt.agent),
             refused_by=(),
             fruitless=0,
+            place=None,
         )
         for timer in ("announce", "transfer"):
             self._step.stop_timer(timer, contact.id)

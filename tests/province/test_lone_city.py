@@ -333,3 +333,16 @@ def test_the_tokens_and_ids_of_two_runs_differ(lone: LoneCity) -> None:
     born = [row.contact for row in lone.rows(rows.ContactBorn)]
     assert len(set(born)) == 2
     assert all(isinstance(row.connection, str) and ConnectionId(row.connection) for row in lone.rows(rows.ContactBorn))
+
+
+def test_a_caller_whose_seat_did_not_answer_is_not_served_before_those_who_came_earlier(lone: LoneCity) -> None:
+    """The caller keeps the old place, neither more nor less: two whose seats missed them are served as they came."""
+    lone.ready("1001", "8001")
+    lone.ready("1002", "8002")
+    callers = [lone.call(calling=f"1380000000{number}") for number in range(3)]
+    assert lone.phone("8001").ringing
+    assert lone.phone("8002").ringing
+    lone.pass_s(21.0)  # both miss; the first caller's ring time is over first
+    assert [caller.over for caller in callers] == [False, False, False]
+    lone.ready("1003", "8003")
+    assert lone.phone("8003").calling == "13800000000"

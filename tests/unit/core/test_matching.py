@@ -220,3 +220,18 @@ def test_the_cost_does_not_grow_with_waiting_contacts_and_agents() -> None:
     small, large = cost(150, 100), cost(15_000, 10_000)
     assert all(small)
     assert small == large
+
+
+def test_an_old_place_is_given_back_between_those_who_came_before_and_after() -> None:
+    """Whoever was tried and not answered is neither before the earlier nor behind the later ones."""
+    index = MatchIndex()
+    for n in range(5):
+        index.wait(contact(n), FAULT, 0)
+    old = {n: index.place_of(contact(n)) for n in (1, 3)}
+    for n in old:
+        index.leave(contact(n))
+    index.wait(contact(9), FAULT, 0, front=True)
+    for n, place in reversed(old.items()):
+        index.wait(contact(n), FAULT, 0, place=place)
+    assert served(index, FAULT) == [contact(n) for n in (9, 0, 1, 2, 3, 4)]
+    assert index.place_of(contact(1)) is None
