@@ -1,41 +1,48 @@
-"""All measurements in turn, each in a process of its own: ``make bench``, ``make bench ARGS="matching amqp"``.
+"""All benchmarks, one JSON line each: ``python -m bench [NAME ...]``.
 
-Each prints one line of JSON per figure; a single one with its own settings: ``python -m bench.matching --help``.
+Each runs in a process of its own and compares within that one run. One that lacks a service prints which, and how to
+get it; with ``REQUIRE_SERVICES=1`` that is a failure.
 """
 
 from __future__ import annotations
 
 import argparse
-import pkgutil
+import json
+import os
 import subprocess
 import sys
 
-import bench
+from simulation.machines.needs import lacking
+
+NEEDS: dict[str, tuple[str, ...]] = {
+    "matching": (),
+    "journal": (),
+    "amqp": ("rabbitmq",),
+    "asterisk_calls": ("asterisk", "sipp"),
+}
 
 
-def measurements() -> list[str]:
-    """Names of all there are, in alphabetical order."""
-    return sorted(one.name for one in pkgutil.iter_modules(bench.__path__) if not one.name.startswith("_"))
+def run(name: str) -> bool:
+    """Run one and let it print its line; False when it failed or must not lack what it lacks."""
+    reasons = lacking(*NEEDS[name])
+    if reasons:
+        print(json.dumps({"bench": name, "missing": reasons}), flush=True)
+        return os.environ.get("REQUIRE_SERVICES") != "1"
+    print(f"{name} …", file=sys.stderr, flush=True)
+    return subprocess.run([sys.executable, "-m", f"bench.{name}"]).returncode == 0
 
 
-def main() -> None:
-    """Run those asked for, or all; exit status 1 when one of them failed."""
-    parser = argparse.ArgumentParser(
-        prog="python -m bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("name", nargs="*", metavar="NAME", help=f"one of: {', '.join(measurements())}; all if left out")
-    names = parser.parse_args().name or measurements()
-    unknown = [name for name in names if name not in measurements()]
+def main() -> int:
+    """Exit status 1 when one has failed."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of {', '.join(NEEDS)}; all when left out")
+    names = parser.parse_args().names or list(NEEDS)
+    unknown = [name for name in names if name not in NEEDS]
     if unknown:
-        parser.error(f"there is no {', '.join(unknown)}; known: {', '.join(measurements())}")
-    failed = []
-    for name in names:
-        print(f"--- {name}", flush=True)
-        if subprocess.run([sys.executable, "-m", f"bench.{name}"], check=False).returncode:
-            failed.append(name)
-    if failed:
-        sys.exit(f"failed: {', '.join(failed)}")
+        parser.error(f"there is no benchmark {unknown[0]}; there are {', '.join(NEEDS)}")
+    failed = [name for name in names if not run(name)]
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

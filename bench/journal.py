@@ -7,6 +7,7 @@ fast as it goes. Run: ``python -m bench.journal [--directory DIR] [--seconds S]`
 from __future__ import annotations
 
 import argparse
+import json
 import tempfile
 import time
 from pathlib import Path
@@ -72,7 +73,7 @@ class Load:
 
 async def measure(directory: Path, rates: list[float], seconds: float) -> None:
     clock = ReactorClock(reactor)
-    print(f"{'offered groups/s':>17} {'rows/s':>9} {'commits/s':>9} {'p50 ms':>7} {'p99 ms':>7} {'max ms':>7}")
+    steps = []
     for rate in rates:
         path = directory / f"journal-{rate:.0f}.sqlite"
         settings = JournalSettings(NodeId("guangzhou"), "bench", lambda: LineageId(uuid4().hex[:8]), (NodeId(HUB),))
@@ -81,12 +82,18 @@ async def measure(directory: Path, rates: list[float], seconds: float) -> None:
         took = await load.run()
         waits = sorted(load.waits)
         p50, p99, longest = (waits[len(waits) * share // 1000 - 1] * 1e3 for share in (500, 990, 1000))
-        print(
-            f"{rate or 'as it goes':>17} {3 * len(waits) / took:>9.0f} {journal.groups / took:>9.0f}"
-            f" {p50:>7.1f} {p99:>7.1f} {longest:>7.1f}",
-            flush=True,
+        steps.append(
+            {
+                "offered_groups_per_s": rate or "as it goes",
+                "rows_per_s": round(3 * len(waits) / took),
+                "commits_per_s": round(journal.groups / took),
+                "sync_p50_ms": round(p50, 1),
+                "sync_p99_ms": round(p99, 1),
+                "sync_max_ms": round(longest, 1),
+            }
         )
         await journal.stop()
+    print(json.dumps({"bench": "journal", "rates": steps}), flush=True)
 
 
 def main() -> None:

@@ -58,8 +58,16 @@ class LinearScan:
 class Indexed(MatchIndex):
     """The product's index under the peer's names."""
 
-    def wait(self, contact: ContactId, skill: SkillId, priority: int = 0, *, front: bool = False) -> None:
-        super().wait(contact, skill, priority, front=front)
+    def wait(
+        self,
+        contact: ContactId,
+        skill: SkillId,
+        priority: int = 0,
+        *,
+        front: bool = False,
+        place: int | None = None,
+    ) -> None:
+        super().wait(contact, skill, priority, front=front, place=place)
 
     waiting_count = MatchIndex.waiting
 
