@@ -11,14 +11,14 @@ from dataclasses import dataclass, field, replace
 from math import inf
 
 from dataset import rows
-from dataset.ids import AttemptId, ConnectionId, ContactId, SkillId
+from dataset.ids import AgentId, AttemptId, ConnectionId, ContactId, SkillId
 from dataset.rows import AnyRow, Evidence, Journalled, Withdrawn
 from federation.core.attempt import Attempt, AttemptState
 from federation.core.envelope import Context
 from federation.core.lease import Lease, LeaseState
 from site_node.core.agent import AgentSession, Presence
 from site_node.core.anchor import Anchor
-from site_node.core.contact import Contact, ContactState, MenuPlace
+from site_node.core.contact import Contact, ContactState, MenuPlace, Transfer
 from site_node.core.contacts import Contacts
 from site_node.core.names import outbound_connection, seat_connection
 from site_node.core.routing import Routing
@@ -57,8 +57,11 @@ class _Past:
     open: dict[int, rows.AttemptOpened] = field(default_factory=dict)
     answered: rows.AttemptAnswered | None = None
     answered_wall: float = 0.0
-    answers: int = 0
+    handled_by: list[AgentId] = field(default_factory=list)
     talking: bool = False
+    transfer: rows.TransferAsked | None = None
+    """an open one"""
+    notes: tuple[str, ...] = ()
     segments: dict[int, tuple[rows.SegmentOpened, float]] = field(default_factory=dict)
     confirmed: set[int] = field(default_factory=set)
     awaiting: set[int] = field(default_factory=set)
@@ -83,8 +86,12 @@ class _Past:
                 self.open.pop(row.n, None)
             case rows.AttemptAnswered():
                 self.open.pop(row.n, None)
-                self.answered, self.answered_wall, self.talking = row, wall, True
-                self.answers += 1
+                self.answered, self.answered_wall, self.talking, self.transfer = row, wall, True, None
+                self.handled_by.append(row.agent)
+            case rows.TransferAsked(outcome="asked"):
+                self.transfer, self.notes = row, row.notes
+            case rows.TransferAsked():
+                self.transfer = None  # nobody took it in time: on in the queue
             case rows.ContactEnded():
                 self.ended_wall = wall
             case rows.SegmentOpened():
@@ -178,11 +185,13 @@ class Adoption:
                 waiting_since=waiting_since,
                 place_since=past.place_wall + shift if past.place_wall is not None else None,
                 first_wait_s=last.waited_s if last else None,
-                answers=past.answers,
+                answers=len(past.handled_by),
                 answered_at=past.answered_wall + shift if current else None,
                 last_site=last.site if last else None,
                 last_agent=last.agent if last else None,
-                handled_by=(last.agent,) if last else (),
+                handled_by=tuple(past.handled_by),
+                notes=past.notes,
+                transfer=_transfer(past.transfer),
             )
         )
         self._contacts.add_leg(ConnectionId(born.connection), which)
@@ -277,6 +286,7 @@ class Adoption:
         self._adopt_inbound(shown)
         self._finish_again(there)
         self._drop_what_is_gone(there)
+        self._end_what_was_left()
         self._hang_up_orphans(shown)
         for lease in self._serving.all():
             self._catch_up_at_seat(lease, there)
@@ -315,6 +325,15 @@ class Adoption:
         for connection in sorted(self._contacts.legs(), key=lambda leg: leg in callers):
             if connection not in there:
                 self._anchor.cleared(connection, Cause.SWITCH_FAILED, Evidence.INFERRED)
+
+    def _end_what_was_left(self) -> None:
+        """Seats of ours whose caller had been sent on, or was lost, whose hanging up no journal shows (O6)."""
+        for lease in self._serving.all():
+            if self._at_home(lease):
+                contact = self._contacts.get(lease.contact)
+                tries = (contact.home, contact.current) if contact is not None else ()
+                if not any(one is not None and one.token == lease.token for one in tries):
+                    self._serving.end_home(lease.token, "restart")
 
     def _hang_up_orphans(self, shown: tuple[HeldConnection, ...]) -> None:
         for held in shown:
@@ -377,6 +396,8 @@ class Adoption:
                 on_hold = lease is not None and lease.state is LeaseState.HELD
                 self._as_joined(held, contact.current.connection, held=on_hold)
         elif contact.id in self._interrupted:
+            if held.joined_to is not None:
+                self._step.ask(Part(contact.connection, held.joined_to))
             self._anchor.resume(contact, answered=held.established)
         elif contact.state is not ContactState.WAITING:
             self._anchor.say_again(contact, answered=held.established)
@@ -384,6 +405,10 @@ class Adoption:
             self._step.ask(Music(contact.connection))
             if remote is not None and leg is not None and leg.established:
                 self._routing.leg_answered(contact, remote)
+
+
+def _transfer(row: rows.TransferAsked | None) -> Transfer | None:
+    return None if row is None else Transfer(row.by, row.to_skill, row.to_agent)
 
 
 def _longest_waiting_first(contact: Contact) -> float:

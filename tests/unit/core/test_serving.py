@@ -29,7 +29,7 @@ from site_node.core.telephony import (
     Role,
     SwitchDown,
 )
-from tests.unit.core.core_alone import FAR_CONTACT, FAR_LEG, FAULT, FOSHAN, HUB, SHENZHEN, CoreAlone
+from tests.unit.core.core_alone import BILL, FAR_CONTACT, FAR_LEG, FAULT, FOSHAN, HUB, SHENZHEN, CoreAlone
 
 CALLER = ConnectionId("caller-1")
 
@@ -439,3 +439,24 @@ def test_a_dead_switch_leaves_nothing_in_hand(core: CoreAlone) -> None:
     assert (core.ended().ending, core.ended().evidence) == (rows.Ending.FAILED, rows.Evidence.INFERRED)
     assert core.session(agent).presence is Presence.WRAP_UP
     assert core.site.contacts.legs() == core.site.serving.legs() == []
+
+
+def test_a_restart_between_the_transfer_and_its_hanging_up_ends_the_first_seat() -> None:
+    """O6: the journal says that the caller was sent on, the switch still shows both in talk: the seat is hung up."""
+    before, after = CoreAlone(), CoreAlone()
+    agent, which = before.talk()
+    seat = before.lease(agent).seat
+    before.does(events.TransferAsked(agent, which, "r1", to_skill=BILL))
+    journal = [
+        rows.Journalled(
+            node="guangzhou", lineage=before.rules.lineage, sequence=n, wall=0.0, mono=0.0, boot="b", row=row
+        )
+        for n, row in enumerate(before.rows)
+        if getattr(row, "contact", None) == which
+    ]
+    after.site.recover(journal, 0.0, 0.0)
+    after.shows(held(CALLER, joined_to=seat), held(seat, joined_to=CALLER))
+    assert {one.connection for one in after.asked(Clear)} == {seat}
+    after.clears(seat)
+    assert after.session(agent).presence is Presence.WRAP_UP
+    assert after.site.index.waits(which)

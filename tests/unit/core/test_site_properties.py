@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -14,7 +15,7 @@ from dataset import rows
 from dataset.errors import Refused
 from dataset.ids import AgentId, CityId, ContactId, LineageId, NodeId, SkillId, Token, agent_id, contact_id, token
 from dataset.packages import parse_package
-from dataset.rows import AnyRow, Withdrawn
+from dataset.rows import AnyRow, Journalled, Withdrawn
 from federation.core.envelope import (
     AnyMessage,
     Context,
@@ -56,10 +57,12 @@ class World:
 
     def __init__(self, seed: int) -> None:
         self.random = Random(seed)
+        self.runs = 1
         self.site = Site(RULES, PACKAGE)
         self.switch = FakeSwitch(self.random)
         self.now = 0.0
         self.rows: list[AnyRow] = []
+        self.journal: list[Journalled] = []
         self.effects: deque[Command] = deque()
         self.timers: dict[TimerKey, float] = {}
         self.post: deque[Event] = deque()
@@ -74,16 +77,41 @@ class World:
 
     # ── in and out ──────────────────────────────────────────────────────────────────────────────────────────────
     def advance(self, event: Event) -> None:
-        for command in self.site.advance(event, self.now):
+        self._carry_out(self.site.advance(event, self.now))
+
+    def _carry_out(self, commands: list[Command]) -> None:
+        for command in commands:
             match command:
                 case Write(row):
                     self.rows.append(row)
+                    self._journal(row)
                 case StartTimer(key, after_s):
                     self.timers[key] = self.now + after_s
                 case StopTimer(key):
                     self.timers.pop(key, None)
                 case _:
                     self.effects.append(command)
+
+    def _journal(self, row: AnyRow) -> None:
+        lineage, place = self.site.rules.lineage, len(self.rows)
+        self.journal.append(
+            Journalled(node=HOME, lineage=lineage, sequence=place, wall=self.now, mono=self.now, boot="b", row=row)
+        )
+
+    def restart(self) -> None:
+        """The site node dies and starts again: what was under way is lost, rows and calls are not."""
+        self.runs += 1
+        self.effects.clear()
+        self.timers.clear()
+        self.site = Site(replace(RULES, lineage=LineageId(f"{self.runs:07x}a")), PACKAGE)
+        live = _live_contacts(self.rows)
+        rows_left = [one for one in self.journal if getattr(one.row, "contact", None) in live]
+        self._carry_out(self.site.recover(rows_left, self.now, self.now))
+        self.switch.lose(die=False)
+        self.switch.come_back()
+        while len(self.switch.reports) > 1:
+            self.switch.reports.popleft()  # that it was away is heard by nobody
+        self.advance(events.ProvinceSeen(hub=True, cities=frozenset(PEERS)))
 
     def let_out(self) -> None:
         """One effect leaves."""
@@ -368,7 +396,7 @@ class World:
         waiting = Counter(one.skill for one in self.site.contacts.all() if one.state is ContactState.WAITING)
         assert +balance == +waiting, "I7"
         assert min(balance.values(), default=0) >= 0
-        for contact in self.site.contacts.all():
+        for contact in self.site.contacts.all() if self.site.sessions.switch_up else []:
             if contact.state is ContactState.WAITING:
                 ways = self._ways(contact)
                 assert ways, f"{contact.id} waits for nothing"
@@ -461,7 +489,9 @@ class World:
         opened = of(rows.AttemptOpened)
         outcomes = of(rows.AttemptAnswered) + of(rows.AttemptWithdrawn)
         assert opened == outcomes, (opened - outcomes, outcomes - opened)
-        assert of(rows.SegmentOpened) == of(rows.SegmentClosed)
+        opened, closed = of(rows.SegmentOpened), of(rows.SegmentClosed)
+        assert not closed - opened
+        assert not opened - closed - of(rows.SegmentVoided), "only what never was may stay without its end"
         settled = of(rows.SegmentConfirmed) + of(rows.SegmentVoided)
         assert of(rows.SegmentOpened) == settled, of(rows.SegmentOpened) - settled
 
@@ -486,7 +516,17 @@ def _count(written: list[AnyRow], kind: type) -> Counter[tuple[ContactId, int]]:
     return Counter((row.contact, getattr(row, "n", 0)) for row in found)
 
 
-def run(seed: int, steps: int, *, faults: bool) -> World:
+def _live_contacts(written: list[AnyRow]) -> set[ContactId]:
+    """As ``Journal.rows_of_live_contacts`` has it: not ended, or with a segment open or waiting for its outcome."""
+    of = partial(_count, written)
+    born, ended = of(rows.ContactBorn), of(rows.ContactEnded)
+    received = Counter((row.contact, row.n) for row in written if isinstance(row, rows.SegmentOpened) and row.received)
+    open_segments = of(rows.SegmentOpened) - of(rows.SegmentClosed) - of(rows.SegmentVoided)
+    awaiting = received - of(rows.SegmentConfirmed) - of(rows.SegmentVoided)
+    return {which for which, _ in (born - ended) | open_segments | awaiting}
+
+
+def run(seed: int, steps: int, *, faults: bool, restarts: bool = False) -> World:
     world = World(seed)
     assert world.switch.reports[0] == SwitchUp(())
     world.let_in()
@@ -508,6 +548,8 @@ def run(seed: int, steps: int, *, faults: bool) -> World:
     ]
     if faults:
         acts += [(lambda: world.switch.lose(die=random.random() < 0.4), 1), (world.switch.come_back, 3)]
+    if restarts:
+        acts += [(world.restart, 1)]
     choices, weights = zip(*acts, strict=True)
     for step in range(steps):
         act = random.choices(choices, weights)[0]
@@ -515,12 +557,14 @@ def run(seed: int, steps: int, *, faults: bool) -> World:
             act()
             world.check()
         except Exception as fault:
-            fault.add_note(f"seed {seed}, step {step}, {getattr(act, '__name__', act)}, faults {faults}")
+            fault.add_note(
+                f"seed {seed}, step {step}, {getattr(act, '__name__', act)}, faults {faults}, restarts {restarts}"
+            )
             raise
     try:
         world.drain()
     except Exception as fault:
-        fault.add_note(f"seed {seed}, at the end, faults {faults}")
+        fault.add_note(f"seed {seed}, at the end, faults {faults}, restarts {restarts}")
         raise
     return world
 
@@ -536,3 +580,9 @@ def test_whatever_happens_in_any_order(seed: int) -> None:
 def test_whatever_happens_while_the_switch_comes_and_goes(seed: int) -> None:
     """The same with the way to the switch broken, and the switch dying: its snapshot is the evidence (A5, O6, I8)."""
     run(seed, 1500, faults=True)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_whatever_happens_while_the_node_dies_and_comes_back(seed: int) -> None:
+    """The same with the node killed again and again: journal and switch are all that it has (O6, J1)."""
+    assert run(seed, 1500, faults=seed % 2 == 1, restarts=True).runs > 2
