@@ -199,6 +199,8 @@ class TransferAsked(Row, frozen=True, kw_only=True, tag="transfer_asked"):
     to_agent: AgentId | None = None
     outcome: str = "asked"
     """``asked``; a second row says ``returned`` when nobody took it in time"""
+    notes: tuple[str, ...] = ()
+    """everything written about the contact so far; it travels on with the caller, also over a restart"""
 
 
 class ContactEnded(Row, frozen=True, kw_only=True, tag="contact_ended"):

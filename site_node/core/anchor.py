@@ -336,6 +336,8 @@ class Anchor:
             return
         self._step.ask(Play(contact.connection, (Prompt(self._package.prompts.returned),)))
         self._step.start_timer("announce", contact.id, after_s=self._rules.announce_every_s)
+        if contact.transfer is not None:
+            self._step.start_timer("transfer", contact.id, after_s=self._rules.transfer_wait_s)
         self._routing.wait(contact.id, front=False)
 
     def say_again(self, contact: Contact, *, answered: bool) -> None:
@@ -405,7 +407,9 @@ class Anchor:
         notes: tuple[str, ...],
     ) -> None:
         """The caller goes back to waiting, for another skill or one agent; the first agent is free."""
-        self._step.write(rows.TransferAsked(contact=contact.id, by=by, to_skill=to_skill, to_agent=to_agent))
+        self._step.write(
+            rows.TransferAsked(contact=contact.id, by=by, to_skill=to_skill, to_agent=to_agent, notes=notes)
+        )
         current = contact.current
         skill = to_skill if to_skill is not None else contact.skill
         how = Entered.RETURNED if skill == contact.skill else Entered.OFFERED

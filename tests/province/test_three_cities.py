@@ -255,3 +255,29 @@ def test_the_trunk_breaks_in_talk(province: ThreeCities) -> None:
     province.pass_s(1.0)
     assert not caller.over
     assert [row.how for row in province.rows(FOSHAN, rows.QueueEntered)] == ["offered", "returned"]
+
+
+def test_the_anchor_dies_in_the_middle_of_a_transfer(province: ThreeCities) -> None:
+    """Target, notes and those who handled the caller survive the anchor's restart; nobody is asked twice."""
+    first = province.agent(SHENZHEN)
+    caller = province.call(FOSHAN)
+    province.phone(SHENZHEN).answer()
+    province.pass_s(5.0)
+    wish = events.TransferAsked(first, province.contact(first), "r1", to_skill=SkillId("bill"), note="March bill")
+    province.sites[SHENZHEN].running.transfer(wish)
+    province.pass_s(1.0)
+    province.crash_city(FOSHAN)
+    province.pass_s(1.0)
+    province.start_city(FOSHAN)
+    province.pass_s(3.0)
+    second = province.agent(GUANGZHOU, skills=("bill",))
+    province.pass_s(8.0)
+    assert province.phone(GUANGZHOU).ringing
+    province.phone(GUANGZHOU).answer()
+    province.pass_s(1.0)
+    [call] = province.seat(second).calls
+    assert call.notes == (f"{first}: March bill",)
+    assert call.handled_by == (first,)
+    caller.hang_up()
+    province.pass_s(2.0)
+    assert ended(province).answers == 2
