@@ -53,6 +53,7 @@ class Serving:
         self._sessions = sessions
         self._home = home
         self._leases: dict[Token, Lease] = {}
+        self._by_attempt: dict[AttemptId, Token] = {}
         self._by_connection: dict[ConnectionId, Token] = {}
         self._numbers = NumberPool(range(rules.first_number, rules.first_number + rules.numbers), rules.number_rest_s)
         self._tokens_issued = 0
@@ -109,6 +110,7 @@ class Serving:
     def keep(self, lease: Lease) -> None:
         """Replace a lease by a changed one."""
         self._leases[lease.token] = lease
+        self._by_attempt[lease.attempt] = lease.token
         self._step.show(lease.agent)
 
     # ── grants ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -146,7 +148,7 @@ class Serving:
     def _choose(self, message: Propose) -> tuple[AgentId | None, str]:
         """The agent to grant, or why nobody: the one asked for, else the longest idle with the skill."""
         attempt = AttemptId(message.contact, message.n)
-        if any(lease.attempt == attempt for lease in self._leases.values()):
+        if attempt in self._by_attempt:
             return None, "granted_already"
         if not self._sessions.switch_up:
             return None, "unverified"
@@ -405,6 +407,7 @@ class Serving:
     def _forget(self, lease: Lease) -> None:
         """Drop a lease that holds nothing any more; its number rests."""
         del self._leases[lease.token]
+        self._by_attempt.pop(lease.attempt, None)
         self._step.stop_timer("lease", lease.token)
         if lease.number:
             self._numbers.give_back(lease.number, self._step.now)
@@ -448,6 +451,7 @@ class Serving:
     def restore(self, lease: Lease) -> None:
         """Put back an answered segment that a restart interrupted; its session was restored before."""
         self._leases[lease.token] = lease
+        self._by_attempt[lease.attempt] = lease.token
         if not lease.confirmed:
             self._unconfirmed.add(lease.attempt)
         for connection in (lease.seat, lease.partner):
