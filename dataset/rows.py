@@ -308,7 +308,7 @@ class Decision(Row, frozen=True, kw_only=True, tag="decision"):
     by: str
     """node that decided"""
     choice: str
-    """``home``, ``open``, ``wait``, ``propose``, ``none``"""
+    """``home``, ``open``, ``wait``, ``propose``, ``grant``, ``none``"""
     site: CityId | None = None
     agent: AgentId | None = None
     why: str = ""

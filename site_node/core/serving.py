@@ -131,6 +131,7 @@ class Serving:
                 self._step.send(node, answer, message.budget_s)
             return
         attempt = AttemptId(message.contact, message.n)
+        self._step.write(self._decision(message, agent))
         lease = self._grant(attempt, message.anchor, agent, message.context, number)
         granted = Granted(
             contact=message.contact,
@@ -144,6 +145,23 @@ class Serving:
         self._step.start_timer("lease", lease.token, after_s=self._rules.grant_s)
         for node in (message.anchor, self._rules.hub):
             self._step.send(node, granted, self._rules.grant_s)
+
+    def _decision(self, message: Propose, agent: AgentId) -> rows.Decision:
+        """Which agent of ours, and why: the serving site's own share of the route (I9)."""
+        return rows.Decision(
+            contact=message.contact,
+            n=message.n,
+            by=self._rules.city,
+            choice="grant",
+            site=self._rules.city,
+            agent=agent,
+            why="named_agent" if message.agent is not None else "longest_idle",
+            known={
+                "idle": self._index.idle_count(message.context.skill),
+                "agent.idle_s": round(self._step.now - self._sessions.of(agent).since, 3),
+                "waited_s": message.context.waited_s,
+            },
+        )
 
     def _choose(self, message: Propose) -> tuple[AgentId | None, str]:
         """The agent to grant, or why nobody: the one asked for, else the longest idle with the skill."""

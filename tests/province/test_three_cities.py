@@ -40,6 +40,8 @@ def test_a_caller_is_answered_in_another_city(province: ThreeCities) -> None:
     record = ended(province)
     assert (record.city, record.serving, record.ending, record.cause) == (FOSHAN, SHENZHEN, Ending.COMPLETED, "agent")
     assert [row.how for row in province.rows(FOSHAN, rows.QueueLeft)] == [Left.SENT_OUT]
+    [grant] = province.rows(SHENZHEN, rows.Decision)
+    assert (grant.choice, grant.agent, grant.why) == ("grant", agent, "longest_idle")
 
 
 def test_the_caller_hangs_up_at_a_far_seat(province: ThreeCities) -> None:

@@ -208,6 +208,7 @@ const en: Texts = {
     wait: 'Let it wait in the home queue',
     propose: 'Propose an agent in {site}',
     proposeAgent: 'Propose {agent} in {site}',
+    grant: 'In {site}, hold {agent} for it',
     none: 'Nobody to propose for now',
     other: 'Decision: {choice}',
   },

@@ -207,6 +207,7 @@ const zh = {
     wait: '留在本市队列等待',
     propose: '推荐{site}的坐席',
     proposeAgent: '推荐{site}的 {agent}',
+    grant: '{site}预占坐席 {agent}',
     none: '暂时没有可推荐的坐席',
     other: '决定：{choice}',
   },

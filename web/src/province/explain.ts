@@ -141,6 +141,8 @@ export function choiceOf({ words, names }: Teller, decision: DecisionRow): strin
       return agent ? words.t('choice.homeAgent', { agent }) : words.t('choice.home')
     case 'propose':
       return agent ? words.t('choice.proposeAgent', { agent, site }) : words.t('choice.propose', { site })
+    case 'grant':
+      return words.t('choice.grant', { agent, site })
     case 'open':
     case 'wait':
     case 'none':
