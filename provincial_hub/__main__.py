@@ -9,7 +9,7 @@ import click
 
 from dataset.errors import Refused
 from federation.node.configuration import reference
-from federation.node.program import read_settings, run_until_stopped, say_problems
+from federation.node.program import read_settings, run_program, say_problems
 from provincial_hub.program import add_console_user, start_hub
 from provincial_hub.services.province import READERS
 from provincial_hub.settings import HubSettings
@@ -52,19 +52,7 @@ def run(reactor: Any, /, file: Path, arguments: tuple[str, ...], log_level: str 
     Order of settings: --set, environment (YHT_HTTP_PORT), file, default. A wrong one is named with file, line and the
     accepted form, and nothing starts. Passwords belong into the environment: YHT_LINK_PASSWORD.
     """
-    if log_level is not None:
-        arguments = (*arguments, f"log.level={log_level}")
-
-    def say(line: str) -> None:
-        click.echo(line, err=True)
-
-    raise SystemExit(
-        run_until_stopped(
-            reactor,
-            lambda: start_hub(reactor, read_settings(HubSettings, file, arguments), file),
-            say,
-        )
-    )
+    raise SystemExit(run_program(reactor, HubSettings, start_hub, file, arguments, log_level))
 
 
 @provincial_hub.command()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Unpack
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -15,12 +15,10 @@ from dataset.packages import ServicePackage
 from federation.core.overflow import OverflowPolicy
 from federation.core.picture import ProvincePicture
 from federation.node.door import Door
-from federation.node.http import Json, NodeResource, NodeWeb
+from federation.node.http import NodeResource, NodeWeb, WebPlace
 from federation.node.ledger_store import LedgerStore
-from federation.node.live import LiveLimits
 from federation.node.login import Logins
 from federation.node.metrics import DoorCounts, LinkDrops
-from federation.node.origin import OriginRule
 from federation.node.province import OverflowRules, Province
 from federation.ports import Clock, Journal, Link
 from provincial_hub.console.live import ConsoleAttendance
@@ -67,32 +65,12 @@ class Hub:
         """``GET /health``."""
         return self.running.health()
 
-    def resource(
-        self,
-        reactor: IReactorTime,
-        *,
-        base: str = "",
-        origins: OriginRule | None = None,
-        limits: LiveLimits | None = None,
-        screens: Path | None = None,
-        nodes: Json | None = None,
-        demo: Json | None = None,
-    ) -> Resource:
-        """The hub's web: ``api/v1``, ``metrics``, ``health`` and the screens, to be mounted at ``base``."""
-        return NodeResource(
-            NodeWeb(
-                door=self.door,
-                reactor=reactor,
-                base=base,
-                origins=origins or OriginRule(),
-                limits=limits,
-                screens=screens,
-                registry=self.running.counts.registry,
-                health=self.health,
-                nodes=nodes,
-                demo=demo,
-            )
+    def resource(self, reactor: IReactorTime, **place: Unpack[WebPlace]) -> Resource:
+        """The hub's web: ``api/v1``, ``metrics``, ``health`` and the screens, to be mounted at ``place``."""
+        web = NodeWeb(
+            door=self.door, reactor=reactor, registry=self.running.counts.registry, health=self.health, **place
         )
+        return NodeResource(web)
 
 
 def build_hub(

@@ -9,7 +9,7 @@ import click
 
 from dataset.errors import Refused
 from federation.node.configuration import reference
-from federation.node.program import read_settings, run_until_stopped, say_problems
+from federation.node.program import read_settings, run_program, say_problems
 from site_node.program import add_city_user, start_site
 from site_node.settings import SiteSettings
 
@@ -38,19 +38,7 @@ def run(reactor: Any, /, file: Path, arguments: tuple[str, ...], log_level: str 
     Order of settings: --set, environment (YHT_HTTP_PORT), file, default. A wrong one is named with file, line and the
     accepted form, and nothing starts.
     """
-    if log_level is not None:
-        arguments = (*arguments, f"log.level={log_level}")
-
-    def say(line: str) -> None:
-        click.echo(line, err=True)
-
-    raise SystemExit(
-        run_until_stopped(
-            reactor,
-            lambda: start_site(reactor, read_settings(SiteSettings, file, arguments), file),
-            say,
-        )
-    )
+    raise SystemExit(run_program(reactor, SiteSettings, start_site, file, arguments, log_level))
 
 
 @site_node.command()

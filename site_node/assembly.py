@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Unpack
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -13,11 +13,10 @@ from twisted.web.resource import Resource
 from dataset.ids import HUB, CityId, LineageId
 from dataset.packages import ServicePackage
 from federation.core.overflow import OverflowPolicy
-from federation.node.http import Json, NodeResource, NodeWeb
+from federation.node.http import NodeResource, NodeWeb, WebPlace
 from federation.node.ledger_store import LedgerStore
 from federation.node.login import Logins
 from federation.node.metrics import DoorCounts, LinkDrops
-from federation.node.origin import OriginRule
 from federation.node.province import Province
 from federation.ports import Clock, Journal, Link
 from site_node.core.rules import Rules
@@ -80,30 +79,12 @@ class City:
         """``GET /health``."""
         return self.running.health()
 
-    def resource(
-        self,
-        reactor: IReactorTime,
-        *,
-        base: str = "",
-        origins: OriginRule | None = None,
-        screens: Path | None = None,
-        nodes: Json | None = None,
-        demo: Json | None = None,
-    ) -> Resource:
-        """The city's web: ``api/v1``, ``metrics``, ``health`` and the screens, to be mounted at ``base``."""
-        return NodeResource(
-            NodeWeb(
-                door=self.desk.door,
-                reactor=reactor,
-                base=base,
-                origins=origins or OriginRule(),
-                screens=screens,
-                registry=self.running.counts.registry,
-                health=self.health,
-                nodes=nodes,
-                demo=demo,
-            )
+    def resource(self, reactor: IReactorTime, **place: Unpack[WebPlace]) -> Resource:
+        """The city's web: ``api/v1``, ``metrics``, ``health`` and the screens, to be mounted at ``place``."""
+        web = NodeWeb(
+            door=self.desk.door, reactor=reactor, registry=self.running.counts.registry, health=self.health, **place
         )
+        return NodeResource(web)
 
 
 def build_city(

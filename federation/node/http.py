@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, TypedDict, cast
 
 import msgspec
 from cryptography import x509
@@ -83,6 +83,17 @@ class NodeWeb:
     health: Json | None = None
     nodes: Json | None = None
     demo: Json | None = None
+
+
+class WebPlace(TypedDict, total=False):
+    """Where and how one node's web is mounted; the keys are ``NodeWeb``'s."""
+
+    base: str
+    origins: OriginRule
+    limits: LiveLimits | None
+    screens: Path | None
+    nodes: Json | None
+    demo: Json | None
 
 
 class Plain(Resource):

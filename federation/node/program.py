@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+import click
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.python.failure import Failure
 
@@ -94,3 +95,21 @@ def run_until_stopped(reactor: Any, start: Callable[[], Deferred[Running]], say:
         else:
             say(failure.getTraceback())
     return 1 if failures else 0
+
+
+def run_program(
+    reactor: Any,
+    cls: type[Settings],
+    start: Callable[[Any, Settings, Path], Deferred[Any]],
+    file: Path,
+    arguments: Sequence[str],
+    log_level: str | None,
+) -> int:
+    """The ``run`` command of a program: read the settings, start, run until stopped; the result is the exit status."""
+    if log_level is not None:
+        arguments = (*arguments, f"log.level={log_level}")
+
+    def say(line: str) -> None:
+        click.echo(line, err=True)
+
+    return run_until_stopped(reactor, lambda: start(reactor, read_settings(cls, file, arguments), file), say)
