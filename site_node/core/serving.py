@@ -157,8 +157,8 @@ class Serving:
             agent=agent,
             why="named_agent" if message.agent is not None else "longest_idle",
             known={
-                "idle": self._index.idle_count(message.context.skill),
-                "agent.idle_s": round(self._step.now - self._sessions.of(agent).since, 3),
+                "home.idle": self._index.idle_count(message.context.skill),
+                "home.idle_s": round(self._step.now - self._sessions.of(agent).since, 3),
                 "waited_s": message.context.waited_s,
             },
         )
