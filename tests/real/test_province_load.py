@@ -24,6 +24,7 @@ from tests.harness.ledger_checker import CallerLine, LedgerCheck
 from tests.harness.network_entrance import NetworkEntrance
 from tests.harness.pooled import Arrival, answered
 from tests.harness.real_province import RealProvince, Shape, real_province
+from tests.harness.stalls import StallWatch
 
 reactor: object = _reactor
 CALLS = int(os.environ.get("YHT_LOAD_CALLS", "300"))
@@ -134,10 +135,13 @@ def test_overflow_answers_as_many_as_one_pool_would(province: RealProvince, tmp_
     """Answered calls ≥ those of a fully pooled simulation of the same arrivals − 2 percentage points; 0/0/0."""
     floor = Floor(province, tmp_path / "seats", seed=7)
     floor.open()
-    callers = call_all(province, tmp_path / "callers")
-    province.wait(
-        lambda: not any(one.process.alive() for one in callers.values()), SECONDS + max(STAYS_S) + 30, "all calls over"
-    )
+    with StallWatch() as stalls:
+        callers = call_all(province, tmp_path / "callers")
+        province.wait(
+            lambda: not any(one.process.alive() for one in callers.values()),
+            SECONDS + max(STAYS_S) + 30,
+            "all calls over",
+        )
     province.wait(province.ledger_complete, 20.0, "every outbox is empty")
     floor.close()
     province.wait(province.ledger_complete, 20.0, "every outbox is empty again")
@@ -167,7 +171,7 @@ def test_overflow_answers_as_many_as_one_pool_would(province: RealProvince, tmp_
     print(findings.text())
     assert findings.passed
     _check_places(ended, province)
-    _check_times(ended, times, seats)
+    _check_times(ended, times, seats, stalls.worst_s)
 
 
 def _callers(running: dict[str, Sipp]) -> tuple[list[CallerLine], dict[str, tuple[float, float]]]:
@@ -227,8 +231,12 @@ def _check_times(
     ended: dict[str, ContactEnded],
     times: dict[str, tuple[float, float]],
     seats: dict[str, tuple[str, float]],
+    stalled_s: float,
 ) -> None:
-    """Waiting and talk of every answered call agree with SIPp's own within 100 ms."""
+    """Waiting and talk of every answered call agree with SIPp's own within 100 ms.
+
+    What the machine itself kept everybody waiting comes on top: SIPp and the nodes share its two cores.
+    """
     worst = Counter[str]()
     for number, (city, at) in seats.items():
         row = ended[number]
@@ -238,6 +246,10 @@ def _check_times(
         off_talk = abs(row.talked_s - (over - at))
         worst["wait"] = max(worst["wait"], round(1000 * off_wait))
         worst["talk"] = max(worst["talk"], round(1000 * off_talk))
-    print(f"largest difference to SIPp: waiting {worst['wait']} ms, talk {worst['talk']} ms")
-    assert worst["wait"] <= 100
-    assert worst["talk"] <= 100
+    allowed = 100 + round(1000 * stalled_s)
+    print(
+        f"largest difference to SIPp: waiting {worst['wait']} ms, talk {worst['talk']} ms; "
+        f"longest stall of the machine {allowed - 100} ms"
+    )
+    assert worst["wait"] <= allowed
+    assert worst["talk"] <= allowed
