@@ -12,14 +12,13 @@ from twisted.web.resource import Resource
 
 from dataset.ids import HUB, CityId
 from dataset.packages import ServicePackage
-from federation.core.overflow import OverflowPolicy
 from federation.core.picture import ProvincePicture
 from federation.node.door import Door
 from federation.node.http import NodeResource, NodeWeb, WebPlace
 from federation.node.ledger_store import LedgerStore
 from federation.node.login import Logins
 from federation.node.metrics import DoorCounts, LinkDrops
-from federation.node.province import OverflowRules, Province
+from federation.node.province import Province
 from federation.ports import Clock, Journal, Link
 from provincial_hub.console.live import ConsoleAttendance
 from provincial_hub.console.operations import console_operations
@@ -29,15 +28,6 @@ from provincial_hub.services.province import ProvinceService, Shown
 from provincial_hub.shell.counts import HubCounts
 from provincial_hub.shell.hub import HISTORY_S, RunningHub
 from provincial_hub.shell.memory import Memory
-
-
-def policy_of(rules: OverflowRules) -> OverflowPolicy:
-    """The overflow policy out of the province file."""
-    return OverflowPolicy(
-        open_after_expected_wait_s=rules.open_after_expected_wait_s,
-        open_after_wait_s=rules.open_after_wait_s,
-        reserve=rules.reserve,
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +86,7 @@ def build_hub(
     people = people_clock if people_clock is not None else clock
     core = ProvinceCore(
         ProvincePicture(beat_s=province.times.beat_s),
-        policy_of(province.overflow),
+        province.overflow.policy,
         proposal_s=province.times.proposal_s,
     )
     running = RunningHub(

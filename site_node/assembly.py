@@ -12,7 +12,6 @@ from twisted.web.resource import Resource
 
 from dataset.ids import HUB, CityId, LineageId
 from dataset.packages import ServicePackage
-from federation.core.overflow import OverflowPolicy
 from federation.node.http import NodeResource, NodeWeb, WebPlace
 from federation.node.ledger_store import LedgerStore
 from federation.node.login import Logins
@@ -45,11 +44,7 @@ def rules_of(province: Province, city: CityId, lineage: LineageId) -> Rules:
         ring_serving_s=times.ring_serving_s,
         ring_anchor_s=times.ring_anchor_s,
         proposal_s=times.proposal_s,
-        overflow=OverflowPolicy(
-            open_after_expected_wait_s=province.overflow.open_after_expected_wait_s,
-            open_after_wait_s=province.overflow.open_after_wait_s,
-            reserve=province.overflow.reserve,
-        ),
+        overflow=province.overflow.policy,
         service_level_s=queue.service_level_within_s,
         short_s=queue.short_within_s,
         announce_every_s=queue.announce_every_s,

@@ -14,6 +14,7 @@ from dataset.declared import Between, Pattern, Reading, Seconds, did_you_mean, s
 from dataset.ids import AgentId, CityId, SkillId, agent_id
 from dataset.packages import Dialled, ServicePackage, Text, parse_package, parse_prompts
 from dataset.toml_text import parse_toml
+from federation.core.overflow import OverflowPolicy
 from federation.node.configuration import beside, read_file
 from federation.node.names import agent_name
 
@@ -78,6 +79,15 @@ class OverflowRules:
     reserve: Annotated[float, Between(0, 1)] = setting(
         "省中心最初几秒不占用的坐席比例", "share of staffed seats left alone in the first seconds", default=0.1
     )
+
+    @property
+    def policy(self) -> OverflowPolicy:
+        """What anchors and hub decide by."""
+        return OverflowPolicy(
+            open_after_expected_wait_s=self.open_after_expected_wait_s,
+            open_after_wait_s=self.open_after_wait_s,
+            reserve=self.reserve,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ and maps are deterministic indexes beside them. The same core runs in production
 
 from __future__ import annotations
 
-from dataset.ids import AgentId, AttemptId, ConnectionId
+from dataset.ids import AttemptId, ConnectionId
 from dataset.packages import ServicePackage
 from dataset.rows import Journalled, Withdrawn
 from federation.core.envelope import (
@@ -195,7 +195,3 @@ class Site:
     def home_lost(self, attempt: AttemptId, cause: Cause) -> None:
         """A seat's leg ended without an explicit "finished"."""
         self.anchor.home_lost(attempt, cause)
-
-    def agent_is_known(self, agent: AgentId) -> bool:
-        """Whether ``agent`` is logged in here."""
-        return self.sessions.get(agent) is not None
