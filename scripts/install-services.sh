@@ -1,5 +1,5 @@
 #!/bin/sh
-# Brings what the tests on real services need: Debian packages, and Asterisk 22 in a root of its own.
+# Brings what the tests on real services need: Debian packages, Consul, and Asterisk 22 in a root of its own.
 #   exit 0   everything is there (or, without REQUIRE_SERVICES=1, a reason was given and those tests will be skipped)
 #   exit 75  a package mirror did not deliver: try again later, nothing is wrong with the product
 #   exit 1   this machine cannot have them, and REQUIRE_SERVICES=1 asks for them
@@ -7,7 +7,7 @@
 set -u
 cd "$(dirname "$0")/.." || exit 1
 python=$1
-packages="rabbitmq-server sip-tester baresip-core espeak-ng sox chromium fonts-noto-cjk debootstrap debian-archive-keyring"
+packages="rabbitmq-server sip-tester baresip-core espeak-ng sox chromium fonts-noto-cjk debootstrap debian-archive-keyring faketime iproute2"
 marker=.run/mirror-trouble
 mkdir -p .run
 rm -f "$marker"
@@ -27,6 +27,20 @@ cannot() {
     fi
     echo "tests on real services will be skipped where something is missing" >&2
     exit 0
+}
+
+# fetch WHAT TROUBLE: a machine's own files; exit 75 of it: the mirror did not deliver, tried once more
+fetch() {
+    tries=0
+    while :; do
+        "$python" -m simulation.machines "$1"
+        code=$?
+        [ $code -eq 0 ] && return
+        [ $code -eq 75 ] || exit $code
+        tries=$((tries + 1))
+        [ "$tries" -lt 2 ] || mirror_trouble "$2"
+        sleep 10
+    done
 }
 
 [ -x /usr/bin/apt-get ] && [ -f /etc/debian_version ] || cannot "this is no Debian, and only Debian packages are known here"
@@ -62,13 +76,5 @@ fi
 
 [ "$(id -u)" = 0 ] || cannot "not root: Asterisk needs a root of its own (chroot)"
 
-tries=0
-while :; do
-    "$python" -m simulation.machines root
-    code=$?
-    [ $code -eq 0 ] && break
-    [ $code -eq 75 ] || exit $code
-    tries=$((tries + 1))
-    [ "$tries" -lt 2 ] || mirror_trouble "the Asterisk root could not be made"
-    sleep 10
-done
+fetch consul "Consul could not be fetched"
+fetch root "the Asterisk root could not be made"
