@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
 from dataset.ids import CityId, ContactId, LineageId
-from dataset.lineages import Lineages
+from dataset.lineages import Lineages, born_in
 from dataset.measures import (
     INTERVAL_S,
     Histogram,
@@ -27,6 +27,7 @@ from dataset.measures import (
 )
 from dataset.rows import (
     AttemptAnswered,
+    AttemptWithdrawn,
     ContactEnded,
     Journalled,
     Left,
@@ -37,6 +38,7 @@ from dataset.rows import (
     SegmentOpened,
     SegmentVoided,
 )
+from dataset.standing import LostSites
 
 Slot = tuple[QueueKey, int]
 """a queue, and the start of an interval"""
@@ -119,17 +121,24 @@ class _Segment:
     """the same as the anchor committed it"""
     confirmed: bool = False
     voided: bool = False
+    anchor: CityId | None = None
     closed: tuple[float, int, int, int] | None = None
     """wall time; talked, held and wrap-up, milliseconds"""
+
+    @property
+    def unconfirmed(self) -> bool:
+        """Whether it waits for the anchor's word before it counts anywhere (O3)."""
+        received = self.opened is not None and self.opened[2]
+        return received and self.answered is None and not self.confirmed and not self.voided
 
     def parts(self) -> Iterator[_Part]:
         """What it adds now. An unconfirmed segment of another city's contact counts nowhere yet (O3)."""
         seen = self.opened or self.answered
         if seen is None or (self.voided and self.answered is None):
             return
-        wall, key, received = seen
-        if self.answered is None and not self.confirmed and received:
+        if self.unconfirmed:
             return
+        wall, key, received = seen
         if received:
             yield _Part((key, start_of(wall)), (("received", 1),))
         if self.closed is not None:
@@ -138,44 +147,224 @@ class _Segment:
             yield _Part((key, start_of(closed_at)), numbers, talked)
 
 
+@dataclass(slots=True)
+class _Contact:
+    """All that counting needs of one contact."""
+
+    waiting: dict[str, _Waiting] = field(default_factory=dict)
+    """by the node that wrote it"""
+    segments: dict[int, _Segment] = field(default_factory=dict)
+    """by attempt"""
+
+    def finished(self) -> bool:
+        """Whether no row is missing, as far as can be told; a late one may come all the same."""
+        return (
+            bool(self.waiting)
+            and all(one.ended is not None and not one.open() for one in self.waiting.values())
+            and all(one.voided or one.closed is not None for one in self.segments.values())
+            and not any(one.unconfirmed for one in self.segments.values())
+        )
+
+    def last(self) -> int:
+        """Start of the last interval that anything of it is counted in."""
+        starts = [0]
+        for waiting in self.waiting.values():
+            starts += [waiting.ended or 0, *(start for start, _, _ in waiting.steps)]
+        for segment in self.segments.values():
+            seen = (segment.opened, segment.answered, segment.closed)
+            starts += [start_of(one[0]) for one in seen if one is not None]
+        return max(starts)
+
+
+class _Finished:
+    """Contacts that are finished, in some hundred bytes each: a hub has those of days, and a late row of any needs all
+    that was known of it.
+    """
+
+    def __init__(self) -> None:
+        self._packed: dict[ContactId, bytes] = {}
+        self._ends: dict[int, list[ContactId]] = {}
+        """by the last interval; a contact that was taken out and put back is named again"""
+        self._numbers: dict[QueueKey | str, int] = {}
+        self._names: list[QueueKey | str] = []
+        """queues, nodes and lineages, which are few"""
+
+    def __len__(self) -> int:
+        return len(self._packed)
+
+    def put(self, name: ContactId, contact: _Contact) -> None:
+        """Keep ``contact``."""
+        last = contact.last()
+        self._packed[name] = (last // INTERVAL_S).to_bytes(4) + _PACK.encode(
+            (
+                [
+                    (
+                        self._number(node),
+                        [(start, self._number(key), step) for start, key, step in one.steps],
+                        [self._number(lineage) for lineage in one.lineages],
+                        one.ended,
+                    )
+                    for node, one in contact.waiting.items()
+                ],
+                [
+                    (
+                        n,
+                        self._seen(one.opened),
+                        self._seen(one.answered),
+                        one.confirmed,
+                        one.voided,
+                        None if one.anchor is None else self._number(one.anchor),
+                        one.closed,
+                    )
+                    for n, one in contact.segments.items()
+                ],
+            )
+        )
+        self._ends.setdefault(last, []).append(name)
+
+    def take(self, name: ContactId) -> _Contact | None:
+        """Take it out again, as it was; None when it is not here."""
+        packed = self._packed.pop(name, None)
+        if packed is None:
+            return None
+        waiting, segments = _UNPACK.decode(packed[4:])
+        names: list[Any] = self._names
+        return _Contact(
+            {
+                names[node]: _Waiting(
+                    [(start, names[key], step) for start, key, step in steps], {names[one] for one in lineages}, ended
+                )
+                for node, steps, lineages, ended in waiting
+            },
+            {
+                n: _Segment(
+                    self._seen_again(opened),
+                    self._seen_again(answered),
+                    confirmed,
+                    voided,
+                    None if anchor is None else names[anchor],
+                    None if closed is None else tuple(closed),
+                )
+                for n, opened, answered, confirmed, voided, anchor, closed in segments
+            },
+        )
+
+    def forget_before(self, before: int) -> None:
+        """Drop contacts of which nothing is counted in the interval that starts at ``before``, or later."""
+        for start in [start for start in self._ends if start < before]:
+            for name in self._ends.pop(start):
+                packed = self._packed.get(name)
+                if packed is not None and int.from_bytes(packed[:4]) * INTERVAL_S < before:
+                    del self._packed[name]
+
+    def _number(self, name: QueueKey | str) -> int:
+        number = self._numbers.get(name)
+        if number is None:
+            number = self._numbers[name] = len(self._names)
+            self._names.append(name)
+        return number
+
+    def _seen(self, seen: tuple[float, QueueKey, bool] | None) -> tuple[float, int, bool] | None:
+        return None if seen is None else (seen[0], self._number(seen[1]), seen[2])
+
+    def _seen_again(self, seen: Any) -> Any:
+        return None if seen is None else (seen[0], self._names[seen[1]], seen[2])
+
+
+_PACK, _UNPACK = msgspec.msgpack.Encoder(), msgspec.msgpack.Decoder()
+
+
+class Unconfirmed(NamedTuple):
+    """A segment of another city's contact that no word of its anchor will confirm, as things stand (O3, E3)."""
+
+    site: CityId
+    """who served it, and does not count it yet"""
+    anchor: CityId
+    contact: ContactId
+    n: int
+    start: int
+    """the interval it would count in"""
+
+
+_NEVER = float("-inf")
+_COUNTED = frozenset(
+    {
+        QueueEntered,
+        QueueLeft,
+        ContactEnded,
+        AttemptWithdrawn,
+        AttemptAnswered,
+        SegmentOpened,
+        SegmentConfirmed,
+        SegmentVoided,
+        SegmentClosed,
+    }
+)
+
+
 class IntervalFold:
     """Rows in, intervals out; at any time, in any order."""
 
     def __init__(self) -> None:
         self._lineages = Lineages()
+        self._lost = LostSites()
+        self._last: dict[str, float] = {}
+        """wall time of the last row of each node"""
         self._counts: dict[Slot, _Counts] = {}
         self._flow: dict[QueueKey, Counter[int]] = {}
         """entered minus left, per interval"""
-        self._waiting: dict[tuple[str, ContactId], _Waiting] = {}
+        self._contacts: dict[ContactId, _Contact] = {}
+        """those that are not finished"""
+        self._finished = _Finished()
         self._open: set[tuple[str, ContactId]] = set()
         """contacts whose entered and left differ in some queue"""
-        self._segments: dict[tuple[ContactId, int], _Segment] = {}
+        self._unconfirmed: set[tuple[ContactId, int]] = set()
+        self._withdrawn: dict[tuple[ContactId, int], float] = {}
+        """attempts in other cities that their anchor withdrew, and when: no answer is missing there"""
 
     # ── in ──────────────────────────────────────────────────────────────────────────────────────────────────────
     def add(self, journalled: Journalled) -> None:
         """Take in one row; kinds that measure nothing are passed over."""
         row = journalled.row
-        if isinstance(row, QueueEntered):
+        if journalled.wall > self._last.get(journalled.node, _NEVER):
+            self._last[journalled.node] = journalled.wall
+        if type(row) not in _COUNTED:
+            if not self._lineages.add(journalled):
+                self._lost.add(journalled)
+        elif isinstance(row, QueueEntered):
             self._step(journalled, _queue(journalled, row), row.contact, row.how, +1)
         elif isinstance(row, QueueLeft):
             self._step(journalled, _queue(journalled, row), row.contact, row.how, -1)
             self._left(_queue(journalled, row), start_of(journalled.wall), row)
         elif isinstance(row, ContactEnded):
             self._ended(journalled, row)
+        elif isinstance(row, AttemptWithdrawn):
+            if row.site not in (None, journalled.node):
+                self._withdrawn[row.contact, row.n] = journalled.wall
         elif isinstance(row, AttemptAnswered | SegmentOpened | SegmentConfirmed | SegmentVoided | SegmentClosed):
             self._segment(journalled, row)
-        else:
-            self._lineages.add(journalled)
 
     def _step(self, journalled: Journalled, key: QueueKey, contact: ContactId, how: str, step: int) -> None:
         start = start_of(journalled.wall)
         self._slot(key, start).numbers[how] += 1
         self._flow.setdefault(key, Counter())[start] += step
         name = (journalled.node, contact)
-        waiting = self._waiting.setdefault(name, _Waiting())
+        known = self._of(contact)
+        waiting = known.waiting.setdefault(journalled.node, _Waiting())
         waiting.steps.append((start, key, step))
         waiting.lineages.add(journalled.lineage)
         (self._open.add if waiting.open() else self._open.discard)(name)
+        self._look_whether_finished(contact, known)
+
+    def _of(self, contact: ContactId) -> _Contact:
+        known = self._contacts.get(contact)
+        if known is None:
+            known = self._contacts[contact] = self._finished.take(contact) or _Contact()
+        return known
+
+    def _look_whether_finished(self, contact: ContactId, known: _Contact) -> None:
+        if known.finished():
+            self._finished.put(contact, self._contacts.pop(contact))
 
     def _left(self, key: QueueKey, start: int, row: QueueLeft) -> None:
         counts = self._slot(key, start)
@@ -186,17 +375,20 @@ class IntervalFold:
             counts.time("waiting_abandoned", milliseconds(row.waited_s))
 
     def _ended(self, journalled: Journalled, row: ContactEnded) -> None:
-        waiting = self._waiting.setdefault((journalled.node, row.contact), _Waiting())
+        known = self._of(row.contact)
+        waiting = known.waiting.setdefault(journalled.node, _Waiting())
         start = start_of(journalled.wall)
         waiting.ended = start if waiting.ended is None else min(start, waiting.ended)
         waiting.lineages.add(journalled.lineage)
+        self._look_whether_finished(row.contact, known)
 
     def _segment(
         self,
         journalled: Journalled,
         row: AttemptAnswered | SegmentOpened | SegmentConfirmed | SegmentVoided | SegmentClosed,
     ) -> None:
-        segment = self._segments.setdefault((row.contact, row.n), _Segment())
+        known = self._of(row.contact)
+        segment = known.segments.setdefault(row.n, _Segment())
         self._count(segment, -1)
         if isinstance(row, AttemptAnswered):
             key = QueueKey(row.site, row.service, row.channel, row.skill)
@@ -204,6 +396,7 @@ class IntervalFold:
         elif isinstance(row, SegmentOpened):
             key = QueueKey(row.site, row.service, row.channel, row.skill)
             segment.opened = _first(segment.opened, (journalled.wall, key, row.received))
+            segment.anchor = row.anchor
         elif isinstance(row, SegmentConfirmed):
             segment.confirmed = True
         elif isinstance(row, SegmentVoided):
@@ -213,6 +406,8 @@ class IntervalFold:
             closed = (journalled.wall, *times)
             segment.closed = closed if segment.closed is None else min(closed, segment.closed)
         self._count(segment, +1)
+        (self._unconfirmed.add if segment.unconfirmed else self._unconfirmed.discard)((row.contact, row.n))
+        self._look_whether_finished(row.contact, known)
 
     def _count(self, segment: _Segment, sign: int) -> None:
         for part in segment.parts():
@@ -233,13 +428,19 @@ class IntervalFold:
         it older than any row that may still come.
         """
         before = start_of(wall)
-        for name, waiting in list(self._waiting.items()):
-            last = max([start for start, _, _ in waiting.steps] + [waiting.ended or before])
-            if waiting.ended is not None and last < before and name not in self._open:
-                del self._waiting[name]
-        for segment_name, segment in list(self._segments.items()):
-            if segment.closed is not None and start_of(segment.closed[0]) < before:
-                del self._segments[segment_name]
+        self._finished.forget_before(before)
+        for contact, known in list(self._contacts.items()):
+            for node, waiting in list(known.waiting.items()):
+                last = max([start for start, _, _ in waiting.steps] + [waiting.ended or before])
+                if waiting.ended is not None and last < before and (node, contact) not in self._open:
+                    del known.waiting[node]
+            for n, segment in list(known.segments.items()):
+                if segment.closed is not None and start_of(segment.closed[0]) < before:
+                    del known.segments[n]
+                    self._unconfirmed.discard((contact, n))
+            if not known.waiting and not known.segments:
+                del self._contacts[contact]
+        self._withdrawn = {name: wall for name, wall in self._withdrawn.items() if wall >= before}
         self._counts = {slot: counts for slot, counts in self._counts.items() if slot[1] >= before}
         for flow in self._flow.values():
             early = [start for start in flow if start < before]
@@ -254,13 +455,14 @@ class IntervalFold:
         """All intervals in which something happened or somebody waited, by queue and start.
 
         ``begin`` ≤ start < ``end`` (UTC seconds), of one ``city`` or all. A place lost with its journal leaves as
-        ``failed`` when the run opens that does not know it (E3).
+        ``failed`` when the run opens that does not know it, one of a city declared lost with that city's last row (E3).
         """
+        lost_cities = self._lost.cities()
         flow = {key: Counter(steps) for key, steps in self._flow.items()}
         lost: Counter[Slot] = Counter()
         wrong: dict[QueueKey, Counter[int]] = {}
         for name in self._open:
-            self._correct(name, flow, lost, wrong)
+            self._correct(name, flow, lost, wrong, lost_cities)
         found: list[Interval] = []
         starts: dict[QueueKey, set[int]] = {key: set() for key in flow}
         for (key, start), counts in self._counts.items():
@@ -270,6 +472,38 @@ class IntervalFold:
             if city is None or key.city == city:
                 found += self._of_queue(key, starts[key], flow.get(key, Counter()), wrong.get(key, Counter()), lost)
         return [one for one in found if (begin is None or one.start >= begin) and (end is None or one.start < end)]
+
+    def unconfirmed(
+        self, begin: float | None = None, end: float | None = None, city: CityId | None = None
+    ) -> list[Unconfirmed]:
+        """Segments that count nowhere because their anchor is declared lost, or has lost the contact with its journal.
+
+        Totals name them as unknown. Range and ``city`` (that served) as with ``intervals``; in order.
+        """
+        lost_cities = self._lost.cities()
+        found = []
+        for contact, n in self._unconfirmed:
+            known = self._contacts[contact]
+            segment = known.segments[n]
+            if segment.opened is None or segment.anchor is None or (contact, n) in self._withdrawn:
+                continue
+            wall, key, _ = segment.opened
+            start = start_of(wall)
+            if (
+                city not in (None, key.city)
+                or (begin is not None and start < begin)
+                or (end is not None and start >= end)
+            ):
+                continue
+            waiting = known.waiting.get(segment.anchor)
+            runs = waiting.lineages if waiting is not None else {born_in(contact)}
+            if segment.anchor in lost_cities or self._lineages.lost_at(segment.anchor, contact, runs):
+                found.append(Unconfirmed(key.city, segment.anchor, contact, n, start))
+        return sorted(found)
+
+    def last_row(self, node: str) -> float | None:
+        """Wall time of the last row of ``node`` taken in."""
+        return self._last.get(node)
 
     def json(self) -> bytes:
         """All intervals as JSON; equal rows give equal bytes."""
@@ -281,11 +515,14 @@ class IntervalFold:
         flow: dict[QueueKey, Counter[int]],
         lost: Counter[Slot],
         wrong: dict[QueueKey, Counter[int]],
+        lost_cities: frozenset[CityId],
     ) -> None:
-        """Places that rows leave open: honest waiting, lost with a journal, or rows that do not fit together."""
+        """Places that rows leave open: honest waiting, lost with journal or city, or rows that do not fit together."""
         node, contact = name
-        waiting = self._waiting[name]
+        waiting = self._contacts[contact].waiting[node]
         lost_at = self._lineages.lost_at(node, contact, waiting.lineages) if waiting.ended is None else None
+        if lost_at is None and node in lost_cities:
+            lost_at = self._last[node]
         for key, net in waiting.open().items():
             steps: Counter[int] = Counter()
             for start, of, step in waiting.steps:

@@ -15,6 +15,12 @@ from dataset.ids import ContactId, LineageId
 from dataset.rows import Journalled, LineageOpened, TailMissing
 
 UNKNOWN_OPENING = float("-inf")
+_ABOUT_LINEAGES = frozenset({LineageOpened, TailMissing})
+
+
+def born_in(contact: ContactId) -> LineageId:
+    """The run of its anchor in which ``contact`` was born, as its id says."""
+    return LineageId(contact.split("-")[1] if contact.count("-") == 2 else "")
 
 
 @dataclass(slots=True)
@@ -38,6 +44,8 @@ class Lineages:
     def add(self, journalled: Journalled) -> bool:
         """Take in a row; whether it was about lineages."""
         row = journalled.row
+        if type(row) not in _ABOUT_LINEAGES:  # of thousands of rows, one
+            return False
         if isinstance(row, LineageOpened):
             node = self._nodes.setdefault(journalled.node, _Node())
             node.openings[journalled.lineage] = (journalled.wall, frozenset(row.live_contacts))

@@ -14,6 +14,10 @@ from enum import StrEnum
 import msgspec
 
 from dataset.ids import AgentId, CityId, ContactId, LineageId, SkillId, Token
+from dataset.work import AnyStep, RequestId, WorkItemId
+
+Origin = tuple[str, LineageId, int]
+"""where a row was written: node, lineage, sequence; names the row for good"""
 
 
 class Ending(StrEnum):
@@ -101,6 +105,18 @@ class TailMissing(Row, frozen=True, kw_only=True, tag="tail_missing"):
     """highest outbox number that the receiver has of it"""
     held: int
     """highest outbox number for this receiver that this journal has of it; 0 = it does not know the lineage"""
+
+
+class TailReturned(Row, frozen=True, kw_only=True, tag="tail_returned"):
+    """A hub has given a node its own lost rows back (J5); goes to that node behind the last of them."""
+
+    node: str
+    of: LineageId
+    """the lineage that ``node``'s journal had lost the tail of"""
+    beyond: int
+    """``TailMissing.held``: rows after this outbox number were given back"""
+    count: int
+    """rows given back"""
 
 
 class ContactBorn(Row, frozen=True, kw_only=True, tag="contact_born"):
@@ -317,9 +333,99 @@ class Decision(Row, frozen=True, kw_only=True, tag="decision"):
     """figures looked at, each with its age in seconds where it came from elsewhere"""
 
 
+class SiteDeclaredLost(Row, frozen=True, kw_only=True, tag="site_declared_lost"):
+    """A hub's standing fact (E3): the city is gone for good, with switch, node and disk, until it rejoins."""
+
+    city: CityId
+    by: str
+    """who said so: a user, or an operator at the hub's machine"""
+    reason: str
+
+
+class SiteRejoined(Row, frozen=True, kw_only=True, tag="site_rejoined"):
+    """A hub's standing fact: a city that was declared lost is back; ends the declarations that it names."""
+
+    city: CityId
+    ends: tuple[Origin, ...]
+    """the declarations that its writer knew of; one that it did not know stands (no clocks are compared)"""
+
+
+class RowSettled(Row, frozen=True, kw_only=True, tag="row_settled"):
+    """Somebody looked at a slot or hole that totals name as unknown, and settled it (S2).
+
+    A standing fact of every hub. A parked slot is known by its content, a hole by its numbers.
+    """
+
+    sender: str
+    lineage: LineageId
+    first: int
+    last: int
+    """numbers of the stream, both included"""
+    by: str
+    """who settled it"""
+    reason: str
+    digest: str = ""
+    """SHA-256 of the parked bytes in hex; empty for a hole"""
+
+
+class WorkRequested(Row, frozen=True, kw_only=True, tag="work_requested"):
+    """A city asks the owning city for a step: an agent there handed in a form, or acted (异地受理)."""
+
+    request: RequestId
+    item: WorkItemId
+    owning: CityId
+    step: AnyStep
+
+
+class WorkStepped(Row, frozen=True, kw_only=True, tag="work_stepped"):
+    """The owning city has checked a step and taken it; also the answer to the city that asked for it."""
+
+    item: WorkItemId
+    request: RequestId | None
+    """None: nobody's request, such as a deadline that passed"""
+    serving: CityId
+    """the city whose agent asked; the owning city itself for its own"""
+    service: str
+    """``id@version``"""
+    step: AnyStep
+    handling_fen: int = 0
+    """what the owning city owes the serving city for the handling"""
+
+
+class ProblemSaid(msgspec.Struct, frozen=True, kw_only=True):
+    """A reason, as the agent reads it."""
+
+    slug: str
+    zh: str
+    en: str
+    place: str = ""
+
+
+class WorkRefused(Row, frozen=True, kw_only=True, tag="work_refused"):
+    """The owning city has refused a step, with every reason; nothing was changed."""
+
+    item: WorkItemId
+    request: RequestId
+    serving: CityId
+    problems: tuple[ProblemSaid, ...]
+
+
+class Repaired(Row, frozen=True, kw_only=True, tag="repaired"):
+    """A state that held something had no evidence behind it, or evidence against it (I8); what was done, and why."""
+
+    what: str
+    """stable word: ``seat_gone``, ``caller_gone``, ``orphan``, ``not_joined`` …"""
+    found: str
+    done: str
+    contact: ContactId | None = None
+    agent: AgentId | None = None
+    connection: str = ""
+
+
 AnyRow = (
     LineageOpened
     | TailMissing
+    | TailReturned
     | ContactBorn
     | MenuChosen
     | QueueEntered
@@ -336,6 +442,13 @@ AnyRow = (
     | AgentChanged
     | LegRefused
     | Decision
+    | SiteDeclaredLost
+    | SiteRejoined
+    | RowSettled
+    | Repaired
+    | WorkRequested
+    | WorkStepped
+    | WorkRefused
 )
 
 
@@ -351,6 +464,11 @@ class Journalled(msgspec.Struct, frozen=True, kw_only=True):
     mono: float
     boot: str
     row: AnyRow
+
+    @property
+    def origin(self) -> Origin:
+        """Names the row for good."""
+        return (self.node, self.lineage, self.sequence)
 
 
 ROW_BYTES = msgspec.json.Encoder()

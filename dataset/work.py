@@ -1,0 +1,120 @@
+"""Work items on record (工单): who asked for what, every step that was taken, and what was refused.
+
+A step is written by one node only, the owning city, after it was checked there; a city that serves another's customer
+(异地受理) writes what it asks for, and gets the owning city's row as the answer. Rows are never changed; what an item
+has come to is their fold (``federation.core.work_item``).
+"""
+
+from __future__ import annotations
+
+from typing import NewType
+
+import msgspec
+
+from dataset.ids import AgentId, CityId, ContactId, LineageId
+from dataset.services.form import Value
+from dataset.services.words import Role
+
+RequestId = NewType("RequestId", str)
+"""``0755-7f3a9c21-000001``: area code of the city that asks, its lineage, counter."""
+WorkItemId = NewType("WorkItemId", str)
+"""``w-`` and the id of the request that opened it: asked again after a loss, it is the same item."""
+
+
+def request_id(area_code: str, lineage: LineageId, counter: int) -> RequestId:
+    """The ``counter``-th request that the city with ``area_code`` makes in this run."""
+    return RequestId(f"{area_code:0>4}-{lineage}-{counter:06x}")
+
+
+def item_of(request: RequestId) -> WorkItemId:
+    """The item that ``request`` opens."""
+    return WorkItemId(f"w-{request}")
+
+
+class Actor(msgspec.Struct, frozen=True, kw_only=True):
+    """Who takes a step, in which role, from which city, in which contact (if any)."""
+
+    agent: AgentId
+    role: Role
+    city: CityId
+    contact: ContactId | None = None
+
+
+# ── steps ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+class Step(msgspec.Struct, frozen=True, kw_only=True, tag_field="step"):
+    """What happened to an item; recorded once it was checked."""
+
+    at: float
+
+
+class Opened(Step, frozen=True, kw_only=True, tag="opened"):
+    """The form was handed in."""
+
+    item: WorkItemId
+    service: str
+    """``id@version``, for life"""
+    owning: CityId
+    customer: str
+    line: str = ""
+    values: dict[str, Value]
+    by: Actor
+    collected_fen: int = 0
+    """what was taken in at the desk with the form"""
+    again_of: WorkItemId | None = None
+    """the item that was ended and whose matter is back: an ending stays, a new item takes it up"""
+
+
+class Acted(Step, frozen=True, kw_only=True, tag="acted"):
+    """An action of the service was taken; ``values`` are what was filled in, changed, or (None) cleared with it."""
+
+    action: str
+    by: Actor
+    values: dict[str, Value | None] = {}
+    note: str = ""
+    collected_fen: int = 0
+
+
+class Assigned(Step, frozen=True, kw_only=True, tag="assigned"):
+    """Given to an agent, handed over to another, or (None) back to the queue of those who may."""
+
+    to: AgentId | None
+    by: Actor | None = None
+    """None: by the queue"""
+
+
+class Parked(Step, frozen=True, kw_only=True, tag="parked"):
+    """Out of the queue until then; never beyond its deadline."""
+
+    until: float
+    by: Actor
+    note: str
+
+
+class Noted(Step, frozen=True, kw_only=True, tag="noted"):
+    """Somebody wrote something down."""
+
+    by: Actor
+    note: str
+
+
+class CalledBack(Step, frozen=True, kw_only=True, tag="called_back"):
+    """The customer was called (回访)."""
+
+    by: Actor
+    reached: bool
+
+
+class Pressed(Step, frozen=True, kw_only=True, tag="pressed"):
+    """督办: a supervisor presses for it."""
+
+    by: Actor
+    note: str
+
+
+class DeadlinePassed(Step, frozen=True, kw_only=True, tag="deadline_passed"):
+    """The deadline came and the item had not moved on."""
+
+
+AnyStep = Opened | Acted | Assigned | Parked | Noted | CalledBack | Pressed | DeadlinePassed
+Later = Acted | Assigned | Parked | Noted | CalledBack | Pressed | DeadlinePassed
+"""every step but the first"""
