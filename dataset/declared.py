@@ -13,8 +13,9 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from types import MappingProxyType, NoneType, UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
@@ -130,15 +131,20 @@ class Declared:
 _NO_ABOUT = _About("", "", "", False)
 
 
+@cache
+def _hints(cls: Any) -> dict[str, Any]:
+    return get_type_hints(cls, include_extras=True)  # evaluates text: slow, for files with thousands of tables
+
+
 def declarations(cls: type[Any]) -> tuple[Declared, ...]:
     """The fields of a declared dataclass, in order."""
-    hints = get_type_hints(cls, include_extras=True)
+    hints = _hints(cast(Hashable, cls))  # mypy does not see that a class can be looked up
     found = []
     for one in dataclasses.fields(cls):
         if not one.init:
             continue
         about: _About = one.metadata.get("about", _NO_ABOUT)
-        kind, forms, optional = _unwrap(hints[one.name])
+        kind, forms, optional = unwrap(hints[one.name])
         default = one.default_factory() if one.default_factory is not dataclasses.MISSING else one.default
         required = default is dataclasses.MISSING
         key = about.key or one.name
@@ -148,7 +154,7 @@ def declarations(cls: type[Any]) -> tuple[Declared, ...]:
     return tuple(found)
 
 
-def _unwrap(hint: Any) -> tuple[Any, tuple[Any, ...], bool]:
+def unwrap(hint: Any) -> tuple[Any, tuple[Any, ...], bool]:
     """The bare type, the forms attached to it, and whether it may be left out as None."""
     optional = False
     forms: tuple[Any, ...] = ()
@@ -178,7 +184,7 @@ def form_of(kind: Any, forms: tuple[Any, ...]) -> tuple[str, str]:
         words = " | ".join(f'"{word}"' for word in get_args(kind))
         return words, words
     if get_origin(kind) is tuple:
-        inner = form_of(*_unwrap(get_args(kind)[0])[:2])
+        inner = form_of(*unwrap(get_args(kind)[0])[:2])
         return f"列表，各项为：{inner[0]}", f"a list of: {inner[1]}"
     if get_origin(kind) is not None or dataclasses.is_dataclass(kind):
         return "表", "a table"
@@ -214,6 +220,33 @@ class Reading:
             self._faulty.add(path)
         field = dotted(path)
         self.problems.append(Problem(slug, f"{field}：{zh}", f"{field}: {en}", self.text.place(path)))
+
+    def once(self, table: Path, key: str, values: Sequence[str], slug: str) -> None:
+        """Note a fault for each of ``values``, those of ``key`` in the tables at ``table``, that stands there twice."""
+        seen: dict[str, int] = {}
+        for at, value in enumerate(values):
+            if not self.sound(*table, at, key):
+                continue
+            if value in seen:
+                self.taken((*table, at, key), value, self.text.place((*table, seen[value], key)), slug)
+            seen.setdefault(value, at)
+
+    def taken(self, path: Path, value: str, first: str, slug: str) -> None:
+        """Note that ``value`` is used already at the place ``first``."""
+        zh, en = f"{value} 已在 {first} 用过，请改用另一个", f"{value} is used already at {first}; choose another"
+        self.fault(path, slug, zh, en, value=False)
+
+    def known(self, path: Path, word: str, words: Collection[str], slug: str, zh: str, en: str) -> bool:
+        """Whether ``word`` is one of ``words``; if not, a fault is noted, with the nearest of them.
+
+        ``zh`` and ``en`` say what kind of thing they are. Nothing is noted of a value that was not read.
+        """
+        if word in words:
+            return True
+        if self.sound(*path):
+            near_zh, near_en = did_you_mean(word, words)
+            self.fault(path, slug, f"没有{zh} {word}。{near_zh}", f"there is no {en} {word}. {near_en}", value=False)
+        return False
 
     def done(self) -> None:
         """Raise ``Refused`` with everything found wrong, in the order of the file."""
@@ -285,14 +318,14 @@ class Reading:
         if not isinstance(value, list):
             self.fault(path, "setting-type", *_expected(form_of(kind, ()), value))
             return ()
-        inner, forms, _ = _unwrap(get_args(kind)[0])
+        inner, forms, _ = unwrap(get_args(kind)[0])
         return tuple(self.value(inner, forms, one, (*path, at)) for at, one in enumerate(value))
 
     def _mapping(self, kind: Any, value: Any, path: Path) -> Mapping[str, Any]:
         if not isinstance(value, dict):
             self.fault(path, "setting-type", *_expected(("表", "a table"), value))
             return MappingProxyType({})
-        inner, forms, _ = _unwrap(get_args(kind)[1])
+        inner, forms, _ = unwrap(get_args(kind)[1])
         return MappingProxyType({key: self.value(inner, forms, one, (*path, key)) for key, one in value.items()})
 
 

@@ -11,9 +11,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from dataset.declared import Between, Pattern, Reading, Seconds, did_you_mean, setting
+from dataset.declared import Between, Pattern, Reading, Seconds, setting
 from dataset.errors import Language
 from dataset.ids import SkillId
+from dataset.services.words import SKILL, Dialled
 from dataset.toml_text import parse_toml
 
 Word = Annotated[
@@ -21,8 +22,6 @@ Word = Annotated[
 ]
 Name = Annotated[str, Pattern(r"[a-z][a-z0-9_-]{0,63}", "小写字母开头的名字", "a lower-case name such as main-menu")]
 Text = Annotated[str, Pattern(r"\S(.{0,198}\S)?", "1 至 200 字的文字", "a text of 1 to 200 characters")]
-Dialled = Annotated[str, Pattern(r"[0-9]{1,15}", "1 至 15 位号码", "a number of 1 to 15 digits")]
-_SKILL_ID = Pattern(r"[a-z][a-z0-9_]{0,31}", "小写字母开头的代码，如 fault", "a lower-case code such as fault")
 
 KEYS = frozenset("0123456789*#")
 """What a telephone can press."""
@@ -34,7 +33,7 @@ SYSTEM_REASONS = ("login", "no_answer", "rejected", "seat_busy", "seat_unreachab
 class Skill:
     """What an agent must be able to do; each city has one queue per skill."""
 
-    id: Annotated[SkillId, _SKILL_ID] = setting("技能代码", "code of the skill")
+    id: Annotated[SkillId, SKILL] = setting("技能代码", "code of the skill")
     zh: Text = setting("中文名", "Chinese name")
     en: Text = setting("英文名", "English name")
 
@@ -166,7 +165,7 @@ class MenuText:
     otherwise: Name | None = setting("多次未按或按错后进入", "menu after too many wrong or missing keys", default=None)
     tries: Annotated[int, Between(1, 9)] = setting("允许的次数", "how many tries", default=3)
     wait_s: Seconds = setting("等待按键的时间", "how long to wait for a key", default=6.0, key="wait")
-    skill: Annotated[SkillId, _SKILL_ID] | None = setting("需要的技能", "skill that is needed", default=None)
+    skill: Annotated[SkillId, SKILL] | None = setting("需要的技能", "skill that is needed", default=None)
     service: Word | None = setting("业务；缺省同技能", "service; the skill's code when left out", default=None)
     priority: Annotated[int, Between(0, 9)] = setting("优先级，大者先", "larger is served first", default=0)
 
@@ -263,10 +262,12 @@ class _Checks:
 
     def run(self) -> None:
         text = self._text
-        self._once("skill", "id", [skill.id for skill in text.skills])
-        self._once("door", "number", [door.number for door in text.doors])
-        self._once("not_ready_reason", "code", [reason.code for reason in text.reasons])
-        self._once("disposition", "code", [disposition.code for disposition in text.dispositions])
+        self._reading.once(("skill",), "id", [skill.id for skill in text.skills], "package-twice")
+        self._reading.once(("door",), "number", [door.number for door in text.doors], "package-twice")
+        self._reading.once(("not_ready_reason",), "code", [reason.code for reason in text.reasons], "package-twice")
+        self._reading.once(
+            ("disposition",), "code", [disposition.code for disposition in text.dispositions], "package-twice"
+        )
         for key, found in (("skill", text.skills), ("door", text.doors), ("not_ready_reason", text.reasons)):
             if not found and self._reading.sound(key):
                 self._reading.fault((key,), "package-empty", "至少要有一项", "at least one is needed")
@@ -279,22 +280,6 @@ class _Checks:
         self._cycles()
         for name in Prompts.__dataclass_fields__:
             self._prompt(("prompts", name), getattr(text.prompts, name))
-
-    def _once(self, table: str, key: str, values: list[str]) -> None:
-        seen: dict[str, int] = {}
-        for at, value in enumerate(values):
-            if not self._reading.sound(table, at, key):
-                continue
-            if value in seen:
-                first = self._reading.text.place((table, seen[value], key))
-                self._reading.fault(
-                    (table, at, key),
-                    "package-twice",
-                    f"{value} 已在 {first} 用过，请改用另一个",
-                    f"{value} is used already at {first}; choose another",
-                    value=False,
-                )
-            seen.setdefault(value, at)
 
     def _system_reasons(self) -> None:
         found = {reason.code: reason.system for reason in self._text.reasons}
@@ -309,22 +294,11 @@ class _Checks:
                 )
 
     def _leads_to_menu(self, path: tuple[str | int, ...], menu: str) -> None:
-        if self._reading.sound(*path) and menu not in self._text.menus:
-            zh, en = did_you_mean(menu, self._text.menus)
-            self._reading.fault(
-                path, "package-menu-missing", f"没有菜单 {menu}。{zh}", f"there is no menu {menu}. {en}", value=False
-            )
+        self._reading.known(path, menu, self._text.menus, "package-menu-missing", "菜单", "menu")
 
     def _prompt(self, path: tuple[str | int, ...], prompt: str) -> None:
-        if self._prompts is not None and self._reading.sound(*path) and prompt not in self._prompts:
-            zh, en = did_you_mean(prompt, self._prompts)
-            self._reading.fault(
-                path,
-                "package-prompt-missing",
-                f"没有语音 {prompt}。{zh}",
-                f"there is no prompt {prompt}. {en}",
-                value=False,
-            )
+        if self._prompts is not None:
+            self._reading.known(path, prompt, self._prompts, "package-prompt-missing", "语音", "prompt")
 
     def _menu(self, name: str, menu: MenuText) -> None:
         reading, path = self._reading, ("menu", name)
@@ -332,15 +306,7 @@ class _Checks:
             self._prompt((*path, "say", at), prompt)
         given = menu.key is not None or not reading.sound(*path, "key")
         if menu.skill is not None:
-            if reading.sound(*path, "skill") and menu.skill not in self._skills:
-                zh, en = did_you_mean(menu.skill, self._skills)
-                reading.fault(
-                    (*path, "skill"),
-                    "package-skill-missing",
-                    f"没有技能 {menu.skill}。{zh}",
-                    f"there is no skill {menu.skill}. {en}",
-                    value=False,
-                )
+            reading.known((*path, "skill"), menu.skill, self._skills, "package-skill-missing", "技能", "skill")
             if given or menu.otherwise is not None:
                 reading.fault(
                     path,
