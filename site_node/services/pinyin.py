@@ -6,6 +6,8 @@ from functools import lru_cache
 
 from pypinyin import Style, pinyin
 
+from dataset.pinyin import person_spelling
+
 
 @lru_cache(maxsize=20_000)
 def _readings(text: str) -> tuple[frozenset[str], ...]:
@@ -19,12 +21,6 @@ def _readings(text: str) -> tuple[frozenset[str], ...]:
     return tuple(found)
 
 
-@lru_cache(maxsize=20_000)
-def _spelled(text: str) -> str:
-    """The whole pinyin without tones: 王芳 → ``wangfang``."""
-    return "".join(part[0] for part in pinyin(text.lower(), style=Style.NORMAL, errors="default")).replace(" ", "")
-
-
 def sounds_like(text: str, typed: str) -> bool:
     """Whether ``typed`` are initials that occur in ``text`` in a row, or the beginning of its pinyin."""
     typed = typed.lower().replace(" ", "")
@@ -34,4 +30,4 @@ def sounds_like(text: str, typed: str) -> bool:
     for start in range(len(readings) - len(typed) + 1):
         if all(letter in readings[start + at] for at, letter in enumerate(typed)):
             return True
-    return len(typed) > 1 and _spelled(text).startswith(typed)
+    return len(typed) > 1 and person_spelling(text).full.startswith(typed)
