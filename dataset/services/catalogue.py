@@ -1,0 +1,136 @@
+"""All services of the province, checked one by one and against each other and the one number's package."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from dataset.declared import Reading
+from dataset.errors import Problem, Refused
+from dataset.packages import ServicePackage
+from dataset.services.checks import Checks
+from dataset.services.service import Service, ServiceText
+from dataset.toml_text import Path, parse_toml
+
+OF_SERVICES = ("line_has_service", "line_lacks_service", "no_open_item", "at_most_per_line")
+"""Rules whose values are services."""
+
+
+def parse_service(data: bytes, file: str) -> Service:
+    """The service in ``data``; ``file`` is for messages. Raises ``Refused`` with every fault, by file and line."""
+    service, problems = _read(data, file)
+    if problems:
+        raise Refused(*problems)
+    return service.service
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """The services that the province offers."""
+
+    services: Mapping[str, Service]
+    """by code"""
+
+    def __iter__(self) -> Iterator[Service]:
+        return iter(self.services.values())
+
+    def entered_by(self, number: str) -> tuple[Service, ...]:
+        """Those that a door leads to."""
+        return tuple(service for service in self if number in service.text.doors)
+
+    def of_skill(self, skill: str) -> tuple[Service, ...]:
+        """Those that an agent with ``skill`` serves."""
+        return tuple(service for service in self if service.text.skill == skill)
+
+
+@dataclass(frozen=True)
+class _Read:
+    service: Service
+    reading: Reading
+
+
+def parse_catalogue(files: Mapping[str, bytes], package: ServicePackage) -> Catalogue:
+    """The services in ``files`` (name → content). Raises ``Refused`` with the faults of all of them."""
+    problems: list[Problem] = []
+    read: list[_Read] = []
+    for file, data in files.items():
+        try:
+            one, found = _read(data, file)
+        except Refused as refused:  # no TOML at all
+            problems += refused.problems
+            continue
+        read.append(one)
+        problems += found
+    by_id: dict[str, _Read] = {}
+    for one in read:
+        before = len(one.reading.problems)
+        _Together(one, by_id, read, package).run()
+        problems += one.reading.problems[before:]
+        by_id.setdefault(one.service.id, one)
+    if problems:
+        raise Refused(*problems)
+    return Catalogue({name: one.service for name, one in by_id.items()})
+
+
+def _read(data: bytes, file: str) -> tuple[_Read, tuple[Problem, ...]]:
+    reading = Reading(parse_toml(data, file))
+    text = reading.table(ServiceText)
+    Checks(reading, text).run()
+    found: tuple[Problem, ...] = ()
+    try:
+        reading.done()
+    except Refused as refused:
+        found = refused.problems
+    return _Read(Service(text), reading), found
+
+
+class _Together:
+    """What one service says of others and of the package."""
+
+    def __init__(self, one: _Read, before: Mapping[str, _Read], every: list[_Read], package: ServicePackage) -> None:
+        self._reading = one.reading
+        self._text = one.service.text
+        self._before = before
+        self._ids = {other.service.id for other in every}
+        self._package = package
+
+    def run(self) -> None:
+        text = self._text
+        if text.id in self._before and self._reading.sound("id"):
+            self._reading.taken(("id",), text.id, self._before[text.id].reading.text.place(("id",)), "service-twice")
+        if text.today is not None:
+            self._known(("today",), text.today, self._ids, "业务", "service")
+        skills = {str(skill.id) for skill in self._package.skills}
+        self._known(("skill",), text.skill, skills, "技能", "skill")
+        for at, number in enumerate(text.doors):
+            self._door(("door", at), number)
+        for at, rule in enumerate(text.rules):
+            if rule.kind in OF_SERVICES:
+                for place, name in enumerate(rule.values):
+                    self._known(("rule", at, "values", place), name, self._ids, "业务", "service")
+
+    def _door(self, path: Path, number: str) -> None:
+        door = self._package.door(number)
+        if door is None:
+            self._known(path, number, {door.number for door in self._package.doors}, "号码", "number")
+        elif self._text.skill not in self._skills_behind(door.menu, set()):
+            zh, en = (
+                f"拨 {number} 到不了技能 {self._text.skill}",
+                f"{number} does not lead to the skill {self._text.skill}",
+            )
+            if self._reading.sound(*path):
+                self._reading.fault(path, "service-door", zh, en, value=False)
+
+    def _skills_behind(self, menu: str, seen: set[str]) -> set[str]:
+        """Skills that a caller can come to from ``menu``."""
+        if menu in seen:
+            return set()
+        seen.add(menu)
+        step = self._package.menu(menu)
+        found = {str(step.skill)} if step.skill is not None else set()
+        for way in (*step.keys.values(), *([step.otherwise] if step.otherwise else ())):
+            found |= self._skills_behind(way, seen)
+        return found
+
+    def _known(self, path: Path, word: str, words: set[str], zh: str, en: str) -> None:
+        self._reading.known(path, word, words, "service-unknown", zh, en)
