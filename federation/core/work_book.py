@@ -1,0 +1,193 @@
+"""All work items that a node knows, as the fold of rows in any order: at the owning city, where it was asked, at hubs.
+
+Pure. Rows name themselves by origin, so one that comes twice changes nothing; the steps of an item stand in the order
+in which its owning city wrote them (its runs in their order, then the sequence), however late some of them come. So
+every holder of the same rows knows the same items, requests and settlement (I4, I6).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from dataset.calendar import WorkCalendar
+from dataset.ids import CityId, LineageId
+from dataset.lineages import Lineages
+from dataset.rows import Journalled, Origin, ProblemSaid, WorkRefused, WorkRequested, WorkStepped
+from dataset.services.service import Service
+from dataset.work import Acted, AnyStep, Opened, RequestId, WorkItemId
+from federation.core.work_item import WorkItem, fold
+
+ServiceOf = Callable[[str], Service]
+"""A service by ``id@version``; ``KeyError`` for one that this node does not have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """The owning city has not answered yet."""
+
+    owning: CityId
+    step: AnyStep
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The step was taken."""
+
+    item: WorkItemId
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedThere:
+    """It was not, for these reasons."""
+
+    problems: tuple[ProblemSaid, ...]
+
+
+Answer = Pending | Accepted | RefusedThere
+
+
+@dataclass(slots=True)
+class _Item:
+    """The rows of one item."""
+
+    rows: dict[Origin, WorkStepped] = field(default_factory=dict)
+    folded: tuple[WorkItem, tuple[AnyStep, ...]] | None = None
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Settlement:
+    """What the owning and the serving city of one handling owe each other."""
+
+    owning: CityId
+    serving: CityId
+    request: RequestId
+    service: str
+    collected_fen: int
+    """taken in by the serving city, due to the owning city"""
+    handling_fen: int
+    """due to the serving city"""
+
+
+class WorkBook:
+    """Deterministic mutable index beside the core."""
+
+    def __init__(self, service_of: ServiceOf, calendar: WorkCalendar) -> None:
+        self._service_of = service_of
+        self._calendar = calendar
+        self._lineages = Lineages()
+        self._items: dict[WorkItemId, _Item] = defaultdict(_Item)
+        self._asked: dict[RequestId, WorkRequested] = {}
+        self._taken: dict[RequestId, WorkItemId] = {}
+        self._refused: dict[RequestId, dict[Origin, WorkRefused]] = defaultdict(dict)
+
+    # ── rows ────────────────────────────────────────────────────────────────────────────────────────────────────────
+    def add(self, journalled: Journalled) -> None:
+        """Take in one row; kinds that are not about work or runs are passed over."""
+        match journalled.row:
+            case WorkStepped() as row:
+                item = self._items[row.item]
+                item.rows[journalled.origin] = row
+                item.folded = None
+                if row.request is not None:
+                    self._taken[row.request] = row.item
+            case WorkRequested() as row:
+                self._asked[row.request] = row
+            case WorkRefused() as row:
+                self._refused[row.request][journalled.origin] = row
+            case _:
+                if self._lineages.add(journalled):
+                    for item in self._items.values():
+                        item.folded = None
+
+    # ── what is known ───────────────────────────────────────────────────────────────────────────────────────────────
+    def __iter__(self) -> Iterator[WorkItem]:
+        """All items of which the opening is known."""
+        for name in list(self._items):
+            item = self.item(name)
+            if item is not None:
+                yield item
+
+    def item(self, item: WorkItemId) -> WorkItem | None:
+        """What it has come to; None while its opening is not known here."""
+        folded = self._folded(item)
+        return None if folded is None else folded[0]
+
+    def overtaken(self, item: WorkItemId) -> tuple[AnyStep, ...]:
+        """Its steps that stand no more, since a lost row came back that was written before them."""
+        folded = self._folded(item)
+        return () if folded is None else folded[1]
+
+    def steps(self, item: WorkItemId) -> tuple[AnyStep, ...]:
+        """Its steps in order, the overtaken ones too."""
+        return tuple(self._items[item].rows[origin].step for origin in self._in_order(item))
+
+    def answer(self, request: RequestId) -> Answer | None:
+        """How a request stands; None for one that is not known.
+
+        Where a loss had it answered twice, a step that was taken stands before a refusal (nothing that was handed in is
+        lost), else the first refusal.
+        """
+        if request in self._taken:
+            return Accepted(self._taken[request])
+        if request in self._refused:
+            first = min(self._refused[request], key=self._place)
+            return RefusedThere(self._refused[request][first].problems)
+        asked = self._asked.get(request)
+        return None if asked is None else Pending(asked.owning, asked.step)
+
+    def unanswered(self, owning: CityId) -> tuple[WorkRequested, ...]:
+        """Requests to ``owning`` that it has not answered, in the order of their ids."""
+        waiting = self._asked.keys() - self._taken.keys() - self._refused.keys()
+        return tuple(self._asked[name] for name in sorted(waiting) if self._asked[name].owning == owning)
+
+    def due(self, now: float) -> tuple[WorkItem, ...]:
+        """Items whose deadline has passed, the longest overdue first."""
+        late = [item for item in self if item.due_at is not None and item.due_at <= now]
+        return tuple(sorted(late, key=lambda item: (item.due_at or 0.0, item.id)))
+
+    def settlements(self) -> tuple[Settlement, ...]:
+        """Every handling of one city's item in another, once, in order."""
+        found = []
+        for name, item in self._items.items():
+            for origin in self._in_order(name):
+                row, owning = item.rows[origin], CityId(origin[0])
+                if row.request is None or row.serving == owning:
+                    continue
+                collected = row.step.collected_fen if isinstance(row.step, Opened | Acted) else 0
+                found.append(Settlement(owning, row.serving, row.request, row.service, collected, row.handling_fen))
+        return tuple(sorted(found))
+
+    def _folded(self, name: WorkItemId) -> tuple[WorkItem, tuple[AnyStep, ...]] | None:
+        item = self._items.get(name)
+        if item is None:
+            return None
+        if item.folded is None:
+            steps = self.steps(name)
+            first = next((step for step in steps if isinstance(step, Opened)), None)
+            if first is None:
+                return None
+            behind = [step for step in steps if step is not first]
+            item.folded = fold(self._service_of(first.service), self._calendar, [first, *behind])
+        return item.folded
+
+    def _in_order(self, name: WorkItemId) -> tuple[Origin, ...]:
+        """Its rows in order; of two answers to one request the first. When the owning city's disk has lost that it had
+        answered, the request comes again, and it answers once more.
+        """
+        item = self._items.get(name)
+        if item is None:
+            return ()
+        found, seen = [], set[RequestId]()
+        for origin in sorted(item.rows, key=self._place):
+            request = item.rows[origin].request
+            if request is None or request not in seen:
+                found.append(origin)
+            if request is not None:
+                seen.add(request)
+        return tuple(found)
+
+    def _place(self, origin: Origin) -> tuple[int, LineageId, int]:
+        node, lineage, sequence = origin
+        return self._lineages.rank(node, lineage), lineage, sequence
