@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from dataset.ids import AgentId, CityId, ConnectionId, Token
+from dataset.ids import AgentId, CityId, ConnectionId, NodeId, Token
 from federation.core.moves import Moves
 
 
@@ -62,3 +62,7 @@ class Attempt:
     token: Token | None = None
     connection: ConnectionId | None = None
     home: bool = False
+    since: float = 0.0
+    """when it came to its state, the anchor's monotonic seconds"""
+    proposer: NodeId | None = None
+    """who looks for a city: the hub that it was opened at, or its own anchor (B3); None where one agent is asked for"""

@@ -6,6 +6,8 @@ added.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from enum import StrEnum
 
 import msgspec
@@ -14,7 +16,7 @@ from dataset.errors import Problem, Refused
 from dataset.ids import AgentId, CityId, ContactId, LineageId, NodeId, SkillId, Token
 from dataset.rows import Withdrawn
 
-VERSION = 1
+VERSION = 2
 OLDEST_READABLE = 1
 LARGEST_BYTES = 1_000_000
 
@@ -73,6 +75,9 @@ class CityPicture(msgspec.Struct, frozen=True, kw_only=True):
     """legs up towards each other city"""
     switch_up: bool = True
     hub_seen: bool = True
+    """whether a leading hub is heard"""
+    leader: str = ""
+    """the hub that this city follows (B2); empty when none is heard, and from version 1"""
 
 
 class Beat(Message, frozen=True, kw_only=True, tag="beat"):
@@ -93,6 +98,7 @@ class Beat(Message, frozen=True, kw_only=True, tag="beat"):
     trunks_busy: dict[str, int] = msgspec.field(default_factory=dict)
     switch_up: bool = True
     hub_seen: bool = True
+    leader: str = ""
 
 
 class FullPictureWanted(Message, frozen=True, kw_only=True, tag="full_picture_wanted"):
@@ -100,10 +106,14 @@ class FullPictureWanted(Message, frozen=True, kw_only=True, tag="full_picture_wa
 
 
 class HubBeat(Message, frozen=True, kw_only=True, tag="hub_beat"):
-    """The hub is there, under this term."""
+    """A hub is there; the envelope's ``term`` says under which term it leads, or which it knows of (B2)."""
 
     count: int
     wall: float
+    leads: bool = True
+    """a standby says False; version 1 knew only hubs that lead"""
+    silent: tuple[CityId, ...] = ()
+    """cities that it does not hear: one that reads its own name is not heard, whatever it hears itself (failure 2)"""
 
 
 # ── commands ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -165,7 +175,8 @@ class NotGranted(Message, frozen=True, kw_only=True, tag="not_granted"):
     n: int
     site: CityId
     reason: str
-    """``nobody_idle``, ``agent_busy``, ``agent_unknown``, ``unverified``, ``numbers_exhausted``"""
+    """``nobody_idle``, ``agent_busy``, ``agent_unknown``, ``unverified``, ``numbers_exhausted``,
+    ``own_city_first``"""
 
 
 class NoProposal(Message, frozen=True, kw_only=True, tag="no_proposal"):
@@ -307,6 +318,7 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
     """per (lineage, stream), by the sender; for picture and command only a hint of loss and order"""
     body: AnyMessage
     term: int = 0
+    """of a hub that leads its own (B2), of any other node the highest it heard; 0 = none yet, version 1 sends 1"""
     contact: ContactId | None = None
     attempt: int | None = None
     budget_s: float | None = None
@@ -355,3 +367,13 @@ def decode(data: bytes) -> Envelope:
             )
         )
     return envelope
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """How envelopes become bytes and are read again; another one than this version's lets a node speak as an older
+    version does.
+    """
+
+    encode: Callable[[Envelope], bytes] = encode
+    decode: Callable[[bytes], Envelope] = decode

@@ -6,14 +6,14 @@ Nothing computed here is ever written down as a row.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from enum import StrEnum
 from typing import TypeVar
 
 import msgspec
 
 from dataset.ids import AgentId, CityId, ContactId, LineageId, SkillId, Token
-from dataset.lineages import Lineages
+from dataset.lineages import Lineages, born_in
 from dataset.rows import (
     AttemptAnswered,
     AttemptOpened,
@@ -34,6 +34,7 @@ from dataset.rows import (
     SegmentVoided,
     TransferAsked,
 )
+from dataset.standing import LostSites
 
 LOST_WITH_JOURNAL = "lost_with_journal"
 SITE_LOST = "site_lost"
@@ -84,6 +85,9 @@ class SegmentRecord(msgspec.Struct, frozen=True, kw_only=True):
     disposition: str = ""
     notes: str = ""
     ended_by: str = ""
+    anchor_lost: bool = False
+    """unconfirmed, and the anchor's word will not come as things stand: it is lost, or lost the contact (E3). Totals
+    name it as unknown; any word of the anchor takes this back"""
 
 
 class EndingRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -143,25 +147,28 @@ class Standing(msgspec.Struct, frozen=True):
     lineages: Lineages
     lost_sites: frozenset[CityId] = frozenset()
     """cities declared lost, until they rejoin (E3)"""
+    last_heard: Mapping[str, float] = {}
+    """wall time of the last row of each node, UTC seconds"""
 
 
 def standing(rows: Iterable[Journalled], lost_sites: Collection[CityId] = ()) -> Standing:
-    """The standing that ``rows`` of whatever kinds give."""
-    lineages = Lineages()
+    """The standing that ``rows`` of whatever kinds give; ``lost_sites`` count as lost besides."""
+    lineages, lost, last = Lineages(), LostSites(), dict[str, float]()
     for row in rows:
-        lineages.add(row)
-    return Standing(lineages, frozenset(lost_sites))
+        last[row.node] = max(row.wall, last.get(row.node, row.wall))
+        if not lineages.add(row):
+            lost.add(row)
+    return Standing(lineages, lost.cities() | frozenset(lost_sites), last)
 
 
 def contact_record(contact: ContactId, rows: Iterable[Journalled], known: Standing) -> ContactRecord:
     """The record of ``contact``; rows about others are passed over, rows given twice count once."""
-    own = {(one.lineage, one.sequence): one for one in rows if getattr(one.row, "contact", None) == contact}.values()
-    # order of evidence: a node's own runs, then sequence; between nodes by name, since none of their rows compete
-    ordered = sorted(own, key=lambda one: (one.node, known.lineages.rank(one.node, one.lineage), *_place(one)))
+    ordered = _ordered(contact, rows, known)
     births = [one for one in ordered if isinstance(one.row, ContactBorn)]
     anchor = _anchor(ordered)
     attempts = _attempts(ordered)
-    segments = _segments(ordered, attempts)
+    silent = anchor is not None and _given_up(contact, anchor, ordered, known) is not None
+    segments = _segments(ordered, attempts, anchor_lost=silent)
     born = births[-1] if births else None
     birth = born.row if born is not None and isinstance(born.row, ContactBorn) else None
     menu = _last(ordered, MenuChosen)
@@ -188,8 +195,20 @@ def contact_record(contact: ContactId, rows: Iterable[Journalled], known: Standi
     )
 
 
-def _place(one: Journalled) -> tuple[LineageId, int]:
-    return (one.lineage, one.sequence)
+def contact_ending(contact: ContactId, rows: Iterable[Journalled], known: Standing) -> EndingRecord | None:
+    """The ending in ``contact_record``, without the rest."""
+    ordered = _ordered(contact, rows, known)
+    return _ending(contact, _anchor(ordered), ordered, known)
+
+
+def _ordered(contact: ContactId, rows: Iterable[Journalled], known: Standing) -> list[Journalled]:
+    """By evidence: a node's own runs, then sequence; between nodes by name, since none of their rows compete."""
+    own = {_place(one): one for one in rows if getattr(one.row, "contact", None) == contact}.values()
+    return sorted(own, key=lambda one: (one.node, known.lineages.rank(one.node, one.lineage), *_place(one)))
+
+
+def _place(one: Journalled) -> tuple[str, LineageId, int]:
+    return (one.node, one.lineage, one.sequence)
 
 
 def _anchor(ordered: list[Journalled]) -> CityId | None:
@@ -243,7 +262,9 @@ def _attempts(ordered: list[Journalled]) -> tuple[AttemptRecord, ...]:
     return tuple(found[n] for n in sorted(found))
 
 
-def _segments(ordered: list[Journalled], attempts: tuple[AttemptRecord, ...]) -> tuple[SegmentRecord, ...]:
+def _segments(
+    ordered: list[Journalled], attempts: tuple[AttemptRecord, ...], *, anchor_lost: bool
+) -> tuple[SegmentRecord, ...]:
     """By n: the serving site's rows, judged by the anchor's outcome where that is here, else by what the site heard."""
     outcomes = {one.n: one for one in attempts if one.outcome}
     opened: dict[int, tuple[float, SegmentOpened]] = {}
@@ -288,6 +309,7 @@ def _segments(ordered: list[Journalled], attempts: tuple[AttemptRecord, ...]) ->
                 disposition=end.disposition if end else "",
                 notes=end.notes if end else "",
                 ended_by=end.ended_by if end else "",
+                anchor_lost=anchor_lost and state is SegmentState.UNCONFIRMED,
             )
         )
     return tuple(found)
@@ -334,16 +356,22 @@ def _ending(
             answers=row.answers,
             others=len(written) - 1,
         )
-    if anchor is None:
-        return None
+    return _given_up(contact, anchor, ordered, known) if anchor is not None else None
+
+
+def _given_up(contact: ContactId, anchor: CityId, ordered: list[Journalled], known: Standing) -> EndingRecord | None:
+    """E3: how the contact ended if no row says so; None while its anchor may still have it.
+
+    Lost with the anchor's journal at the opening of the run that does not know it; lost with the city at the last row
+    of that city on record. When no row of the anchor is here, its id tells the run it was born in.
+    """
     own = [one for one in ordered if one.node == anchor]
-    if not own:
-        return None
-    lost_at = known.lineages.lost_at(anchor, contact, {one.lineage for one in own})
+    lost_at = known.lineages.lost_at(anchor, contact, {one.lineage for one in own} or {born_in(contact)})
     if lost_at is not None:
         return _computed(LOST_WITH_JOURNAL, lost_at)
     if anchor in known.lost_sites:
-        return _computed(SITE_LOST, max(one.wall for one in own))
+        last = max(one.wall for one in own or ordered)
+        return _computed(SITE_LOST, max(last, known.last_heard.get(anchor, last)))
     return None
 
 

@@ -86,6 +86,8 @@ class Lease:
     seat: ConnectionId | None = None
     partner: ConnectionId | None = None
     """the inbound leg, or at home the customer's own connection"""
+    since: float = 0.0
+    """when it was granted, claimed, or began to be cleared"""
     answered_at: float | None = None
     ended_at: float | None = None
     held_since: float | None = None
@@ -129,6 +131,10 @@ class NumberPool:
         """The token that ``number`` stands for on the trunk from ``sender`` now."""
         expected, token = self._tokens.get(number, (None, None))
         return token if expected == sender else None
+
+    def lent(self) -> list[tuple[str, Token]]:
+        """Every number that stands for a token now."""
+        return [(number, token) for number, (_, token) in self._tokens.items()]
 
     def give_back(self, number: str, now: float) -> None:
         """The lease is over; the number rests."""

@@ -19,6 +19,7 @@ from federation.core.envelope import LedgerAck, LedgerHeads, LedgerHello, Ledger
 
 LARGEST_ROW_BYTES = 500_000
 ENTRY_OVERHEAD_BYTES = 24
+LARGEST_PIECE_BYTES = 8_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,25 @@ class SendingPace:
     """without an answer for so long, it is sent again; doubled each time"""
     answer_longest_s: float = 30.0
     fetch_rows: int = 200
+
+    @classmethod
+    def at(cls, bits_per_s: float) -> SendingPace:
+        """The pace for a long-run rate: pieces small enough that what shares the line waits little behind them.
+
+        A piece is an eighth of a second of the rate, a burst a quarter; so on a line of twice the rate a command waits
+        for an eighth of a second at most. No piece is larger than what a receiver takes in within a millisecond or
+        two, since its reactor does nothing else meanwhile (``bench.backlog``). The window lets the rate be reached
+        with 1.5 s from sending to acknowledgement.
+        """
+        rate = bits_per_s / 8
+        batch = int(min(max(rate / 8, 2_000), LARGEST_PIECE_BYTES))
+        return cls(
+            batch_bytes=batch,
+            window_bytes=int(max(rate * 1.5, 4 * batch)),
+            bytes_per_s=rate,
+            burst_bytes=max(rate / 4, batch),
+            fetch_rows=min(max(batch // 200, 10), 200),
+        )
 
 
 # ── acts ────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -121,8 +141,9 @@ class Sender:
     @property
     def due(self) -> float | None:
         """When ``tick`` wants to be called."""
-        moments = [moment for moment in (self._answer_due, self._resume_at) if moment is not None]
-        return min(moments, default=None)
+        if self._answer_due is None or self._resume_at is None:
+            return self._answer_due if self._resume_at is None else self._resume_at
+        return min(self._answer_due, self._resume_at)
 
     @property
     def waiting(self) -> int:
@@ -191,7 +212,10 @@ class Sender:
         if entries:
             line.head = max(line.head, entries[-1][0])
         acts: list[SenderAct] = []
+        self._earn(now)
         for message, size in batches(self._session, lineage, after, line.head, entries, self._pace.batch_bytes):
+            if acts and (self._allowance <= 0 or self._on_the_way_bytes() >= self._pace.window_bytes):
+                break  # read again when the line may take more: a burst would stand in everybody's way (S4)
             last = message.rows[-1].number if message.rows else message.forgotten_to
             line.sent = last
             self._on_the_way.append((lineage, last, size))
@@ -287,15 +311,13 @@ class Sender:
         """Ask for the next rows, when there are any and the line may take them."""
         if not self._open or self._fetching is not None:
             return []
-        if sum(size for _, _, size in self._on_the_way) >= self._pace.window_bytes:
+        if self._on_the_way_bytes() >= self._pace.window_bytes:
             return []
         lineage = self._next_lineage()
         if lineage is None:
             self._resume_at = None
             return []
-        earned = (now - self._allowance_at) * self._pace.bytes_per_s
-        self._allowance = min(self._allowance + earned, self._pace.burst_bytes)
-        self._allowance_at = now
+        self._earn(now)
         if self._allowance <= 0:
             self._resume_at = now + max(-self._allowance / self._pace.bytes_per_s, 0.01)
             return []
@@ -304,6 +326,14 @@ class Sender:
         after = self._lines[lineage].sent
         self._fetching = (self._ticket, lineage, after)
         return [Fetch(self._ticket, lineage, after, self._pace.fetch_rows)]
+
+    def _earn(self, now: float) -> None:
+        earned = (now - self._allowance_at) * self._pace.bytes_per_s
+        self._allowance = min(self._allowance + earned, self._pace.burst_bytes)
+        self._allowance_at = now
+
+    def _on_the_way_bytes(self) -> int:
+        return sum(size for _, _, size in self._on_the_way)
 
     def _next_lineage(self) -> LineageId | None:
         current = self._lines[self._lineage]

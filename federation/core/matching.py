@@ -116,6 +116,11 @@ class MatchIndex:
         queue = self._queues.get(skill)
         return queue.size if queue else 0
 
+    def waiting_before(self, skill: SkillId, priority: int) -> int:
+        """How many would be served before one who joined the queue of ``skill`` with ``priority`` now."""
+        queue = self._queues.get(skill)
+        return sum(len(places) for rank, places in queue.ranks if rank >= priority) if queue else 0
+
     def ahead(self, contact: ContactId) -> int:
         """How many are served before ``contact`` in its queue; for announcements, costs the length of the queue."""
         place = self._places[contact]

@@ -10,16 +10,18 @@ cities from asking in step is computed from the contact's id.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from hashlib import blake2b
 from math import log
+from types import MappingProxyType
 
 from dataset.ids import AgentId, CityId, ContactId, SkillId
 from federation.core.envelope import CityPicture, SkillPicture
 from federation.core.picture import KnownCity, staffed_for
 
+_NONE_CAPPED: Mapping[CityId, int] = MappingProxyType({})
 READY = "ready"
 """presence of an agent who can take a contact at once, as in ``docs/agent-api.md``"""
 
@@ -39,6 +41,10 @@ class OverflowPolicy:
     pause_s: float = 0.5
     """before a contact that the province could not take is opened again, first time; then doubled"""
     longest_pause_s: float = 4.0
+    moves_per_hour_and_pair: int = 1000
+    """grants of one city to contacts of another within an hour, from which on it is not asked; 0: no limit (A7)"""
+    hops_per_contact: int = 8
+    """answers in other cities, after which a contact stays at home; 0: no limit (A7)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +53,8 @@ class OpenVerdict:
 
     open: bool
     why: str
-    """``idle_at_home``, ``nobody_at_home``, ``home_late``, ``waited_long``, ``home_in_time``, ``province_away``"""
+    """``idle_at_home``, ``nobody_at_home``, ``home_late``, ``waited_long``, ``home_in_time``, ``province_away``,
+    ``hops_spent``"""
     known: dict[str, float | int | str]
     look_again_s: float | None
     """when time alone would change the verdict, seconds from now; None: only a change at home or of the link does"""
@@ -60,11 +67,13 @@ def should_open(
     expected_wait_s: float | None,
     province_seen: bool,
     policy: OverflowPolicy,
+    hops: int = 0,
 ) -> OpenVerdict:
     """The anchor's rule for one contact in the home queue ``home``.
 
     ``expected_wait_s`` is for this contact's own place from now on; None means that nobody is staffed at home.
-    ``province_seen``: the hub, or at least one other city, can be heard (B3, B4).
+    ``province_seen``: the hub, or at least one other city, can be heard (B3, B4). ``hops``: answers that the contact
+    had in other cities.
     """
     known: dict[str, float | int | str] = {
         "home.idle": home.idle,
@@ -77,6 +86,8 @@ def should_open(
     }
     if home.idle > 0:
         return OpenVerdict(False, "idle_at_home", known, None)
+    if 0 < policy.hops_per_contact <= hops:
+        return OpenVerdict(False, "hops_spent", {**known, "hops": hops}, None)
     if not province_seen:
         return OpenVerdict(False, "province_away", known, None)
     if expected_wait_s is None or home.staffed == 0:
@@ -118,7 +129,7 @@ class Choice:
     city: CityId | None
     why: str
     """``largest_idle_share`` (above the reserve), ``idle_anywhere`` (reserve no longer counted); without a city:
-    ``below_reserve``, ``nobody_idle``, ``nobody_staffed``, ``all_refused``, ``nobody_seen``"""
+    ``below_reserve``, ``capped``, ``nobody_idle``, ``nobody_staffed``, ``all_refused``, ``nobody_seen``"""
     known: dict[str, float | int | str]
 
 
@@ -131,8 +142,9 @@ def choose_city(
     policy: OverflowPolicy,
     beat_s: float,
     spread_by: ContactId | None = None,
+    capped: Mapping[CityId, int] = _NONE_CAPPED,
 ) -> Choice:
-    """The hub's choice for one contact, given all seen cities as ``candidates``; ties go to the smaller city id.
+    """The choice for one contact, given all seen cities as ``candidates``; ties go to the smaller city id.
 
     The largest share of seats that are idle and not promised wins, each share halved per ``age_half_life_s`` of the
     picture's age beyond one beat. In the first seconds a city counts only while its free seats exceed the reserve;
@@ -140,6 +152,7 @@ def choose_city(
 
     ``spread_by`` is for anchors that choose by themselves while the hub is away (B3): nobody subtracts what the others
     ask for, so the cities are drawn in proportion to their shares, by the contact's id, instead of all at the best.
+    ``capped``: cities that have taken as much of the anchor's within the hour as they may, and how much that is (A7).
     """
     relaxed = waited_s >= policy.open_after_wait_s
     known: dict[str, float | int | str] = {
@@ -150,7 +163,7 @@ def choose_city(
     open_to = [candidate for candidate in others if candidate.city not in refused_by]
     staffed = [candidate for candidate in open_to if candidate.staffed > 0]
     best: tuple[float, CityId] | None = None
-    any_free = False
+    any_free = any_capped = False
     for candidate in staffed:
         free = candidate.idle - candidate.promised
         known[f"{candidate.city}.idle"] = candidate.idle
@@ -159,6 +172,10 @@ def choose_city(
         if candidate.promised:
             known[f"{candidate.city}.promised"] = candidate.promised
         if free <= 0:
+            continue
+        if candidate.city in capped:
+            known[f"{candidate.city}.capped"] = capped[candidate.city]
+            any_capped = True
             continue
         any_free = True
         if not relaxed and free <= policy.reserve * candidate.staffed:
@@ -172,6 +189,8 @@ def choose_city(
         known[f"{city}.refused"] = 1
     if best is not None:
         return Choice(best[1], "idle_anywhere" if relaxed else "largest_idle_share", known)
+    if any_capped and not any_free:
+        return Choice(None, "capped", known)
     return Choice(None, _why_none(others, open_to, staffed, any_free), known)
 
 

@@ -24,10 +24,40 @@ FULL_EVERY = 60
 """beats from one full picture to the next, so that a receiver that can hear and not speak catches up too"""
 SILENT_AFTER_BEATS = 3
 """B6; failure 2: loss in one direction is known within three beats"""
+STEADY_BEATS = 3
+"""failure 22: who falls silent again and again counts again only after so many beats in a row"""
+RELAPSE_BEATS = 60
+"""a silence so soon after the last return is a relapse: the line flaps"""
 DRIFT_S = 1.0
 """a running duration is sent again when the receiver's own counting is off by more"""
 RETIRED_LINEAGES = 16
 """how many earlier runs of a city are remembered, so that their late beats are refused"""
+
+
+@dataclass(frozen=True, slots=True)
+class Steadiness:
+    """Whether somebody whose beats come and go counts: the first outage ends with the first beat, a relapse with a
+    trial, so that a line that flaps is one outage and nothing oscillates with it. Times are the receiver's own.
+    """
+
+    returned_at: float = float("-inf")
+    counts_from: float = float("-inf")
+    """counts once heard at that moment or later"""
+
+    def heard(self, before: float, now: float, beat_s: float) -> Steadiness:
+        """Heard at ``now``, and last ``before``."""
+        gap_s = now - before
+        if gap_s >= SILENT_AFTER_BEATS * beat_s:
+            relapsed = now - self.returned_at < RELAPSE_BEATS * beat_s
+            return Steadiness(now, now + STEADY_BEATS * beat_s if relapsed else now)
+        if not self.counts(before) and gap_s > 2 * beat_s:
+            return Steadiness(now, now + STEADY_BEATS * beat_s)
+        return self
+
+    def counts(self, last_heard: float) -> bool:
+        """Whether it counts, silence apart."""
+        return last_heard >= self.counts_from
+
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
@@ -43,8 +73,11 @@ class _Copy:
     trunks_busy: dict[str, int] = field(default_factory=dict)
     switch_up: bool = True
     hub_seen: bool = True
+    leader: str = ""
     skill_at: dict[str, float] = field(default_factory=dict)
     agent_at: dict[AgentId, float] = field(default_factory=dict)
+    known_digest: str | None = None
+    """as computed since the last change"""
 
     @classmethod
     def of(cls, picture: CityPicture, now: float) -> _Copy:
@@ -57,12 +90,27 @@ class _Copy:
             trunks_busy=dict(picture.trunks_busy),
             switch_up=picture.switch_up,
             hub_seen=picture.hub_seen,
+            leader=picture.leader,
             skill_at=dict.fromkeys(picture.skills, now),
             agent_at={agent.agent: now for agent in picture.agents},
         )
 
+    def has(self, beat: Beat) -> bool:
+        """Whether ``beat``, a delta, says nothing that is not held: of most beats of a quiet city."""
+        return (
+            not (beat.skills or beat.agents or beat.gone)
+            and self.contacts_live == beat.contacts_live
+            and self.leader == beat.leader
+            and self.trunks_busy == beat.trunks_busy
+            and self.switch_up == beat.switch_up
+            and self.hub_seen == beat.hub_seen
+        )
+
     def apply(self, beat: Beat, now: float) -> None:
         """Take over what ``beat``, a delta, says."""
+        if self.has(beat):
+            return
+        self.known_digest = None
         for skill, figures in beat.skills.items():
             self.skills[skill] = figures
             self.skill_at[skill] = now
@@ -76,6 +124,7 @@ class _Copy:
         self.trunks_busy = dict(beat.trunks_busy)
         self.switch_up = beat.switch_up
         self.hub_seen = beat.hub_seen
+        self.leader = beat.leader
 
     def copy(self) -> _Copy:
         """An independent copy, to try a delta on."""
@@ -87,12 +136,21 @@ class _Copy:
             dict(self.trunks_busy),
             self.switch_up,
             self.hub_seen,
+            self.leader,
             dict(self.skill_at),
             dict(self.agent_at),
         )
 
     def digest(self) -> str:
-        """Over everything held, as sent; the same on both sides whatever the order of arrival."""
+        """Over what is held, as sent; the same on both sides whatever the order of arrival.
+
+        ``leader`` stays out of it: version 1 does not know it, and every beat says it.
+        """
+        if self.known_digest is None:
+            self.known_digest = self._digest()
+        return self.known_digest
+
+    def _digest(self) -> str:
         content = (
             self.city,
             self.skills,
@@ -117,6 +175,7 @@ class _Copy:
             trunks_busy=dict(self.trunks_busy),
             switch_up=self.switch_up,
             hub_seen=self.hub_seen,
+            leader=self.leader,
         )
 
 
@@ -196,6 +255,7 @@ class PictureSender:
             trunks_busy=picture.trunks_busy,
             switch_up=picture.switch_up,
             hub_seen=picture.hub_seen,
+            leader=picture.leader,
         )
 
 
@@ -211,7 +271,7 @@ class KnownCity:
     silent_s: float
     """since any beat was heard; infinite when never"""
     seen: bool
-    """heard within three beats, with a picture (B6)"""
+    """heard within three beats, with a picture (B6), over a line that does not flap"""
     clock_offset_s: float
     """the city's wall clock before ours, one way on the link included; nan when never heard"""
 
@@ -227,6 +287,9 @@ class Hearing(StrEnum):
     """newer, but something was lost before it: the city is to be asked with ``FullPictureWanted``"""
 
 
+STEADY = Steadiness()
+
+
 @dataclass(slots=True)
 class _Heard:
     lineage: LineageId
@@ -237,6 +300,7 @@ class _Heard:
     shown: CityPicture | None = None
     """``copy`` as of ``copy_at``, made when first asked for"""
     clock_offset_s: float = 0.0
+    steadiness: Steadiness = STEADY
     retired: list[LineageId] = field(default_factory=list)
 
 
@@ -260,6 +324,7 @@ class ProvincePicture:
         elif known.lineage != lineage or beat.count <= known.count:
             return Hearing.OLD
         known.count = beat.count
+        known.steadiness = known.steadiness.heard(known.heard_at, now, self.beat_s)
         known.heard_at = now
         if wall is not None:
             known.clock_offset_s = beat.wall - wall
@@ -281,8 +346,8 @@ class ProvincePicture:
     @staticmethod
     def _applied(known: _Heard, beat: Beat, now: float) -> _Copy | None:
         """The copy after a delta. Its base may have been lost: the digest says whether that mattered."""
-        if known.copy is None:
-            return None
+        if known.copy is None or known.copy.has(beat):
+            return known.copy
         copy = known.copy.copy()
         copy.apply(beat, now)
         return copy
@@ -307,7 +372,25 @@ class ProvincePicture:
     def _seen(self, known: _Heard, now: float) -> bool:
         # by the picture's age, not by the last beat: who is heard, but with a wrong digest for three beats, is as
         # unknown as who is silent
-        return known.copy is not None and now - known.copy_at < self.silent_after_s
+        return known.copy is not None and now - known.copy_at < self.silent_after_s and self._hears(known, now)
+
+    def _hears(self, known: _Heard, now: float) -> bool:
+        return now - known.heard_at < self.silent_after_s and known.steadiness.counts(known.heard_at)
+
+    def hears(self, city: CityId, now: float) -> bool:
+        """Whether its beats come, and steadily, whatever is known of its picture."""
+        known = self._cities.get(city)
+        return known is not None and self._hears(known, now)
+
+    def clock_offset_s(self, city: CityId) -> float:
+        """The city's wall clock before ours, one way on the link included; nan when it was never heard."""
+        known = self._cities.get(city)
+        return float("nan") if known is None else known.clock_offset_s
+
+    def run(self, city: CityId) -> LineageId | None:
+        """The run of ``city`` that was heard last; None when it was never heard."""
+        known = self._cities.get(city)
+        return known.lineage if known is not None else None
 
     def seen(self, now: float) -> frozenset[CityId]:
         """The cities that routing may count on now (B6)."""

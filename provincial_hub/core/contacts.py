@@ -27,6 +27,7 @@ from dataset.rows import (
     SegmentOpened,
     SegmentVoided,
 )
+from dataset.standing import LostSites
 from federation.core.joins import STRENGTH
 
 ENDED_KEPT = 20_000
@@ -81,7 +82,8 @@ class ContactSeen:
     runs: set[LineageId] = field(default_factory=set)
     """lineages in which its anchor wrote about it"""
     lost: bool = False
-    """E3: a later run of its anchor does not list it; any ending on record takes this back"""
+    """E3: a later run of its anchor does not list it, or its city is declared lost; any ending on record takes this
+    back, and the city's return too"""
 
     @property
     def answer(self) -> AttemptSeen | None:
@@ -151,6 +153,7 @@ class ContactFold:
         self._ended: OrderedDict[ContactId, None] = OrderedDict()
         self._live: dict[ContactId, None] = {}
         self._lineages = Lineages()
+        self._lost = LostSites()
         self._by_kind: dict[type, Callable[[Journalled, float], None]] = {
             ContactBorn: self._born,
             MenuChosen: self._menu,
@@ -173,6 +176,9 @@ class ContactFold:
             return None
         take_in = self._by_kind.get(type(journalled.row))
         if take_in is None:
+            if self._lost.add(journalled):
+                for one in [one for one in self._contacts.values() if one.ended is None]:
+                    self._look_for_loss(one)
             return None
         take_in(journalled, now)
         known = self._contacts.get(ContactId(getattr(journalled.row, "contact", "")))
@@ -201,12 +207,15 @@ class ContactFold:
 
     def _look_for_loss(self, known: ContactSeen) -> None:
         """E3: a later run of its anchor that does not list the contact has lost it with the journal of the run before;
-        any ending on record is better.
+        so has a city that is declared lost. Any ending on record is better.
         """
         known.lost = (
             known.born is not None
             and known.ended is None
-            and self._lineages.lost_at(known.city, known.contact, known.runs) is not None
+            and (
+                known.city in self._lost.cities()
+                or self._lineages.lost_at(known.city, known.contact, known.runs) is not None
+            )
         )
         if known.lost:
             self._gone(known.contact)

@@ -6,6 +6,7 @@ Folds of rows like the intervals, in a smaller form; reports are made from the i
 from __future__ import annotations
 
 from collections import Counter, deque
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from dataset.ids import CityId, ContactId
@@ -125,10 +126,10 @@ class Traffic:
         asked = sum(one.answered_here + one.sent_out + one.abandoned for one in counts)
         return sum(one.within_target for one in counts) / asked if asked else None
 
-    def flows(self, wall: float) -> list[Flow]:
-        """Per pair of cities with any; by origin and serving city."""
+    def flows(self, wall: float, lost: Collection[CityId] = ()) -> list[Flow]:
+        """Per pair of cities with any; by origin and serving city. Contacts of ``lost`` cities are served nowhere."""
         lately = Counter((origin, to) for at, origin, to in self._sent if wall - QUARTER_S <= at <= wall)
-        up = Counter(self._up.values())
+        up = Counter(pair for pair in self._up.values() if pair[0] not in lost)
         return [Flow(*pair, up=up[pair], last_15_min=lately[pair]) for pair in sorted({*lately, *up})]
 
     def forget_before(self, wall: float) -> None:

@@ -9,6 +9,7 @@ from dataset.ids import ConnectionId
 from dataset.rows import Ending, Entered, Evidence, Left, Withdrawn
 from federation.core.envelope import Close, NoProposal, NotGranted, Open, Propose, Release, Taken
 from site_node.core import events
+from site_node.core.commands import Send
 from site_node.core.contact import ContactState
 from site_node.core.telephony import (
     Answer,
@@ -79,7 +80,7 @@ def test_a_caller_who_leaves_ends_once_with_every_timer_stopped(core: CoreAlone)
     core.does(Established(CALLER))
     core.clears(CALLER, Cause.NORMAL)
     assert (core.ended().ending, core.ended().cause) == (Ending.ABANDONED, "customer")
-    assert core.timers == {}
+    assert core.timers.keys() == {("evidence",)}
     assert core.does(Established(CALLER)) != []  # a report that cannot be true any more only hangs up
     core.clears(CALLER, Cause.NORMAL)
     assert core.count(rows.ContactEnded) == 1
@@ -197,6 +198,8 @@ def test_a_grant_after_home_has_won_is_given_back(core: CoreAlone) -> None:
     core.ready()
     assert core.wrote(rows.AttemptWithdrawn)[0].reason is Withdrawn.HOME_WON
     assert [one.n for one in core.sent(Close, HUB)] == [wish.n]
+    budgets = [one.budget_s for one in core.commands if isinstance(one, Send) and isinstance(one.message, Close)]
+    assert budgets == [wish.budget_s], "a hub that was away finds the closing wherever it finds the opening"
     assert core.place(rows.AttemptWithdrawn) < core.place(Make)
     core.hears(core.granted(which, wish.n))
     assert core.asked(Make) == []

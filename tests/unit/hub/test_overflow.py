@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
 from dataset.ids import AgentId, CityId, ContactId, SkillId
 from federation.core.envelope import AgentPicture, CityPicture, SkillPicture
+from federation.core.limits import PairMoves
 from federation.core.overflow import (
     Candidate,
     Choice,
@@ -50,8 +53,24 @@ def test_time_alone_opens_later() -> None:
     assert verdict.look_again_s == 6.0
 
 
+def test_a_contact_that_moved_often_enough_stays_at_home() -> None:
+    """A7: hops per contact; an agent at home still comes first in what is said."""
+    away = SkillPicture(staffed=0)
+    policy = replace(POLICY, hops_per_contact=2)
+    for hops, opens in ((1, True), (2, False)):
+        verdict = should_open(away, waited_s=20.0, expected_wait_s=None, province_seen=True, policy=policy, hops=hops)
+        assert verdict.open is opens
+    assert (verdict.why, verdict.known["hops"]) == ("hops_spent", 2)
+    unlimited = replace(policy, hops_per_contact=0)
+    assert should_open(away, waited_s=20.0, expected_wait_s=None, province_seen=True, policy=unlimited, hops=99).open
+
+
 def choose(
-    *candidates: Candidate, waited: float = 0.0, refused: frozenset[CityId] = frozenset(), spread: str | None = None
+    *candidates: Candidate,
+    waited: float = 0.0,
+    refused: frozenset[CityId] = frozenset(),
+    spread: str | None = None,
+    capped: Mapping[CityId, int] | None = None,
 ) -> Choice:
     return choose_city(
         candidates,
@@ -61,6 +80,7 @@ def choose(
         policy=POLICY,
         beat_s=1.0,
         spread_by=ContactId(spread) if spread else None,
+        capped=capped or {},
     )
 
 
@@ -69,6 +89,31 @@ def test_the_largest_share_of_idle_seats_wins() -> None:
     assert (choice.city, choice.why) == (SHENZHEN, "largest_idle_share")
     assert choice.known["guangzhou.idle"] == 4
     assert choice.known["shenzhen.age_s"] == 0.2
+
+
+def test_a_city_at_its_limit_is_passed_over() -> None:
+    """A7: and said so, with how many that were; when it is the only one with somebody idle, the contact waits."""
+    capped = {SHENZHEN: 7}
+    both = (Candidate(GUANGZHOU, 10, 4, 0, 0.2), Candidate(SHENZHEN, 4, 3, 0, 0.2))
+    choice = choose(*both, capped=capped)
+    assert (choice.city, choice.known["shenzhen.capped"]) == (GUANGZHOU, 7)
+    choice = choose(both[1], Candidate(GUANGZHOU, 10, 0, 0, 0.2), capped=capped)
+    assert (choice.city, choice.why) == (None, "capped")
+    idle_nowhere = choose(Candidate(SHENZHEN, 4, 0, 0, 0.2), capped=capped)
+    assert idle_nowhere.why == "nobody_idle"
+
+
+def test_what_a_city_took_is_forgotten_after_an_hour() -> None:
+    moves = PairMoves(2)
+    moves.moved(FOSHAN, SHENZHEN, 0.0)
+    moves.moved(FOSHAN, SHENZHEN, 1800.0)
+    assert moves.full(FOSHAN, SHENZHEN, 0, 3599.0)
+    assert not moves.full(FOSHAN, SHENZHEN, 0, 3600.0)
+    assert moves.full(FOSHAN, SHENZHEN, 1, 3600.0), "with one under way"
+    assert not moves.full(GUANGZHOU, SHENZHEN, 0, 1800.0), "per pair"
+    unlimited = PairMoves(0)
+    unlimited.moved(FOSHAN, SHENZHEN, 0.0)
+    assert not unlimited.full(FOSHAN, SHENZHEN, 10_000, 0.0)
 
 
 def test_ties_go_to_the_smaller_id_and_home_is_never_asked() -> None:

@@ -111,6 +111,24 @@ def test_a_silent_city_is_dropped_after_three_beats_and_named() -> None:
     assert (never.seen, never.picture) == (False, None)
 
 
+def test_a_city_that_keeps_falling_silent_counts_again_after_three_beats_in_a_row() -> None:
+    """Failure 22: the first outage ends with the first beat; a relapse needs proof, and a gap begins it anew."""
+    sender, known = PictureSender(), ProvincePicture(beat_s=1.0)
+
+    def hears(now: float, run: LineageId = RUN) -> bool:
+        sender.want_full()
+        known.heard(FOSHAN, run, sender.beat(city({"1": "ready"}), now=now, wall=now), now=now)
+        assert known.city(FOSHAN, now).seen == known.hears(FOSHAN, now)
+        return known.hears(FOSHAN, now)
+
+    assert hears(0.0)
+    assert hears(4.0)
+    assert not any(hears(now) for now in (8.0, 9.0, 11.5, 12.5, 13.5))
+    assert hears(14.5)
+    assert hears(80.0)
+    assert hears(90.0, LineageId("0000000b"))
+
+
 def test_a_city_heard_only_with_wrong_digests_is_not_routed_to() -> None:
     sender, known = PictureSender(), ProvincePicture(beat_s=1.0)
     known.heard(FOSHAN, RUN, sender.beat(city({"1": "ready"}), now=0.0, wall=0.0), now=0.0)

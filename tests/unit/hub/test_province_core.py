@@ -21,10 +21,10 @@ from federation.core.envelope import (
     SkillPicture,
     Taken,
 )
+from federation.core.open_attempt import OPEN_MOVES, OpenMove, OpenState
 from federation.core.overflow import OverflowPolicy
 from federation.core.picture import Hearing, PictureSender, ProvincePicture
-from provincial_hub.core.attempt import OPEN_MOVES, OpenMove, OpenState
-from provincial_hub.core.events import (
+from federation.core.proposal_events import (
     BeatDue,
     CancelTimer,
     Command,
@@ -36,7 +36,7 @@ from provincial_hub.core.events import (
     SetTimer,
     TimerExpired,
 )
-from provincial_hub.core.province import Province
+from federation.core.proposals import Proposals
 
 GUANGZHOU, SHENZHEN, FOSHAN = CityId("guangzhou"), CityId("shenzhen"), CityId("foshan")
 FAULT, BILL = SkillId("fault"), SkillId("bill")
@@ -48,7 +48,7 @@ class Scene:
     def __init__(self) -> None:
         self.now = 100.0
         self.picture = ProvincePicture(beat_s=1.0)
-        self.core = Province(self.picture, OverflowPolicy(), proposal_s=2.0)
+        self.core = Proposals(self.picture, OverflowPolicy(), proposal_s=2.0)
         self.senders = {city: PictureSender(full_every=1) for city in (GUANGZHOU, SHENZHEN, FOSHAN)}
         self.timers: dict[tuple[str, ...], float] = {}
         self.done: list[Command] = []
@@ -423,6 +423,24 @@ def test_any_order_of_messages_leaves_nothing_behind(seed: int) -> None:
                 scene.tick()
     scene.sleep(10.0)
     assert (scene.core.open_attempts(), scene.core.waiting(), scene.timers) == (0, 0, {})
-    for city in cities:
-        scene.beat(city, li="ready fault", wang="ready fault")
+    for _ in range(5):  # heard steadily again after the silence
+        scene.sleep(1.0)
+        for city in cities:
+            scene.beat(city, li="ready fault", wang="ready fault")
     assert len(sent(scene.open("last", n=99))) == 1
+
+
+def test_a_pair_of_cities_at_its_limit_waits_while_others_go_on() -> None:
+    """A7: what 佛山 may send to 深圳 within the hour is spent; 广州's callers still go there."""
+    scene = Scene()
+    scene.core = Proposals(scene.picture, OverflowPolicy(reserve=0.0, moves_per_hour_and_pair=1), proposal_s=2.0)
+    scene.beat(SHENZHEN, li="ready fault", wu="ready fault", xu="ready fault")
+    scene.open("a")
+    scene.hear(SHENZHEN, granted("a", SHENZHEN, "li"))
+    commands = scene.open("b")
+    assert decisions(commands) == [("wait", None, "capped")]
+    [row] = [one.row for one in commands if isinstance(one, Record)]
+    assert row.known["shenzhen.capped"] == 1
+    assert sent(scene.open("c", anchor=GUANGZHOU)) == [(SHENZHEN, "c")]
+    scene.beat(GUANGZHOU, he="ready fault")
+    assert scene.state("b") is OpenState.PROPOSED, "elsewhere"

@@ -1,30 +1,33 @@
-"""The hub's core: who in the province is asked to take whom.
+"""Who in the province is asked to take whom: the matching of the hub that leads, and of an anchor without one (B3).
 
 ``advance(event, now)`` moves the table of open attempts and returns what is to be done. A contact that no idle agent
 can be found for waits here, in the order of priority and waiting time, and is proposed as soon as a picture shows
 somebody idle (pull: of all policies measured the one that does not suffer from old pictures). Every decision is
 recorded with what was known and how old it was (I9).
 
-Nothing here reads a clock, and nothing is remembered that a restarted hub could not do without (B2).
+Nothing here reads a clock, and nothing is remembered that a restarted node could not do without (B2).
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush
 
 import msgspec
 
-from dataset.ids import HUB, AgentId, AttemptId, CityId, ContactId, NodeId, SkillId
+from dataset.ids import HUB, AgentId, AttemptId, CityId, ContactId, NodeId, SkillId, is_hub
 from dataset.rows import Decision
-from federation.core.envelope import Close, Granted, NoProposal, NotGranted, Open, Propose, Taken
+from federation.core.envelope import CityPicture, Close, Granted, NoProposal, NotGranted, Open, Propose, Taken
+from federation.core.limits import PairMoves
+from federation.core.open_attempt import OPEN_MOVES, OpenAttempt, OpenMove, OpenState
 from federation.core.overflow import Candidate, Choice, OverflowPolicy, candidate, choose_city
 from federation.core.picture import KnownCity, ProvincePicture
-from provincial_hub.core.attempt import OPEN_MOVES, OpenAttempt, OpenMove, OpenState
-from provincial_hub.core.events import (
+from federation.core.proposal_events import (
     BeatDue,
     CancelTimer,
+    CitiesLost,
     Command,
     Event,
     Heard,
@@ -33,9 +36,10 @@ from provincial_hub.core.events import (
     Record,
     Send,
     SetTimer,
+    SteppedDown,
     TimerExpired,
 )
-from provincial_hub.core.waiting import WaitingLines
+from federation.core.waiting import WaitingLines
 
 REMEMBERED = 20_000
 """contacts whose last attempt is remembered, so that a doubled or late ``open`` is not proposed again"""
@@ -65,17 +69,37 @@ class _Past:
     """why nobody could be proposed, as last recorded: one state of affairs is recorded once, however often opened"""
 
 
-class Province:
-    """Table of the attempts that are open to the province, over the province's picture."""
+class Proposals:
+    """Table of the attempts that are open to the province, over the province's picture.
 
-    def __init__(self, picture: ProvincePicture, policy: OverflowPolicy, *, proposal_s: float) -> None:
+    ``node`` decides: a hub, for all cities, or an anchor for its own contacts. ``may_ask`` says which of the seen
+    cities can be asked at all; a hub asks those that follow it. ``spread``: others choose at the same time without
+    being told, so cities are drawn in proportion to their idle seats (B3).
+    """
+
+    def __init__(
+        self,
+        picture: ProvincePicture,
+        policy: OverflowPolicy,
+        *,
+        proposal_s: float,
+        node: NodeId = HUB,
+        may_ask: Callable[[CityPicture], bool] | None = None,
+        spread: bool = False,
+    ) -> None:
+        self.node = node
         self.picture = picture
         self.policy = policy
+        self.moves = PairMoves(policy.moves_per_hour_and_pair)
+        """grants of late, by anchor and serving city (A7)"""
+        self._may_ask = may_ask if may_ask is not None else self._follows_us
+        self._spread = spread
         self._proposal_s = proposal_s
         self._attempts: dict[AttemptId, OpenAttempt] = {}
         self._of_contact: OrderedDict[ContactId, _Past] = OrderedDict()
         self._waiting = WaitingLines()
         self._promises: dict[CityId, _Promises] = {}
+        self._lost: frozenset[CityId] = frozenset()
         self._commands: list[Command] = []
 
     # ── what others may look at ─────────────────────────────────────────────────────────────────────────────────────
@@ -87,10 +111,19 @@ class Province:
         """Attempts in the table, whatever their state."""
         return len(self._attempts)
 
+    def knows_better(self, city: CityId) -> bool:
+        """Whether anything is remembered that the next picture of ``city`` would correct, or anybody waits for it."""
+        promises = self._promises.get(city)
+        return bool(self._attempts) or (promises is not None and bool(promises.leased or promises.doubted))
+
     def state(self, attempt: AttemptId) -> OpenState:
         """Where ``attempt`` stands; ``closed`` when it is not in the table."""
         known = self._attempts.get(attempt)
         return known.state if known else OpenState.CLOSED
+
+    def waiting_attempts(self) -> list[AttemptId]:
+        """Attempts for which nobody is asked now, longest waiting first in each line."""
+        return [attempt.id for _, line in self._waiting.lines() for attempt in line]
 
     # ── events ──────────────────────────────────────────────────────────────────────────────────────────────────────
     def advance(self, event: Event, now: float) -> list[Command]:
@@ -106,9 +139,15 @@ class Province:
                 self._match(now)
             case TimerExpired(key):
                 self._expired(key, now)
+            case CitiesLost(cities):
+                self._lost = cities
+                self._match(now)
             case BeatDue():
                 self._give_up_silent(now)
                 self._match(now)
+            case SteppedDown():
+                for attempt in list(self._attempts.values()):
+                    self._move(attempt, OpenMove.CLOSE)
         return self._commands
 
     def _heard(self, sender: CityId, message: Open | Granted | NotGranted | Taken | Close, now: float) -> None:
@@ -173,6 +212,8 @@ class Province:
         if attempt is None:
             self._ignore("late", message.site, message)
         else:
+            if attempt.state is not OpenState.GRANTED:
+                self.moves.moved(attempt.anchor, message.site, now)
             self._move(attempt, OpenMove.GRANT)
         self._match(now)
 
@@ -293,8 +334,10 @@ class Province:
         found = []
         for known in routable:
             promises = self._promise(known.city)
-            if known.picture is None or not known.picture.hub_seen:
-                continue  # it does not hear us (failure 2: one direction lost)
+            if known.city in self._lost:
+                continue  # E3: not before its return is on record
+            if known.picture is None or not self._may_ask(known.picture):
+                continue
             asked = sorted(promises.asked.items())
             place = candidate(known, skill, asked=[of for _, of in asked], leased=promises.leased)
             if place is not None:
@@ -303,6 +346,10 @@ class Province:
                 found.append(place)
         return found
 
+    def _follows_us(self, picture: CityPicture) -> bool:
+        """Not a city that does not hear us (failure 2: one direction lost), or follows another hub (B2)."""
+        return picture.hub_seen and picture.leader in ("", self.node)
+
     def _choose(self, attempt: OpenAttempt, now: float, places: list[Candidate] | None = None) -> Choice:
         if places is None:
             places = self._candidates(attempt.opened.context.skill, self.picture.routable(now))
@@ -310,10 +357,25 @@ class Province:
             places,
             anchor=attempt.anchor,
             refused_by=attempt.excluded,
+            capped=self._capped(attempt.anchor, places, now),
             waited_s=attempt.waited_s(now),
             policy=self.policy,
             beat_s=self.picture.beat_s,
+            spread_by=attempt.id.contact if self._spread else None,
         )
+
+    def _capped(self, anchor: CityId, places: list[Candidate], now: float) -> Mapping[CityId, int]:
+        """A7: the cities that took as many contacts of ``anchor`` within the hour as they may, and how many that is;
+        proposals under way count.
+        """
+        found = {}
+        for place in places:
+            asked = self._promise(place.city).asked
+            if self.moves.full(anchor, place.city, len(asked), now):
+                mine = sum(self._attempts[one].anchor == anchor for one in asked if one in self._attempts)
+                if self.moves.full(anchor, place.city, mine, now):
+                    found[place.city] = self.moves.count(anchor, place.city, now) + mine
+        return found
 
     def _propose(self, attempt: OpenAttempt, choice: Choice, now: float) -> None:
         """Ask ``choice.city``; its answer goes to the anchor, with a copy to us."""
@@ -339,14 +401,16 @@ class Province:
         if past is not None:
             past.said = choice.why if choice.city is None else ""
         known["skill"] = attempt.opened.context.skill
-        known["waiting_at_hub"] = self._waiting.count(attempt.opened.context.skill)
+        known["waiting_at_hub" if is_hub(self.node) else "waiting_at_anchor"] = self._waiting.count(
+            attempt.opened.context.skill
+        )
         known["budget_left_s"] = round(attempt.left_s(now), 3)
         for city, reason in sorted(attempt.refusals.items()):
             known[f"{city}.said"] = reason
         row = Decision(
             contact=attempt.id.contact,
             n=attempt.id.n,
-            by=HUB,
+            by=self.node,
             choice=choice_word,
             site=choice.city,
             why=choice.why,

@@ -1,4 +1,4 @@
-"""What can happen to the hub's core, and what it wants done."""
+"""What can happen to the table of open attempts (``proposals``), and what it wants done."""
 
 from __future__ import annotations
 
@@ -36,7 +36,19 @@ class BeatDue:
     """One beat passed: cities may have fallen silent, contacts may have waited past the reserve."""
 
 
-Event = Heard | PictureHeard | TimerExpired | BeatDue
+@dataclass(frozen=True, slots=True)
+class CitiesLost:
+    """These cities, and no others, are declared lost (E3): nobody is proposed to them, whatever is heard."""
+
+    cities: frozenset[CityId]
+
+
+@dataclass(frozen=True, slots=True)
+class SteppedDown:
+    """Another hub may lead now (B2): whatever is open here is that one's to propose for."""
+
+
+Event = Heard | PictureHeard | TimerExpired | BeatDue | CitiesLost | SteppedDown
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +77,7 @@ class CancelTimer:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """Write ``row`` to the hub's journal (I9)."""
+    """Write ``row`` to the journal (I9)."""
 
     row: Decision
 

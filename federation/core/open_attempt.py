@@ -1,7 +1,7 @@
-"""One attempt as the hub sees it: a contact that its anchor has opened to the province (federation.md A1, A2).
+"""One attempt as who proposes sees it: a contact that is open to the province (federation.md A1, A2, B3).
 
-The hub only proposes; it neither grants nor takes. So nothing here is journalled before its effect, and whatever it
-forgets, hears twice or hears late costs capacity, never safety.
+Who proposes, a hub or the anchor itself, neither grants nor takes here. So nothing here is journalled before its
+effect, and whatever is forgotten, heard twice or heard late costs capacity, never safety.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from federation.core.moves import Moves
 
 
 class OpenState(StrEnum):
-    """Where an open attempt stands at the hub."""
+    """Where an open attempt stands with who proposes for it."""
 
     WAITING = "waiting"
     """nobody is asked: nobody is idle, or the last one asked could not"""
@@ -43,7 +43,7 @@ class OpenMove(StrEnum):
 
 _S, _M = OpenState, OpenMove
 OPEN_MOVES: Moves[OpenState, OpenMove] = Moves(
-    "open attempt at the hub",
+    "attempt open to the province",
     OpenState.WAITING,
     {
         (_S.WAITING, _M.PROPOSE): _S.PROPOSED,
@@ -69,13 +69,13 @@ OPEN_MOVES: Moves[OpenState, OpenMove] = Moves(
 
 @dataclass(slots=True)
 class OpenAttempt:
-    """An attempt in the hub's table, and its place among those that wait."""
+    """An attempt in the table, and its place among those that wait."""
 
     id: AttemptId
     anchor: CityId
     opened: Open
     opened_at: float
-    """monotonic, when the hub heard of it; its budget runs from here (A9)"""
+    """monotonic, when it came here; its budget runs from here (A9)"""
     state: OpenState = OpenState.WAITING
     asked: CityId | None = None
     """the city that the running proposal went to"""

@@ -1,4 +1,4 @@
-"""The contacts that wait at the hub for somebody in the province to become idle."""
+"""The contacts that wait for somebody in the province to become idle."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from bisect import bisect_left, insort
 from collections.abc import Iterator
 
 from dataset.ids import SkillId
-from provincial_hub.core.attempt import OpenAttempt
+from federation.core.open_attempt import OpenAttempt
 
 Line = tuple[SkillId, int]
 """Skill and priority: inside a line the longest waiting comes first."""

@@ -1,0 +1,75 @@
+"""Revisions: how often the figures of a quarter of an hour that a reader was told have changed since (B6).
+
+A revision belongs to (city, interval) and to the hub that told it. The rule, and what it is good for: two reports of
+one hub with the same revision of an interval have the same figures; a higher one says that late rows changed them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from hashlib import blake2b
+from typing import NamedTuple
+
+import msgspec
+
+from dataset.ids import CityId
+from dataset.measures import INTERVAL_S, Interval
+
+SETTLES_S = 60.0
+"""after its end an interval's rows are given so long to arrive before what is told of it counts as its figures"""
+OPEN = 0
+"""the revision of an interval that is not over"""
+
+Slot = tuple[CityId, int]
+"""city, start of the interval"""
+_encode = msgspec.json.Encoder().encode
+
+
+class Revision(NamedTuple):
+    """What one city's interval was told to be."""
+
+    number: int
+    """from 1"""
+    at: float
+    """when a reader was first told so, UTC seconds"""
+    digest: str
+    """over the figures of all its queues"""
+
+
+def over(start: int, wall: float) -> bool:
+    """Whether the interval has ended, and its rows have had time to arrive."""
+    return wall >= start + INTERVAL_S + SETTLES_S
+
+
+def figures(
+    intervals: Iterable[Interval], cities: Iterable[CityId], begin: float, end: float, wall: float
+) -> dict[Slot, str]:
+    """A digest of every interval of ``cities`` that is over, of those without any figures too (they may get some)."""
+    of: dict[Slot, list[Interval]] = {}
+    for one in intervals:
+        of.setdefault((one.city, one.start), []).append(one)
+    starts = list(_starts(begin, end, wall))
+    return {(city, start): _digest(of.get((city, start), [])) for city in cities for start in starts}
+
+
+def _starts(begin: float, end: float, wall: float) -> Iterator[int]:
+    start = -int(-begin // INTERVAL_S) * INTERVAL_S
+    while start < end and over(start, wall):
+        yield start
+        start += INTERVAL_S
+
+
+def _digest(intervals: list[Interval]) -> str:
+    if not intervals:
+        return ""
+    return blake2b(_encode(sorted(intervals, key=lambda one: one.key)), digest_size=12).hexdigest()
+
+
+def told(known: Mapping[Slot, Revision], now: Mapping[Slot, str], at: float) -> dict[Slot, Revision]:
+    """The revisions to be written down when ``now`` is told, of those ``known``: new ones, and such that changed."""
+    fresh: dict[Slot, Revision] = {}
+    for slot, digest in now.items():
+        before = known.get(slot)
+        if before is None or before.digest != digest:
+            fresh[slot] = Revision(before.number + 1 if before is not None else 1, at, digest)
+    return fresh
