@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from enum import StrEnum
 from random import Random
 
 from twisted.internet.defer import Deferred, succeed
@@ -18,6 +19,7 @@ from twisted.internet.defer import Deferred, succeed
 from dataset.errors import Refused
 from dataset.ids import EVERYONE, NodeId
 from federation.core.envelope import Envelope, Stream, decode, encode
+from federation.node.clock import ProcessClock
 from federation.ports import Clock
 
 
@@ -30,10 +32,75 @@ class Line:
     loss: float = 0.0
     duplicate: float = 0.0
     cut: bool = False
+    keeps_stale: bool = False
+    """what sets out now is delivered even when it has become older than its budget"""
+
+
+@dataclass(slots=True)
+class Access:
+    """The line between one node and the broker: everything to and from the node goes through it, first come, first
+    served. What goes to everybody goes up once and is doubled at the broker.
+    """
+
+    bits_per_s: float
+    overhead_bytes: int = 0
+    """per message: what frames, packets and encryption add"""
+    up_bytes: int = 0
+    down_bytes: int = 0
+    longest_wait_s: float = 0.0
+    """behind other messages, and for the own bits, either way"""
+    up_free_at: float = 0.0
+    down_free_at: float = 0.0
+
+    def up(self, now: float, size: int) -> float:
+        """Seconds until a message of ``size`` bytes has left the node."""
+        self.up_bytes += size + self.overhead_bytes
+        self.up_free_at = max(self.up_free_at, now) + self._takes_s(size)
+        return self._waited(self.up_free_at - now)
+
+    def down(self, now: float, size: int) -> float:
+        """Seconds until a message of ``size`` bytes has come to the node."""
+        self.down_bytes += size + self.overhead_bytes
+        self.down_free_at = max(self.down_free_at, now) + self._takes_s(size)
+        return self._waited(self.down_free_at - now)
+
+    def _takes_s(self, size: int) -> float:
+        return (size + self.overhead_bytes) * 8 / self.bits_per_s
+
+    def _waited(self, seconds: float) -> float:
+        self.longest_wait_s = max(self.longest_wait_s, seconds)
+        return seconds
+
+
+class Fate(StrEnum):
+    """What becomes of one envelope on its way to one receiver."""
+
+    SENT = "sent"
+    ARRIVED = "arrived"
+    DROPPED = "dropped"
+
+
+class _Parcel:
+    """An envelope on its way: the bytes, read once however many receive them."""
+
+    __slots__ = ("broker_run", "data", "read", "sent", "sent_at")
+
+    def __init__(self, sent: Envelope, sent_at: float, broker_run: int) -> None:
+        self.sent = sent
+        self.sent_at = sent_at
+        self.broker_run = broker_run
+        self.data = encode(sent)
+        self.read: Envelope | None = None
+
+    def envelope(self) -> Envelope:
+        """What the receiver reads. Raises ``Refused``."""
+        if self.read is None:
+            self.read = decode(self.data)
+        return self.read
 
 
 class Wires:
-    """All lines of one process."""
+    """All lines of one process, by way of one broker."""
 
     def __init__(self, clock: Clock, rng: Random, *, delay_s: float = 0.02) -> None:
         self._clock = clock
@@ -43,15 +110,28 @@ class Wires:
         self._links: dict[NodeId, InProcessLink] = {}
         self.bytes_sent: dict[tuple[NodeId, Stream], int] = {}
         """by sender and stream"""
+        self.access: dict[NodeId, Access] = {}
+        """nodes whose line to the broker is thin; all others' have no limit"""
         self.dropped = 0
+        self.on_fate: Callable[[Fate, NodeId, Envelope], None] | None = None
+        """told what becomes of each envelope, and to whom"""
+        self._broker_up = True
+        self._broker_run = 1
+        self._apart: set[NodeId] = set()
+        """nodes that were told that their link is down"""
 
     def line(self, sender: NodeId, receiver: NodeId) -> Line:
         """The line from ``sender`` to ``receiver``, to be changed at will."""
-        return self._lines.setdefault((sender, receiver), Line(delay_s=self._usual))
+        line = self._lines.get((sender, receiver))
+        if line is None:
+            line = self._lines[sender, receiver] = Line(delay_s=self._usual)
+        return line
 
-    def link(self, node: NodeId) -> InProcessLink:
-        """A link for a new run of ``node``; it replaces an earlier one once it is started."""
-        return InProcessLink(self, node)
+    def link(self, node: NodeId, process: ProcessClock | None = None) -> InProcessLink:
+        """A link for a new run of ``node``; it replaces an earlier one once it is started. While ``process`` is stopped
+        what arrives waits.
+        """
+        return InProcessLink(self, node, process)
 
     def cut(self, nodes: Iterable[NodeId], *, restore: bool = False) -> None:
         """Cut (or restore) every line between ``nodes`` and the rest, and tell the nodes that their link went."""
@@ -61,9 +141,33 @@ class Wires:
             for outside in everybody - apart:
                 for pair in ((inside, outside), (outside, inside)):
                     self.line(*pair).cut = not restore
-        for node in apart:
-            if node in self._links:
-                self._links[node].line_changed(restore)
+        for node in sorted(apart):
+            self.tell(node, restore)
+
+    def tell(self, node: NodeId, up: bool) -> None:
+        """Let ``node`` know that its link came or went, as far as it can while the broker is down."""
+        (self._apart.discard if up else self._apart.add)(node)
+        if node in self._links and self._broker_up:
+            self._links[node].line_changed(up)
+
+    def broker_dies(self) -> None:
+        """The broker is gone, with all that was on its way; everybody is told."""
+        if self._broker_up:
+            for node in sorted(self._links.keys() - self._apart):
+                self._links[node].line_changed(False)
+            self._broker_up = False
+            self._broker_run += 1
+
+    def broker_returns(self) -> None:
+        """The broker is there again, empty."""
+        if not self._broker_up:
+            self._broker_up = True
+            for node in sorted(self._links.keys() - self._apart):
+                self._links[node].line_changed(True)
+
+    def is_up(self, node: NodeId) -> bool:
+        """Whether the link of ``node`` is up, as far as it was told."""
+        return self._broker_up and node not in self._apart
 
     # ── for the links ───────────────────────────────────────────────────────────────────────────────────────────
     def attach(self, link: InProcessLink) -> None:
@@ -77,46 +181,76 @@ class Wires:
 
     def carry(self, envelope: Envelope) -> None:
         """Put an envelope on its way to one node, or to everybody else."""
-        data = encode(envelope)
         sender = envelope.sender
+        parcel = _Parcel(envelope, self._clock.monotonic(), self._broker_run)
         receivers = [node for node in self._links if node != sender] if envelope.to == EVERYONE else [envelope.to]
+        call_later, random, told = self._clock.call_later, self._rng.random, self.on_fate
+        access = self.access.get(sender)
+        leaves_s = access.up(parcel.sent_at, len(parcel.data)) if access is not None else 0.0
         key = (sender, envelope.stream)
-        self.bytes_sent[key] = self.bytes_sent.get(key, 0) + len(data) * len(receivers)
-        sent_at = self._clock.monotonic()
+        self.bytes_sent[key] = self.bytes_sent.get(key, 0) + len(parcel.data) * len(receivers)
         for receiver in receivers:
             line = self.line(sender, receiver)
-            if line.cut or (line.loss and self._rng.random() < line.loss):
-                self.dropped += 1
+            if told is not None:
+                told(Fate.SENT, receiver, envelope)
+            if not self._broker_up or line.cut or (line.loss and random() < line.loss):
+                self._drop(receiver, envelope)
                 continue
-            copies = 2 if line.duplicate and self._rng.random() < line.duplicate else 1
+            copies = 2 if line.duplicate and random() < line.duplicate else 1
+            arrives = self._to_thin_line if receiver in self.access else self._arrive
             for _ in range(copies):
-                delay = line.delay_s + (self._rng.random() * line.jitter_s if line.jitter_s else 0.0)
-                self._clock.call_later(delay, self._arrive, receiver, data, envelope, sent_at)
+                delay = leaves_s + line.delay_s + (random() * line.jitter_s if line.jitter_s else 0.0)
+                call_later(delay, arrives, receiver, parcel, line, line.keeps_stale)
 
-    def _arrive(self, receiver: NodeId, data: bytes, sent: Envelope, sent_at: float) -> None:
+    def _to_thin_line(self, receiver: NodeId, parcel: _Parcel, line: Line, keep: bool) -> None:
+        waits_s = self.access[receiver].down(self._clock.monotonic(), len(parcel.data))
+        self._clock.call_later(waits_s, self._arrive, receiver, parcel, line, keep)
+
+    def _arrive(self, receiver: NodeId, parcel: _Parcel, line: Line, keep: bool) -> None:
         link = self._links.get(receiver)
-        late = sent.budget_s is not None and self._clock.monotonic() - sent_at > sent.budget_s
-        if link is None or self.line(sent.sender, receiver).cut or (late and sent.stream is not Stream.LEDGER):
-            self.dropped += 1
+        sent = parcel.sent
+        if link is None or line.cut or parcel.broker_run != self._broker_run or (not keep and self._stale(parcel)):
+            self._drop(receiver, sent)
             return
-        link.arrived(data)
+        if link.process is None:
+            self._delivered(link, parcel)
+        else:
+            link.process.reached_by(self._delivered, link, parcel)
+
+    def _delivered(self, link: InProcessLink, parcel: _Parcel) -> None:
+        if self.on_fate is not None:
+            self.on_fate(Fate.ARRIVED, link.node, parcel.sent)
+        link.take(parcel.envelope)
+
+    def _stale(self, parcel: _Parcel) -> bool:
+        budget_s = parcel.sent.budget_s
+        if budget_s is None or parcel.sent.stream is Stream.LEDGER:
+            return False
+        return self._clock.monotonic() - parcel.sent_at > budget_s
+
+    def _drop(self, receiver: NodeId, envelope: Envelope) -> None:
+        self.dropped += 1
+        if self.on_fate is not None:
+            self.on_fate(Fate.DROPPED, receiver, envelope)
 
 
 class InProcessLink:
     """``federation.ports.Link`` over ``Wires``."""
 
-    def __init__(self, wires: Wires, node: NodeId) -> None:
+    def __init__(self, wires: Wires, node: NodeId, process: ProcessClock | None = None) -> None:
         self.node = node
+        self.process = process
         self.dropped: Counter[str] = Counter()
+        self.failures: Counter[str] = Counter()
         self._wires = wires
         self._received: Callable[[Envelope], None] | None = None
         self._changed: Callable[[bool], None] | None = None
 
     def start(self, received: Callable[[Envelope], None], changed: Callable[[bool], None]) -> None:
-        """Listen; the line is up at once."""
+        """Listen; unless the line is cut off, it is up at once."""
         self._received, self._changed = received, changed
         self._wires.attach(self)
-        changed(True)
+        changed(self._wires.is_up(self.node))
 
     def send(self, envelope: Envelope) -> None:
         """Send to one node or to everybody else; dropped before ``start`` and after ``stop``."""
@@ -130,17 +264,25 @@ class InProcessLink:
         return succeed(None)
 
     def arrived(self, data: bytes) -> None:
-        """Bytes from the wire; what is no envelope is counted and dropped."""
+        """Bytes from the wire."""
+        self.take(lambda: decode(data))
+
+    def take(self, read: Callable[[], Envelope]) -> None:
+        """Take in what ``read`` gives; what is no envelope is counted and dropped."""
         if self._received is None:
             return
         try:
-            envelope = decode(data)
+            envelope = read()
         except Refused as refused:
             self.dropped[refused.problems[0].slug] += 1
             return
         self._received(envelope)
 
     def line_changed(self, up: bool) -> None:
-        """All lines of this node were cut or restored."""
-        if self._changed is not None:
+        """The node's link came or went."""
+        if self._changed is None:
+            return
+        if self.process is None:
             self._changed(up)
+        else:
+            self.process.reached_by(self._changed, up)

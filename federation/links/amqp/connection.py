@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from twisted.internet.base import DelayedCall
 from twisted.internet.defer import Deferred
 from twisted.internet.defer import TimeoutError as DeferredTimeout
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IReactorTime, ITCPTransport
 from twisted.python.failure import Failure
 from txamqp.client import Closed, TwistedDelegate
 from txamqp.connection import Frame as TxFrame
@@ -29,6 +29,7 @@ from dataset.errors import Problem
 from federation.links.amqp import frames
 from federation.links.amqp.errors import AmqpFailure, BrokerLost, BrokerRefused, MalformedFrame, malformed_frame
 from federation.links.amqp.specification import specification
+from federation.links.amqp.tls import tls_problem
 
 FRAME_MAX = 131_072
 CHANNEL_MAX = 2_047
@@ -240,7 +241,10 @@ class BrokerConnection(AMQClient):  # type: ignore[misc]  # txamqp is untyped
     # life
 
     def connectionMade(self) -> None:  # noqa: N802 - Twisted's name
-        """Say 0-9-1 (txamqp would say 0-9 the old way)."""
+        """Say 0-9-1 (txamqp would say 0-9 the old way), and let no small message wait for the answer to one before."""
+        if ITCPTransport.providedBy(self.transport):
+            # a durable message is answered after the broker's flush of its disk: a command behind it waited as long
+            self.transport.setTcpNoDelay(True)
         self.write: Callable[[bytes], None] = self.transport.write
         self.write(frames.PROTOCOL_HEADER)
 
@@ -317,9 +321,8 @@ class BrokerConnection(AMQClient):  # type: ignore[misc]  # txamqp is untyped
         """The owner is told first, so that whoever waits for an answer finds the loss already known."""
         if self._tick is not None and self._tick.active():
             self._tick.cancel()
-        self.remember(
-            Problem("amqp-lost", f"连接中断: {reason.value}", f"the connection was lost: {reason.value}", self.place)
-        )
+        lost = Problem("amqp-lost", f"连接中断: {reason.value}", f"the connection was lost: {reason.value}", self.place)
+        self.remember(tls_problem(reason.value, self.place) or lost)
         problem = self._problem
         assert problem is not None
         self.do_close(reason)

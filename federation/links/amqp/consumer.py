@@ -14,7 +14,14 @@ from federation.links.amqp import frames
 from federation.links.amqp.connection import BrokerConnection
 from federation.links.amqp.content import Delivery
 from federation.links.amqp.errors import AmqpFailure, BrokerLost
-from federation.links.amqp.reconnect import BackOff, BrokerAccess, BrokerState, KeptConnection, StateListener
+from federation.links.amqp.reconnect import (
+    BackOff,
+    BrokerAccess,
+    BrokerState,
+    FailureListener,
+    KeptConnection,
+    StateListener,
+)
 from federation.links.amqp.topology import Topology, declare
 
 log = structlog.get_logger(__name__)
@@ -23,6 +30,8 @@ OnDelivery = Callable[[Delivery], None]
 """Gets each message and settles it, then or later. If it raises, the message is refused without requeue."""
 OnInterrupted = Callable[[Problem], None]
 """Hears why a subscription gets nothing for now, e.g. that its queue was deleted; it is made again by itself."""
+OnOversized = Callable[[int], None]
+"""Hears the bytes of a message that was refused unread."""
 
 
 class _ConsumingChannel:
@@ -59,16 +68,18 @@ class _ConsumingChannel:
 
     def delivered(self, tag: int, redelivered: bool, address: bytes, header: bytes, body: bytes) -> None:
         """To the subscription's function; what it raises is this message's end, not the connection's."""
+        delivery = Delivery(self, tag, redelivered, address, header, body)
         try:
-            self._subscription.on_delivery(Delivery(self, tag, redelivered, address, header, body))
-        except Exception:  # logged with its traceback; the message goes to the dead letters
+            self._subscription.on_delivery(delivery)
+        except Exception:  # logged with its traceback; the message goes to the dead letters, unless it was settled
             log.exception("amqp_delivery_failed", queue=self._subscription.queue, broker=self._connection.place)
-            self.nack(tag, False)
+            delivery.nack(False)
 
     def oversized(self, tag: int, size: int) -> None:
         """Refused unread: nobody's memory is spent on it."""
         log.error("amqp_oversized", queue=self._subscription.queue, bytes=size, broker=self._connection.place)
         self.nack(tag, False)
+        self._subscription.on_oversized(size)
 
     def cancelled(self) -> None:
         """The broker ended the consumer."""
@@ -122,8 +133,10 @@ class Subscription:
         on_interrupted: OnInterrupted,
         prefetch: int,
         exclusive: bool,
+        on_oversized: OnOversized,
     ) -> None:
         self.queue = queue
+        self.on_oversized = on_oversized
         self.on_delivery = on_delivery
         self.prefetch = prefetch
         self.exclusive = exclusive
@@ -252,6 +265,7 @@ class Consumer:
         topology: Topology | None = None,
         changed: StateListener = lambda state, problem: None,
         back_off: Callable[[int], float] | None = None,
+        failed: FailureListener = lambda problem: None,
     ) -> None:
         self._reactor = reactor
         self._topology = topology or Topology()
@@ -260,7 +274,7 @@ class Consumer:
         self.call_seconds = access.call_seconds
         self._changed = changed
         self._kept = KeptConnection(
-            reactor, access, prepare=self._prepare, changed=self._state_changed, back_off=self._back_off
+            reactor, access, prepare=self._prepare, changed=self._state_changed, back_off=self._back_off, failed=failed
         )
 
     def start(self) -> None:
@@ -303,13 +317,14 @@ class Consumer:
         prefetch: int = 100,
         exclusive: bool = False,
         on_interrupted: OnInterrupted = lambda problem: None,
+        on_oversized: OnOversized = lambda size: None,
     ) -> Subscription:
         """Consume ``queue`` from now on, on this and every later connection.
 
         At most ``prefetch`` messages are unsettled at a time. Never fails: what keeps it from consuming is logged and
-        tried again; ``on_interrupted`` hears of every interruption.
+        tried again; ``on_interrupted`` hears of every interruption, ``on_oversized`` of every message refused unread.
         """
-        subscription = Subscription(self, queue, on_delivery, on_interrupted, prefetch, exclusive)
+        subscription = Subscription(self, queue, on_delivery, on_interrupted, prefetch, exclusive, on_oversized)
         self._subscriptions.append(subscription)
         connection = self._kept.connection
         if connection is not None:

@@ -115,6 +115,46 @@ def unpack_properties(header: bytes) -> Properties:
     return Properties(**values)
 
 
+_USER_POSITION = [name for name, _ in _LAYOUT].index("user_id")
+_HEADERS_FLAG = 1 << (15 - [name for name, _ in _LAYOUT].index("headers"))
+_before_user: dict[int, tuple[str, ...] | None] = {}
+"""per set of flags, of which there are few: what the peers' programs set"""
+
+
+def unpack_user(header: bytes) -> str:
+    """The user id alone, which every delivery is asked for; "" when there is none. Raises :class:`MalformedFrame`."""
+    try:
+        (flags,) = _FLAGS.unpack_from(header, 12)
+        if flags not in _before_user:
+            _before_user[flags] = _kinds_before_user(flags)
+        kinds = _before_user[flags]
+        if kinds is None:
+            return ""
+        offset = 14
+        for kind in kinds:
+            if kind == "text":
+                offset += 1 + header[offset]
+            elif kind == "octet":
+                offset += 1
+            elif kind == "u64":
+                offset += 8
+            else:
+                offset += 4 + int.from_bytes(header[offset : offset + 4], "big")
+        user, end = read_short_text(header, offset)
+        if end > len(header):
+            raise IndexError(end)
+    except (StructError, IndexError) as error:
+        raise malformed_frame("消息属性被截断", "the message properties are cut short") from error
+    return user
+
+
+def _kinds_before_user(flags: int) -> tuple[str, ...] | None:
+    """What has to be passed over to come to the user id; None when there is none."""
+    if not flags & 1 << (15 - _USER_POSITION):
+        return None
+    return tuple(kind for place, (_, kind) in enumerate(_LAYOUT[:_USER_POSITION]) if flags & 1 << (15 - place))
+
+
 class Settlement(Protocol):
     """Where a delivery's verdict goes."""
 
@@ -151,6 +191,16 @@ class Delivery:
         if self._properties is None:
             self._properties = unpack_properties(self._header)
         return self._properties
+
+    @property
+    def user(self) -> str:
+        """The user whom the broker vouches for; "" when the sender did not sign. Raises as :attr:`properties`."""
+        return unpack_user(self._header)
+
+    @property
+    def has_headers(self) -> bool:
+        """Whether there are any headers, without reading them."""
+        return len(self._header) >= 14 and bool(_FLAGS.unpack_from(self._header, 12)[0] & _HEADERS_FLAG)
 
     @property
     def headers(self) -> Table:

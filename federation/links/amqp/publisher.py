@@ -18,7 +18,7 @@ from federation.links.amqp import frames
 from federation.links.amqp.connection import LARGEST_BODY, BrokerConnection
 from federation.links.amqp.content import PERSISTENT, Properties, unpack_properties
 from federation.links.amqp.errors import AmqpFailure, BrokerLost, ConfirmMissing, PublishRefused
-from federation.links.amqp.reconnect import BrokerAccess, BrokerState, KeptConnection, StateListener
+from federation.links.amqp.reconnect import BrokerAccess, BrokerState, FailureListener, KeptConnection, StateListener
 from federation.links.amqp.topology import Topology, declare
 
 log = structlog.get_logger(__name__)
@@ -27,6 +27,8 @@ DURABLE_MESSAGE = Properties(delivery_mode=PERSISTENT)
 """Properties of a message that survives the broker's restart."""
 
 _ADDRESSES_KEPT = 4_096
+RENEW_AFTER_S = 0.5
+"""from a message that the broker could not keep to the next channel: a queue has a new leader by then"""
 
 
 class _Unconfirmed:
@@ -59,13 +61,29 @@ class _ConfirmChannel:
         self._methods: dict[tuple[str, str, bool], bytes] = {}
         self._ids = uuid4().hex[:12]
         self.number = 0
+        self._channel: Any = None
+        self._retired = False
         self.on_closed: Callable[[Problem], None] = lambda problem: None
+        self.on_refused: Callable[[], None] = lambda: None
 
     async def open(self, within: float) -> None:
         """Open and select confirm mode. Raises as :meth:`BrokerConnection.call`."""
-        channel = await self._connection.open_channel(self, within)
+        channel = self._channel = await self._connection.open_channel(self, within)
         self.number = channel.id
         await self._connection.call(channel, "confirm_select", within)
+
+    def retire(self) -> None:
+        """Nothing more is published here: close once everything has its answer, and tell nobody."""
+        self._retired = True
+        self.on_closed = lambda problem: None
+        self.on_refused = lambda: None
+        self._look_whether_done()
+
+    def _look_whether_done(self) -> None:
+        if self._retired and not self.unconfirmed and not self._connection.closed:
+            self._retired = False
+            closing = self._connection.close_channel(self._channel, self._confirm_seconds)
+            Deferred.fromCoroutine(closing).addErrback(lambda failure: failure.trap(AmqpFailure))
 
     def publish(
         self,
@@ -103,9 +121,11 @@ class _ConfirmChannel:
             waiting = self.unconfirmed.pop(tag, None)
             if waiting is not None:
                 self._settle(waiting)
-            return
-        for waiting in self._up_to(tag):
-            self._settle(waiting)
+        else:
+            for waiting in self._up_to(tag):
+                self._settle(waiting)
+        if self._retired:
+            self._look_whether_done()
 
     def refused(self, tag: int, multiple: bool) -> None:
         """The broker could not keep it (a full queue that rejects, a queue's leader lost)."""
@@ -116,6 +136,8 @@ class _ConfirmChannel:
                 "amqp-nacked", "代理未能保存消息", "the broker could not keep the message", self._connection.place
             )
             each.answer.errback(PublishRefused(problem))
+        self.on_refused()
+        self._look_whether_done()
 
     def returned(self, code: int, text: str, header: bytes) -> None:
         """No queue takes it; the confirm that follows settles it."""
@@ -173,6 +195,7 @@ class _ConfirmChannel:
                     self._connection.place,
                 )
                 gone.answer.errback(ConfirmMissing(problem))
+        self._look_whether_done()
 
     # nothing consumes here
 
@@ -204,6 +227,7 @@ class Publisher:
         confirm_seconds: float = 10.0,
         max_unconfirmed: int = 10_000,
         back_off: Callable[[int], float] | None = None,
+        failed: FailureListener = lambda problem: None,
     ) -> None:
         self._reactor = reactor
         self._access = access
@@ -212,9 +236,10 @@ class Publisher:
         self._max_unconfirmed = max_unconfirmed
         self._changed = changed
         self._channel: _ConfirmChannel | None = None
+        self._renewal: DelayedCall | None = None
         self._problem = Problem("amqp-lost", "尚未接通代理", "not connected to a broker yet")
         self._kept = KeptConnection(
-            reactor, access, prepare=self._prepare, changed=self._state_changed, back_off=back_off
+            reactor, access, prepare=self._prepare, changed=self._state_changed, back_off=back_off, failed=failed
         )
 
     def start(self) -> None:
@@ -287,19 +312,49 @@ class Publisher:
 
     async def _prepare(self, connection: BrokerConnection) -> None:
         await declare(connection, self._topology, self._access.call_seconds)
-        channel = await self._open_channel(connection)
-        self._channel = channel
+        self._channel = await self._open_channel(connection)
 
     async def _open_channel(self, connection: BrokerConnection) -> _ConfirmChannel:
         channel = _ConfirmChannel(self._reactor, self._confirm_seconds, connection)
         await channel.open(self._access.call_seconds)
         channel.on_closed = lambda problem: self._channel_closed(connection, problem)
+        channel.on_refused = lambda: self._message_refused(connection, channel)
         return channel
+
+    def _message_refused(self, connection: BrokerConnection, channel: _ConfirmChannel) -> None:
+        """A channel whose first message to a quorum queue met the loss of the queue's leader is refused all later ones
+        too (RabbitMQ 3.10): the next one finds the new leader.
+        """
+        if channel is self._channel and self._renewal is None:
+            self._renewal = self._reactor.callLater(RENEW_AFTER_S, self._renew, connection, channel)
+
+    def _renew(self, connection: BrokerConnection, channel: _ConfirmChannel) -> None:
+        self._renewal = None
+        Deferred.fromCoroutine(self._replace(connection, channel)).addErrback(
+            lambda failure: log.error("amqp_publishing_channel_failed", reason=str(failure.value))
+        )
+
+    async def _replace(self, connection: BrokerConnection, channel: _ConfirmChannel) -> None:
+        """What was published before still gets its answers on the channel before."""
+        try:
+            fresh = await self._open_channel(connection)
+        except AmqpFailure as failure:  # a connection that is gone says so itself
+            log.warning("amqp_publishing_channel_failed", broker=connection.place, reason=failure.problem.en)
+            return
+        if channel is self._channel:
+            self._channel = fresh
+            channel.retire()
+            log.info("amqp_publishing_channel_renewed", broker=connection.place)
+        else:
+            fresh.retire()
 
     def _channel_closed(self, connection: BrokerConnection, problem: Problem) -> None:
         """The broker closes a channel over a publish to an exchange that is not there, or not allowed."""
         self._channel = None
         self._problem = problem
+        if self._renewal is not None:
+            self._renewal.cancel()
+            self._renewal = None
         if not connection.closed:
             # A new connection instead of a new channel: the same back-off then guards against doing it for ever.
             log.warning("amqp_publishing_channel_closed", slug=problem.slug, broker=connection.place, reason=problem.en)

@@ -23,6 +23,7 @@ from zope.interface import implementer
 from dataset.errors import Problem, Refused
 from federation.links.amqp.connection import BrokerConnection, Login
 from federation.links.amqp.errors import AmqpFailure, BrokerLost
+from federation.links.amqp.tls import BrokerTls
 
 log = structlog.get_logger(__name__)
 
@@ -39,6 +40,8 @@ class BrokerState(StrEnum):
     LOST = "lost"
 
 
+FailureListener = Callable[[Problem], None]
+"""Hears why a connection could not be made."""
 StateListener = Callable[[BrokerState, Problem | None], None]
 """Gets the new state; with the reason for BLOCKED and LOST."""
 
@@ -48,7 +51,7 @@ class BrokerAccess:
     """Where the brokers are and how to log in.
 
     ``addresses`` are tried in their order at every attempt: ``host:port`` or a Twisted endpoint text such as
-    ``tcp:host=10.0.0.1:port=5672``. Seconds throughout.
+    ``tcp:host=10.0.0.1:port=5672``; with ``tls``, ``host:port`` only. Seconds throughout.
     """
 
     addresses: tuple[str, ...]
@@ -57,6 +60,8 @@ class BrokerAccess:
     """for one address: line, login and preparation together"""
     call_seconds: float = 10.0
     """for one answer of the broker"""
+    tls: BrokerTls | None = None
+    """None: plain TCP"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,18 +89,28 @@ def endpoint_text(address: str) -> str:
     return address
 
 
-def _endpoint(reactor: Any, address: str) -> Any:
+def _endpoint(reactor: Any, address: str, tls: BrokerTls | None) -> Any:
     try:
-        return clientFromString(reactor, endpoint_text(address))
+        endpoint = clientFromString(reactor, endpoint_text(address))
     except (ValueError, TypeError) as error:
-        raise Refused(
-            Problem(
-                "amqp-address",
-                f"代理地址应为 主机:端口 或 Twisted 端点: {error}",
-                f"a broker address is host:port or a Twisted endpoint: {error}",
-                address,
-            )
-        ) from error
+        raise _no_address(address, str(error)) from error
+    if tls is None:
+        return endpoint
+    if endpoint_text(address) == address:
+        raise _no_address(address, "TLS")
+    host = address.rpartition(":")[0].removeprefix("[").removesuffix("]")
+    return tls.wrap(endpoint, host, address)
+
+
+def _no_address(address: str, why: str) -> Refused:
+    return Refused(
+        Problem(
+            "amqp-address",
+            f"代理地址应为 主机:端口，不用 TLS 时也可为 Twisted 端点: {why}",
+            f"a broker address is host:port or, without TLS, a Twisted endpoint: {why}",
+            address,
+        )
+    )
 
 
 class _ReadyConnection(Protocol):
@@ -130,12 +145,15 @@ class _ReadyFactory(Factory):
 class _Brokers:
     """All addresses as one endpoint: the first of them that answers, takes the login and can be prepared."""
 
-    def __init__(self, reactor: Any, access: BrokerAccess, prepare: Prepare, ready: _ReadyFactory) -> None:
+    def __init__(
+        self, reactor: Any, access: BrokerAccess, prepare: Prepare, ready: _ReadyFactory, failed: FailureListener
+    ) -> None:
         self._reactor = reactor
+        self._failed = failed
         self._access = access
         self._prepare = prepare
         self._ready = ready
-        self._endpoints = [(address, _endpoint(reactor, address)) for address in access.addresses]
+        self._endpoints = [(address, _endpoint(reactor, address, access.tls)) for address in access.addresses]
         if not self._endpoints:
             raise Refused(Problem("amqp-address", "没有给出代理地址", "no broker address is given"))
 
@@ -200,14 +218,16 @@ class _Brokers:
             )
         else:
             problem = Problem("amqp-unreachable", f"无法接通: {error}", f"cannot be reached: {error}", address)
-        log.warning("amqp_broker_unavailable", slug=problem.slug, broker=address, reason=problem.en)
+        log.warning("amqp_broker_unavailable", slug=problem.slug, broker=address, reason=problem.en, zh=problem.zh)
+        self._failed(problem)
 
 
 class KeptConnection:
     """One connection to one of the brokers, made again whenever it is lost.
 
     ``prepare`` (topology, channels) runs on each new connection before it counts; ``changed`` hears every change of
-    state. Raises ``Refused`` (``amqp-address``) for an address that is none.
+    state, ``failed`` every attempt that came to nothing. Raises ``Refused`` (``amqp-address``) for an address that is
+    none.
     """
 
     def __init__(
@@ -218,6 +238,7 @@ class KeptConnection:
         prepare: Prepare,
         changed: StateListener = lambda state, problem: None,
         back_off: Callable[[int], float] | None = None,
+        failed: FailureListener = lambda problem: None,
     ) -> None:
         self._reactor = reactor
         self._changed = changed
@@ -225,7 +246,7 @@ class KeptConnection:
         """The prepared connection, or ``None``."""
         self.state = BrokerState.LOST
         ready = _ReadyFactory()
-        self._brokers = _Brokers(reactor, access, prepare, ready)
+        self._brokers = _Brokers(reactor, access, prepare, ready, failed)
         self._service = ClientService(
             self._brokers, ready, retryPolicy=back_off or BackOff(), clock=reactor, prepareConnection=self._connected
         )

@@ -12,10 +12,13 @@ from federation.links.amqp.connection import BrokerConnection
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """An exchange; ``kind`` is direct, topic, fanout or headers."""
+    """An exchange; ``kind`` is direct, topic, fanout or headers. ``passive``: it must be there already, which needs no
+    right to declare it.
+    """
 
     name: str
     kind: str = "topic"
+    passive: bool = False
     durable: bool = True
     auto_delete: bool = False
     internal: bool = False
@@ -86,7 +89,8 @@ class _DeclaringChannel:
 async def declare(connection: BrokerConnection, topology: Topology, within: float) -> None:
     """Declare everything, each answer within ``within`` seconds, on a channel of its own.
 
-    Raises :class:`BrokerRefused` when something is there already but differently (406), or may not be touched (403);
+    Raises :class:`BrokerRefused` when something is there already but differently (406), may not be touched (403), or
+    should be there and is not (404);
     :class:`BrokerLost` when the connection ends.
     """
     if not topology:
@@ -99,6 +103,7 @@ async def declare(connection: BrokerConnection, topology: Topology, within: floa
             within,
             exchange=exchange.name,
             type=exchange.kind,
+            passive=exchange.passive,
             durable=exchange.durable,
             auto_delete=exchange.auto_delete,
             internal=exchange.internal,

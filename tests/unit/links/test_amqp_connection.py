@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import ITCPTransport
 from twisted.internet.task import Clock
+from zope.interface import directlyProvides
 
 from dataset.errors import Problem
 from federation.links.amqp import frames
@@ -22,6 +24,7 @@ class Wire:
 
     def __init__(self) -> None:
         self.aborted = False
+        self.waits_for_answers = True
         self._written = b""
 
     def write(self, data: bytes) -> None:
@@ -30,6 +33,9 @@ class Wire:
     def taken(self) -> bytes:
         data, self._written = self._written, b""
         return data
+
+    def setTcpNoDelay(self, enabled: bool) -> None:  # noqa: N802 - Twisted's name
+        self.waits_for_answers = not enabled
 
     def loseConnection(self) -> None:  # noqa: N802 - Twisted's name
         self.aborted = True
@@ -112,6 +118,14 @@ class Role:
 
     def closed(self, problem: Problem) -> None:
         self.heard.append(("closed", problem.slug))
+
+
+def test_a_small_message_does_not_wait_for_the_answer_to_the_one_before() -> None:
+    """S4: a command behind a ledger message, whose confirm comes after the broker's flush of its disk."""
+    wire = Wire()
+    directlyProvides(wire, ITCPTransport)
+    BrokerConnection(Login("u", "p"), Clock(), "broker:1").makeConnection(wire)
+    assert not wire.waits_for_answers
 
 
 @pytest.mark.parametrize(
@@ -241,6 +255,31 @@ class TestConfirms:
         assert not later.called
         broker.clock.advance(0.2)
         assert isinstance(failure(later), ConfirmMissing)
+
+    def test_a_retired_channel_is_closed_once_everything_has_its_answer(self) -> None:
+        broker, channel = self.begin()
+        ended: list[Problem] = []
+        channel.on_closed = ended.append
+        answers = [self.publish(channel) for _ in range(2)]
+        channel.retire()
+        broker.asked()
+        broker.say(1, "basic", "ack", 1, False)
+        assert broker.asked() == []
+        broker.say(1, "basic", "nack", 2, False, False)
+        assert result(answers[0]) is None
+        assert failure(answers[1]).problem.slug == "amqp-nacked"
+        assert broker.asked() == ["1 channel.close"]
+        broker.say(1, "channel", "close-ok")
+        assert not ended
+
+    def test_whoever_publishes_hears_that_a_message_was_refused(self) -> None:
+        broker, channel = self.begin()
+        refused: list[bool] = []
+        channel.on_refused = lambda: refused.append(True)
+        answer = self.publish(channel)
+        broker.say(1, "basic", "nack", 1, False, False)
+        assert isinstance(failure(answer), PublishRefused)
+        assert refused == [True]
 
     def test_the_loss_of_the_connection_answers_everything(self) -> None:
         broker, channel = self.begin()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import time
 from typing import Any
 
@@ -10,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from federation.links.amqp import frames
-from federation.links.amqp.content import Properties, unpack_properties
-from federation.links.amqp.errors import MalformedFrame, MalformedTable
+from federation.links.amqp.content import Properties, unpack_properties, unpack_user
+from federation.links.amqp.errors import AmqpFailure, MalformedFrame, MalformedTable
 from federation.links.amqp.specification import specification
 
 
@@ -129,3 +130,26 @@ def test_bodies_are_cut_to_the_frame_size() -> None:
     assert frames.parse_content_header(received[0][2]) == len(body)
     assert [len(payload) for _, _, payload in received[1:]] == [4088, 4088, 2064]
     assert b"".join(payload for _, _, payload in received[1:]) == body
+
+
+@given(
+    st.builds(
+        Properties,
+        content_type=st.none() | st.just("application/json"),
+        headers=st.none() | st.just({"x-death": [{"count": 1}], "long": "x" * 300}),
+        delivery_mode=st.none() | st.sampled_from([1, 2]),
+        expiration=st.none() | st.just("5000"),
+        message_id=st.none() | st.text(max_size=20),
+        timestamp=st.none() | st.just(1_700_000_000),
+        user_id=st.none() | st.sampled_from(["guangzhou", "", "深圳"]),
+        app_id=st.none() | st.just("yht"),
+    )
+)
+def test_the_user_alone_is_read_as_with_all_properties(properties: Properties) -> None:
+    """Whatever else is set before and after it; and cut short anywhere before its end, it is refused, never misread."""
+    header = struct.pack(">HHQ", 60, 0, 5) + properties.packed()
+    assert unpack_user(header) == (unpack_properties(header).user_id or "")
+    if properties.user_id and properties.timestamp is None and properties.app_id is None:
+        for end in range(12, len(header)):
+            with pytest.raises(AmqpFailure):
+                unpack_user(header[:end])

@@ -1,0 +1,1 @@
+"""How a province knows which of its hubs leads (B2): one hub alone, the operator's file, Consul."""
