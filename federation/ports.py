@@ -1,16 +1,23 @@
-"""What every node needs of its edges: links, clock, journal."""
+"""What every node needs of its edges: links, clock, journal, store; and a hub, the lock by which one leads."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from twisted.internet.defer import Deferred
 
-from dataset.ids import LineageId, NodeId
+from dataset.ids import ContactId, LineageId, NodeId
+from dataset.keys import Key
+from dataset.pages import ALL, Page, Span
+from dataset.puts import Cursor, Put, Written
 from dataset.rows import AnyRow, Journalled
+from dataset.tables import Record, Table
 from federation.core.envelope import Envelope
+from federation.core.leader import Tenure
+
+R = TypeVar("R", bound=Record)
 
 
 class Timer(Protocol):
@@ -46,6 +53,8 @@ class Link(Protocol):
 
     dropped: Counter[str]
     """messages that could not be sent, and such received as are no envelopes, by slug of the reason"""
+    failures: Counter[str]
+    """connections that could not be made or were lost, by slug of the reason"""
 
     def start(self, received: Callable[[Envelope], None], changed: Callable[[bool], None]) -> None:
         """Begin. ``received`` gets every envelope for this node; ``changed`` hears True/False as the link comes and
@@ -85,12 +94,29 @@ class Journal(Protocol):
     node: NodeId
     lineage: LineageId
     """this run's own; its first row is ``LineageOpened`` (J2)"""
+    left_out: Counter[str]
+    """rows not written because room was short, by kind; for metrics"""
+    damaged: set[int]
+    """rows found on disk that are not what was written, each named once; for metrics"""
+
+    @property
+    def tight(self) -> bool:
+        """The disk is full and its reserve in use: rows that are no records are left out."""
+
+    boot: str
+    """of the machine; the monotonic times of rows compare within one"""
 
     def append(self, rows: Sequence[tuple[AnyRow, Sequence[str]]], synced: Callable[[], None]) -> None:
         """Write rows, each with the nodes that must receive it, as one group; call ``synced`` once they are on disk.
 
         Groups are synced in the order given. ``synced`` is called from the reactor thread, never from inside
         ``append``.
+        """
+
+    def relay(self, rows: Sequence[bytes], receivers: Sequence[str], synced: Callable[[], None]) -> None:
+        """Send rows of another node on, byte for byte, in their order among the own ones (S3, J5).
+
+        They are no rows of this journal: nobody hears of them here, and nothing but the outboxes reads them.
         """
 
     def on_rows(self, hear: Callable[[Sequence[Journalled]], None]) -> None:
@@ -105,11 +131,14 @@ class Journal(Protocol):
         Live: born and not ended, or with a segment still open, or with a received segment that waits for its outcome.
         """
 
+    def rows_of_contacts(self, contacts: Collection[ContactId]) -> list[Journalled]:
+        """All rows kept, of all lineages, about these contacts; in order."""
+
     def rows_since(self, wall: float) -> list[Journalled]:
         """All rows kept, of all lineages, with that wall time or later; in order. For counters at start."""
 
     def receivers(self) -> list[NodeId]:
-        """Every node that rows were ever written for."""
+        """Every node that rows were ever written for, if it still is in the province."""
 
     def streams(self, receiver: NodeId) -> list[OutboxStream]:
         """All lineages with rows for ``receiver``, oldest first."""
@@ -125,3 +154,88 @@ class Journal(Protocol):
 
     def stop(self) -> Deferred[None]:
         """Sync and close."""
+
+
+class Store(Protocol):
+    """Where a node keeps records (``dataset.tables``, ``dataset.puts``, ``dataset.pages``).
+
+    Forms: ``node.store_sqlite``, ``node.store_memory``.
+
+    Promises: what a put wrote is read by whoever asks once the put is done, and survives any end of the process. The
+    state is a function of the set of records put, whatever their order and however often each was put. A record's
+    index entries change with it: an index never shows a revision that is not the one in the table. A cursor is never
+    seen without all records of its put; after a crash the records may be there without it, so whoever works by a
+    cursor puts the same records again.
+
+    Every question is answered later, from no snapshot: of two pages the second may show what was put between. What
+    stands in a partition from the first page to the last, with the same key in that order, is shown exactly once.
+    """
+
+    conflicts_found: int
+    """records of this run that another content of the same revision stood beside; for metrics"""
+    damaged: set[str]
+    """records found on disk that are not what was written, each named once; for metrics"""
+
+    def put(self, batch: Sequence[Put], cursor: Cursor | None = None) -> Deferred[Written]:
+        """Write records, at most ``LARGEST_BATCH``, and then the cursor. Records of one batch need not fit together.
+
+        Errbacks with ``Refused``, having written nothing, when one cannot be written: ``record-form``,
+        ``record-revision``, ``record-too-large``, ``key-form``, ``key-too-long``, ``batch-too-large``,
+        ``table-unknown``; and ``store-stopped``, when it is not known whether all was written.
+        """
+
+    def get(self, table: Table[R], key: Key, *, tombstone: bool = False) -> Deferred[R | None]:
+        """The record with this full key; None when there is none, or only a tombstone that was not asked for.
+
+        Errbacks with ``Refused``: ``key-form``, ``record-damaged``, ``store-unreadable``, ``store-stopped``.
+        """
+
+    def page(
+        self,
+        table: Table[R],
+        partition: Key,
+        span: Span = ALL,
+        *,
+        index: str | None = None,
+        limit: int = 100,
+        token: str | None = None,
+    ) -> Deferred[Page[R]]:
+        """Records of one partition, in the order of the table's clustering key or of its ``index``; no tombstones.
+
+        ``token`` is that of the page before, of the same question. Errbacks with ``Refused``: ``key-form``,
+        ``page-size``, ``page-token``, ``store-unreadable``, ``store-stopped``.
+        """
+
+    def conflicts(self, table: Table[R], *, limit: int = 100) -> Deferred[tuple[R, ...]]:
+        """The first ``limit`` contents that do not stand because a greater one of the same revision does, by key.
+
+        A higher revision of the same record settles them: they are gone from here then.
+        """
+
+    def cursor(self, name: str) -> Deferred[str | None]:
+        """How far the work of that name has come; None when it has not begun."""
+
+    def stop(self) -> Deferred[None]:
+        """Write what was given, and close."""
+
+
+class Leadership(Protocol):
+    """The lock by which one hub of several leads (B2). Forms, in ``links.discovery``: ``alone`` (there is no other),
+    ``file`` (the operator's switch), ``consul``, ``inprocess``.
+
+    Promises: of two hubs at most one has a tenure whose ``until`` is to come, given clocks that run alike within a
+    tenth; a later hold has a higher term, above ``heard()`` too. All calls come in the reactor's thread.
+    """
+
+    def compete(self, heard: Callable[[], int], changed: Callable[[Tenure | None], None]) -> None:
+        """Try to get the lock, and keep it from then on. ``heard`` gives the highest term this hub knows of.
+
+        ``changed`` is told of each hold, of each renewal (the same term, a later ``until``), and with None once the
+        hold is known to be lost. A holder that cannot renew hears nothing: its ``until`` passes.
+        """
+
+    def resign(self) -> None:
+        """Give the lock back, and compete for it anew, under a higher term."""
+
+    def stop(self) -> Deferred[None]:
+        """Compete no more and give the lock back, so that another hub leads at once; fires when that is done."""

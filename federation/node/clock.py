@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from heapq import heapify, heappop, heappush
 from typing import Any, Protocol, cast
 
@@ -71,27 +72,31 @@ class ReactorClock:
 class VirtualTimer:
     """One call set on a ``VirtualClock``."""
 
-    __slots__ = ("_call", "_clock", "_time")
+    __slots__ = ("_clock", "args", "call", "due", "owner")
 
-    def __init__(self, clock: VirtualClock, due: float, call: Callable[[], Any]) -> None:
+    def __init__(self, clock: VirtualClock, due: float, call: Callable[..., Any], args: tuple[Any, ...]) -> None:
         self._clock = clock
-        self._time = due
-        self._call: Callable[[], Any] | None = call
+        self.due = due
+        """for the clock: when"""
+        self.call: Callable[..., Any] | None = call
+        """for the clock: what, once; None when it was called or cancelled"""
+        self.args = args
+        self.owner: ProcessClock | None = None
 
     def active(self) -> bool:
         """Whether the call is still to come."""
-        return self._call is not None
+        return self.call is not None
 
     def cancel(self) -> None:
         """Do not call; ``RuntimeError`` when it was called or cancelled already."""
-        if self._call is None:
+        if self.call is None:
             raise RuntimeError("this timer was called or cancelled already")
-        self._call = None
+        self.call, self.args = None, ()
         self._clock.timer_cancelled()
 
     def getTime(self) -> float:  # noqa: N802 - IDelayedCall
         """The moment it is due, in the clock's seconds."""
-        return self._time
+        return self.due
 
     def reset(self, secondsFromNow: float) -> None:  # noqa: N803 - IDelayedCall
         """Call that many seconds from now instead."""
@@ -99,18 +104,13 @@ class VirtualTimer:
 
     def delay(self, secondsLater: float) -> None:  # noqa: N803 - IDelayedCall
         """Call that many seconds later than set."""
-        self._move(self._time + secondsLater)
+        self._move(self.due + secondsLater)
 
     def _move(self, due: float) -> None:
-        if self._call is None:
+        if self.call is None:
             raise RuntimeError("this timer was called or cancelled already")
-        self._time = due
+        self.due = due
         self._clock.timer_moved(self)
-
-    def take(self) -> Callable[[], Any] | None:
-        """The call, once; None when cancelled."""
-        call, self._call = self._call, None
-        return call
 
 
 @implementer(IReactorTime)
@@ -148,7 +148,11 @@ class VirtualClock:
 
     def call_later(self, delay_s: float, call: Callable[..., Any], *args: Any) -> VirtualTimer:
         """Call ``call(*args)`` after ``delay_s`` seconds; delays below 0 count as 0."""
-        return self._push(delay_s, (lambda: call(*args)) if args else call)
+        due = self._now + delay_s if delay_s > 0 else self._now
+        timer = VirtualTimer(self, due, call, args)
+        self._set += 1
+        heappush(self._heap, (due, self._set, timer))
+        return timer
 
     def seconds(self) -> float:
         """As ``monotonic`` (IReactorTime)."""
@@ -158,7 +162,7 @@ class VirtualClock:
         self, delay: float, callable: Callable[..., Any], *args: Any, **kwargs: Any
     ) -> VirtualTimer:
         """As ``call_later`` (IReactorTime)."""
-        return self._push(delay, (lambda: callable(*args, **kwargs)) if args or kwargs else callable)
+        return self.call_later(delay, partial(callable, **kwargs) if kwargs else callable, *args)
 
     def getDelayedCalls(self) -> list[VirtualTimer]:  # noqa: N802 - IReactorTime
         """All calls still to come, soonest first."""
@@ -168,7 +172,7 @@ class VirtualClock:
         """When the next call is due; None when there is none."""
         heap = self._heap
         while heap and not self._stands(heap[0]):
-            self._drop_first()
+            self._dropped(heappop(heap)[2])
         return heap[0][0] if heap else None
 
     def advance(self, seconds: float) -> None:
@@ -177,8 +181,13 @@ class VirtualClock:
 
     def advance_to(self, moment: float) -> None:
         """Let time pass until ``moment`` in seconds of ``monotonic``; a moment in the past is now."""
-        while (due := self.next_due()) is not None and due <= moment:
-            self._make_next()
+        heap = self._heap  # this loop is most of what a simulated day costs
+        while heap and heap[0][0] <= moment:
+            due, _, timer = heappop(heap)
+            if timer.call is None or timer.due != due:
+                self._dropped(timer)
+            else:
+                self._make(due, timer)
         self._now = max(self._now, moment)
 
     def run_until(self, condition: Callable[[], bool], within_s: float) -> bool:
@@ -192,7 +201,7 @@ class VirtualClock:
             if due is None or due > deadline:
                 self._now = deadline
                 return condition()
-            self._make_next()
+            self._make(due, heappop(self._heap)[2])
         return True
 
     def timer_moved(self, timer: VirtualTimer) -> None:
@@ -204,30 +213,97 @@ class VirtualClock:
         """A timer was cancelled: its place in the heap goes when reached, or when half of all places are such."""
         self._cancelled += 1
         if self._cancelled > 1000 and self._cancelled * 2 > len(self._heap):
-            self._heap = [place for place in self._heap if self._stands(place)]
+            self._heap[:] = [place for place in self._heap if self._stands(place)]
             heapify(self._heap)
             self._cancelled = 0
 
-    def _push(self, delay: float, call: Callable[[], Any]) -> VirtualTimer:
-        due = self._now + delay if delay > 0 else self._now
-        timer = VirtualTimer(self, due, call)
-        self._set += 1
-        heappush(self._heap, (due, self._set, timer))
-        return timer
-
     @staticmethod
     def _stands(place: tuple[float, int, VirtualTimer]) -> bool:
-        return place[2].active() and place[2].getTime() == place[0]
+        return place[2].call is not None and place[2].due == place[0]
 
-    def _drop_first(self) -> None:
-        _, _, timer = heappop(self._heap)
-        if not timer.active() and self._cancelled:
+    def _dropped(self, timer: VirtualTimer) -> None:
+        """The place of a timer that was cancelled, or moved, was taken off the heap."""
+        if timer.call is None and self._cancelled:
             self._cancelled -= 1
 
-    def _make_next(self) -> None:
-        due, _, timer = heappop(self._heap)
-        self._now = max(self._now, due)
-        call = timer.take()
-        if call is not None:
-            self.calls += 1
-            call()
+    def _make(self, due: float, timer: VirtualTimer) -> None:
+        """``timer``, whose place was just taken off the heap, is due."""
+        if due > self._now:
+            self._now = due
+        call, owner = timer.call, timer.owner
+        if call is None:
+            return
+        if owner is not None and not owner.running:
+            owner.keep_back(timer)
+            return
+        timer.call = None
+        self.calls += 1
+        call(*timer.args)
+
+
+class ProcessClock:
+    """A ``VirtualClock`` as one simulated process has it.
+
+    Its wall clock may be stepped, and the process may be stopped (SIGSTOP: what becomes due waits until it goes on) or
+    killed (SIGKILL: nothing it had set is ever called), without a word to the others on the same virtual clock.
+    """
+
+    def __init__(self, clock: VirtualClock) -> None:
+        self._clock = clock
+        self._waiting: list[VirtualTimer] = []
+        self.killed = False
+        self.running = True
+        """False while stopped, and for ever once killed"""
+        self.wall_step_s = 0.0
+        """this process's wall clock before the true one"""
+
+    def monotonic(self) -> float:
+        """Seconds since the clock was made."""
+        return self._clock.monotonic()
+
+    def wall(self) -> float:
+        """UTC seconds since the epoch, as this process believes."""
+        return self._clock.wall() + self.wall_step_s
+
+    def call_later(self, delay_s: float, call: Callable[..., Any], *args: Any) -> VirtualTimer:
+        """Call ``call(*args)`` after ``delay_s`` seconds, or once the process goes on."""
+        timer = self._clock.call_later(delay_s, call, *args)
+        timer.owner = self
+        return timer
+
+    def reached_by(self, call: Callable[..., Any], *args: Any) -> None:
+        """Something from outside: at once, or once the process goes on, or never."""
+        if self.running:
+            call(*args)
+        elif not self.killed:
+            self.call_later(0.0, call, *args)
+
+    def stop(self) -> None:
+        """SIGSTOP."""
+        self.running = False
+
+    def go_on(self) -> None:
+        """SIGCONT: all that became due meanwhile is called, in its order."""
+        if not self.killed:
+            self.running = True
+            waiting, self._waiting = self._waiting, []
+            for timer in waiting:
+                if timer.active():
+                    timer.reset(0.0)
+
+    def waiting(self) -> int:
+        """How many calls became due while it was stopped."""
+        return len(self._waiting)
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        self.killed = True
+        self.running = False
+        self._waiting = []
+
+    def keep_back(self, timer: VirtualTimer) -> None:
+        """For the virtual clock: ``timer`` is due and the process does not run."""
+        if self.killed:
+            timer.call = None
+        else:
+            self._waiting.append(timer)

@@ -8,6 +8,7 @@ from dataset.ids import NodeId
 from dataset.rows import Journalled
 from federation.core.envelope import LedgerHello, LedgerRows
 from federation.core.ledger import Batch, ReceivedCounts, Receiver, ReceiverAct, Say
+from federation.node.behind import Behind
 from federation.node.ledger_store import LedgerStore
 from federation.node.outbox import SayTo
 
@@ -20,17 +21,26 @@ class Inbox:
     store: whoever acts on rows looks there at start (``LedgerStore.rows_of_contact``).
     """
 
-    def __init__(self, store: LedgerStore, say: SayTo, applied: Callable[[NodeId, Sequence[Journalled]], None]) -> None:
+    def __init__(
+        self,
+        store: LedgerStore,
+        say: SayTo,
+        applied: Callable[[NodeId, Sequence[Journalled]], None],
+        behind: Behind,
+    ) -> None:
         self._store = store
         self._say = say
         self._applied = applied
+        self._behind = behind
         self._receivers: dict[NodeId, Receiver] = {}
         self._stopped = False
 
     def heard(self, sender: NodeId, message: LedgerHello | LedgerRows) -> None:
         """A message of ``sender``."""
-        if self._stopped:
-            return
+        if not self._stopped:
+            self._behind.do(sender, lambda: self._take_in(sender, message))
+
+    def _take_in(self, sender: NodeId, message: LedgerHello | LedgerRows) -> None:
         receiver = self._receivers.get(sender)
         if receiver is None:
             receiver = self._receivers[sender] = Receiver(sender, self._store.heads(sender))
@@ -44,6 +54,7 @@ class Inbox:
     def stop(self) -> None:
         """Take nothing more; commits under way are finished by the store and acknowledged by the next run's heads."""
         self._stopped = True
+        self._behind.stop()
 
     def _carry_out(self, sender: NodeId, acts: Iterable[ReceiverAct]) -> None:
         for act in acts:
@@ -53,11 +64,9 @@ class Inbox:
                 self._commit(act.batch)
 
     def _commit(self, batch: Batch) -> None:
-        def done(fresh: Sequence[Journalled]) -> None:
-            if self._stopped:
-                return
-            if fresh:
-                self._applied(batch.sender, fresh)
-            self._carry_out(batch.sender, self._receivers[batch.sender].committed(batch))
+        self._store.commit(batch, lambda fresh: self._behind.do(batch.sender, lambda: self._committed(batch, fresh)))
 
-        self._store.commit(batch, done)
+    def _committed(self, batch: Batch, fresh: Sequence[Journalled]) -> None:
+        if fresh:
+            self._applied(batch.sender, fresh)
+        self._carry_out(batch.sender, self._receivers[batch.sender].committed(batch))

@@ -7,20 +7,23 @@ lineage, so no number ever means two rows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import msgspec
 from twisted.logger import Logger
 
-from dataset.ids import ContactId, LineageId, NodeId
+from dataset.ids import ContactId, LineageId, NodeId, is_hub
 from dataset.rows import (
     ROW_BYTES,
     ROW_FROM_BYTES,
+    AgentChanged,
     AnyRow,
     ContactBorn,
     ContactEnded,
+    Decision,
     Journalled,
     LineageOpened,
     SegmentClosed,
@@ -45,10 +48,19 @@ class JournalSettings:
     new_lineage: Callable[[], LineageId]
     """draws a random id"""
     receivers: tuple[NodeId, ...] = ()
-    """who hears of this lineage even before the first row for them (the hubs)"""
+    """who hears of this lineage even before the first row for them (the hubs); a hub that the journal knows nothing of
+    yet gets everything that is kept (B5)"""
     area_code: str = ""
+    reserve_bytes: int = 0
+    """room on the disk that is given up when it is full (failure mode 23)"""
     keep_days: float = 30.0
     """how long acknowledged rows stay (J5): longer than the longest outage plus a rebuild"""
+    nodes: frozenset[NodeId] | None = None
+    """the nodes of the province; rows wait for no receiver that is none of them any more. None: for every receiver"""
+
+    def awaits(self, receiver: NodeId) -> bool:
+        """Whether rows for ``receiver`` wait for its acknowledgement."""
+        return self.nodes is None or receiver in self.nodes
 
 
 class Stamped(NamedTuple):
@@ -61,6 +73,15 @@ class Stamped(NamedTuple):
     """receiver, outbox number, sequence of the row behind it"""
 
 
+class Relayed(NamedTuple):
+    """Another node's row on its way to receivers of ours (J5): it takes a place here and keeps its own origin (S3)."""
+
+    sequence: int
+    wall: float
+    data: bytes
+    outgoing: tuple[tuple[NodeId, int, int], ...]
+
+
 class LiveChange(NamedTuple):
     """What a row does to its contact's reasons to be live."""
 
@@ -69,6 +90,37 @@ class LiveChange(NamedTuple):
 
 
 _NOTHING = LiveChange((), ())
+
+
+Addressed = tuple[AnyRow, Sequence[str]]
+"""a row, and the nodes that must receive it"""
+NO_RECORDS = (Decision, AgentChanged)
+"""kinds that explain and show; no count of contacts, ending or settlement is made of them"""
+
+
+def records_of(rows: Iterable[Addressed], left_out: Counter[str]) -> list[Addressed]:
+    """``rows`` while room is short: without those that are no records, which are counted by kind."""
+    kept = []
+    for one in rows:
+        if isinstance(one[0], NO_RECORDS):
+            left_out[str(one[0].__struct_config__.tag)] += 1
+        else:
+            kept.append(one)
+    return kept
+
+
+def for_hubs(receivers: Iterable[str]) -> bool:
+    """Whether a row written for ``receivers`` is for any hub that comes later too (B5).
+
+    All are but those for named cities alone; a city without a hub writes for nobody.
+    """
+    names = list(receivers)
+    return not names or any(is_hub(name) for name in names)
+
+
+def keeps_everything(node: NodeId, receivers: Iterable[NodeId]) -> bool:
+    """Whether nothing may be forgotten yet: a city that never had a hub backfills its history when it joins (B5)."""
+    return not is_hub(node) and not any(is_hub(receiver) for receiver in receivers)
 
 
 def contact_of(row: AnyRow) -> ContactId | None:
@@ -136,6 +188,16 @@ class Stamps:
             stamped.append(Stamped(journalled, ROW_BYTES.encode(journalled), contact_of(row), outgoing))
         return stamped
 
+    def relay(self, rows: Sequence[bytes], receivers: Sequence[str]) -> list[Relayed]:
+        """Places for ``rows`` of another node, as they came from it."""
+        wall = self._clock.wall()
+        relayed = []
+        for data in rows:
+            self._sequence += 1
+            outgoing = tuple(place for receiver in receivers for place in self._number(NodeId(receiver)))
+            relayed.append(Relayed(self._sequence, wall, data, outgoing))
+        return relayed
+
     def _number(self, receiver: NodeId) -> list[tuple[NodeId, int, int]]:
         head = self._heads.get(receiver, 0)
         places = []
@@ -176,13 +238,14 @@ class Hearers:
         """See ``Journal.on_outgoing``."""
         self._outgoing.append(hear)
 
-    def tell(self, synced: Callable[[], None], stamped: Sequence[Stamped]) -> None:
+    def tell(self, synced: Callable[[], None], group: Sequence[Stamped] | Sequence[Relayed]) -> None:
         """One group is on disk. What one hearer raises is logged with its traceback and keeps it from no other."""
         _call(synced)
-        rows = [one.journalled for one in stamped]
-        for hear_rows in self._rows:
-            _call(hear_rows, rows)
-        heads = {receiver: number for one in stamped for receiver, number, _ in one.outgoing}
+        rows = [one.journalled for one in group if isinstance(one, Stamped)]
+        if rows:
+            for hear_rows in self._rows:
+                _call(hear_rows, rows)
+        heads = {receiver: number for one in group for receiver, number, _ in one.outgoing}
         if heads:
             for hear_heads in self._outgoing:
                 _call(hear_heads, heads)

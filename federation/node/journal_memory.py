@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from twisted.internet.defer import Deferred, succeed
 
-from dataset.ids import ContactId, LineageId, NodeId
+from dataset.ids import ContactId, LineageId, NodeId, is_hub
 from dataset.rows import AnyRow, Journalled
-from federation.node.journal import DAY_S, Hearers, JournalSettings, Stamped, Stamps, live_change, read_rows
+from federation.node.journal import (
+    DAY_S,
+    Hearers,
+    JournalSettings,
+    Relayed,
+    Stamped,
+    Stamps,
+    for_hubs,
+    keeps_everything,
+    live_change,
+    read_rows,
+    records_of,
+)
 from federation.ports import Clock, OutboxEntry, OutboxStream, Timer
 
 
@@ -20,6 +33,7 @@ class _Lineage:
     head: int = 0
     rows: dict[int, Stamped] = field(default_factory=dict)
     """by sequence"""
+    relayed: dict[int, Relayed] = field(default_factory=dict)
     outbox: dict[NodeId, list[tuple[int, int]]] = field(default_factory=dict)
     """number and sequence, in order"""
     heads: dict[NodeId, int] = field(default_factory=dict)
@@ -41,6 +55,7 @@ class MemoryDisk:
                 one.lineage,
                 one.head,
                 dict(one.rows),
+                dict(one.relayed),
                 {receiver: list(places) for receiver, places in one.outbox.items()},
                 dict(one.heads),
                 dict(one.acknowledged),
@@ -56,18 +71,39 @@ class MemoryDisk:
         for one in stamped:
             lineage.head = one.journalled.sequence
             lineage.rows[lineage.head] = one
-            for receiver, number, sequence in one.outgoing:
-                lineage.outbox.setdefault(receiver, []).append((number, sequence))
-                lineage.heads[receiver] = number
+            _address(lineage, one)
             if one.contact is not None:
                 self._live(one.contact, one.journalled.row)
 
-    def forget(self, before: float) -> None:
-        """Drop acknowledged rows older than ``before`` (J5), as the SQLite form does."""
+    def write_relayed(self, relayed: Sequence[Relayed]) -> None:
+        """A group of other nodes' rows reaches the disk, into the newest lineage."""
+        lineage = self.lineages[-1]
+        for one in relayed:
+            lineage.head = one.sequence
+            lineage.relayed[one.sequence] = one
+            _address(lineage, one)
+
+    def address_all_to(self, hub: NodeId) -> None:
+        """Number everything kept that is for hubs for one that nothing was ever written for (B5)."""
+        if any(hub in one.heads for one in self.lineages):
+            return
+        for lineage in self.lineages:
+            kept = [
+                sequence
+                for sequence, one in sorted(lineage.rows.items())
+                if for_hubs(receiver for receiver, _, of in one.outgoing if of == sequence)
+            ]
+            if kept:
+                lineage.outbox[hub] = list(enumerate(kept, 1))
+                lineage.heads[hub] = len(kept)
+
+    def forget(self, before: float, awaits: Callable[[NodeId], bool]) -> None:
+        """Drop rows older than ``before`` that every receiver it ``awaits`` has acknowledged (J5)."""
         for lineage in self.lineages:
             waiting = [
                 sequence
                 for receiver, places in lineage.outbox.items()
+                if awaits(receiver)
                 for _, sequence in places[bisect_right(places, (lineage.acknowledged.get(receiver, 0), 1 << 62)) :][:1]
             ]
             end = min(waiting, default=lineage.head + 1)
@@ -76,7 +112,9 @@ class MemoryDisk:
                 for sequence, one in lineage.rows.items()
                 if 1 < sequence < end and one.journalled.wall < before and one.contact not in self.live
             }
+            old |= {sequence for sequence, one in lineage.relayed.items() if sequence < end and one.wall < before}
             if old:
+                lineage.relayed = {sequence: one for sequence, one in lineage.relayed.items() if sequence not in old}
                 lineage.rows = {sequence: one for sequence, one in lineage.rows.items() if sequence not in old}
                 for receiver, places in lineage.outbox.items():
                     lineage.outbox[receiver] = [place for place in places if place[1] not in old]
@@ -89,24 +127,39 @@ class MemoryDisk:
                 self.live[contact] = reasons
 
 
+def _address(lineage: _Lineage, one: Stamped | Relayed) -> None:
+    for receiver, number, sequence in one.outgoing:
+        lineage.outbox.setdefault(receiver, []).append((number, sequence))
+        lineage.heads[receiver] = number
+
+
 class MemoryJournal:
     """``federation.ports.Journal`` on ``disk``; a sync takes ``sync_s`` seconds of ``clock``, one at a time."""
 
     def __init__(self, disk: MemoryDisk, settings: JournalSettings, clock: Clock, *, sync_s: float = 0.005) -> None:
         self.node = settings.node
         self.lineage = settings.new_lineage()
+        self.boot = settings.boot
         self.disk = disk
+        self.tight = False
+        self.left_out: Counter[str] = Counter()
+        self.damaged: set[int] = set()
         self._clock = clock
-        self._sync_s = sync_s
+        self.sync_s = sync_s
+        """seconds; may change at any time"""
+        self._settings = settings
         self._keep_s = settings.keep_days * DAY_S
         self._forgot_at = clock.monotonic()
         self._hearers = Hearers()
         self._stamps = Stamps(settings, clock, self.lineage)
-        self._waiting: list[tuple[list[Stamped], Callable[[], None]]] = []
+        self._waiting: list[tuple[list[Stamped] | list[Relayed], Callable[[], None]]] = []
         self._syncing: Timer | None = None
         self._stopped: Deferred[None] | None = None
         self._dead = False
         previous = disk.lineages[-1] if disk.lineages else None
+        for receiver in settings.receivers:
+            if is_hub(receiver):
+                disk.address_all_to(receiver)
         disk.lineages.append(_Lineage(self.lineage))
         disk.write(
             self._stamps.opening(
@@ -116,31 +169,43 @@ class MemoryJournal:
 
     def append(self, rows: Sequence[tuple[AnyRow, Sequence[str]]], synced: Callable[[], None]) -> None:
         """See ``Journal``. ``RuntimeError`` after ``stop``; after ``crash`` the dead process writes nothing."""
-        if self._dead:
-            return
+        if not self._dead:
+            self._write(self._stamps.stamp(records_of(rows, self.left_out) if self.tight else rows), synced)
+
+    def relay(self, rows: Sequence[bytes], receivers: Sequence[str], synced: Callable[[], None]) -> None:
+        """See ``Journal``."""
+        if not self._dead:
+            self._write(self._stamps.relay(rows, receivers), synced)
+
+    def _write(self, group: list[Stamped] | list[Relayed], synced: Callable[[], None]) -> None:
         if self._stopped is not None:
             raise RuntimeError("written after stop")
-        self._waiting.append((self._stamps.stamp(rows), synced))
+        self._waiting.append((group, synced))
         if self._syncing is None:
             self._begin_sync()
 
     def _begin_sync(self) -> None:
         groups, self._waiting = self._waiting, []
-        self._syncing = self._clock.call_later(self._sync_s, self._synced, groups)
+        self._syncing = self._clock.call_later(self.sync_s, self._synced, groups)
 
-    def _synced(self, groups: list[tuple[list[Stamped], Callable[[], None]]]) -> None:
+    def _synced(self, groups: list[tuple[list[Stamped] | list[Relayed], Callable[[], None]]]) -> None:
         self._syncing = None
-        for stamped, _ in groups:
-            self.disk.write(stamped)
+        for group, _ in groups:
+            own = [one for one in group if isinstance(one, Stamped)]
+            if own:
+                self.disk.write(own)
+            else:
+                self.disk.write_relayed([one for one in group if isinstance(one, Relayed)])
         if self._clock.monotonic() - self._forgot_at >= 600:
             self._forgot_at = self._clock.monotonic()
-            self.disk.forget(self._clock.wall() - self._keep_s)
+            if not keeps_everything(self.node, self._receivers()):
+                self.disk.forget(self._clock.wall() - self._keep_s, self._settings.awaits)
         if self._waiting:
             self._begin_sync()
-        for stamped, synced in groups:
+        for group, synced in groups:
             if self._dead:
                 return
-            self._hearers.tell(synced, stamped)
+            self._hearers.tell(synced, group)
         if self._stopped is not None and self._syncing is None:
             self._stopped.callback(None)
 
@@ -171,6 +236,12 @@ class MemoryJournal:
             ]
         )
 
+    def rows_of_contacts(self, contacts: Collection[ContactId]) -> list[Journalled]:
+        """See ``Journal``."""
+        return [
+            one.journalled for lineage in self.disk.lineages for one in lineage.rows.values() if one.contact in contacts
+        ]
+
     def rows_since(self, wall: float) -> list[Journalled]:
         """See ``Journal``."""
         return [
@@ -182,6 +253,9 @@ class MemoryJournal:
 
     def receivers(self) -> list[NodeId]:
         """See ``Journal``."""
+        return list(filter(self._settings.awaits, self._receivers()))
+
+    def _receivers(self) -> list[NodeId]:
         return list(dict.fromkeys(receiver for lineage in self.disk.lineages for receiver in lineage.heads))
 
     def streams(self, receiver: NodeId) -> list[OutboxStream]:
@@ -199,7 +273,10 @@ class MemoryJournal:
                 places = one.outbox.get(receiver, [])
                 first = bisect_right(places, (after, 1 << 62))
                 return succeed(
-                    [OutboxEntry(number, one.rows[sequence].data) for number, sequence in places[first : first + limit]]
+                    [
+                        OutboxEntry(number, (one.rows.get(sequence) or one.relayed[sequence]).data)
+                        for number, sequence in places[first : first + limit]
+                    ]
                 )
         return succeed([])
 

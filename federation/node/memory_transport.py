@@ -115,6 +115,10 @@ class ClientEnd:
             self._clock.call_later(self._delay_s, self._node.lost)
             self._fail_waiting()
 
+    def break_off(self) -> None:
+        """The node's process is gone, and its machine closes what it had open."""
+        self._closing(1006, "the node's process is gone")
+
     @property
     def is_open(self) -> bool:
         """Whether neither end has closed."""

@@ -7,20 +7,30 @@ no label has a value per agent, caller or contact.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from importlib.metadata import version
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
-from prometheus_client.core import CounterMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
-from federation.ports import Clock, Timer
+from federation.ports import Clock, Journal, Timer
 
 _REQUESTS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 _LATE_S = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
 _LOOK_EVERY_S = 1.0
+
+
+def find_quickly(*metrics: Counter | Gauge | Histogram) -> None:
+    """Let ``metrics`` remember their children by their labels, which the library checks and joins at each look-up.
+
+    For what is counted at each message; labels are few, so nothing is ever forgotten.
+    """
+    for metric in metrics:
+        metric.labels = cache(metric.labels)  # type: ignore[method-assign, assignment]  # the same, remembered
 
 
 class DoorCounts:
@@ -78,25 +88,65 @@ class ReactorLateness:
         self.start()
 
 
-class LinkDrops(Collector):
-    """What the link could not send, and what came over it that is no envelope; read when the metrics are asked for."""
+class JournalCounts(Collector):
+    """How the journal's disk is; read when the metrics are asked for."""
 
-    _labelnames = ("reason",)
+    _labelnames = ()
 
-    def __init__(self, registry: CollectorRegistry, dropped: Mapping[str, int]) -> None:
-        self._dropped = dropped
+    def __init__(self, registry: CollectorRegistry, journal: Journal | None) -> None:
+        self._journal = journal
         registry.register(self)
 
     def collect(self) -> Iterable[Metric]:
-        """One counter, by slug of the reason."""
-        counts = CounterMetricFamily(
+        """Whether room is short, what was left out for it, and what a disk has damaged."""
+        journal = self._journal
+        yield GaugeMetricFamily(
+            "yht_journal_tight",
+            "1 while the disk is full and the journal lives on its reserve",
+            value=float(journal is not None and journal.tight),
+        )
+        yield CounterMetricFamily(
+            "yht_journal_rows_left_out",
+            "Rows that explain or show, not written because room was short",
+            value=float(journal.left_out.total()) if journal is not None else 0.0,
+        )
+        yield GaugeMetricFamily(
+            "yht_journal_damaged_rows",
+            "Rows found in the journal that are not what was written",
+            value=float(len(journal.damaged)) if journal is not None else 0.0,
+        )
+
+
+class LinkCounts(Collector):
+    """What the link could not send, what came over it that is no envelope, and connections that failed; read when the
+    metrics are asked for.
+    """
+
+    _labelnames = ("reason",)
+
+    def __init__(self, registry: CollectorRegistry, dropped: Mapping[str, int], failures: Mapping[str, int]) -> None:
+        self._dropped = dropped
+        self._failures = failures
+        registry.register(self)
+
+    def collect(self) -> Iterable[Metric]:
+        """Two counters, by slug of the reason."""
+        yield self._counted(
             "yht_link_messages_dropped",
             "Messages the link could not send, and such received as are no envelopes",
-            labels=self._labelnames,
+            self._dropped,
         )
-        for reason, count in self._dropped.items():
-            counts.add_metric((reason,), count)
-        yield counts
+        yield self._counted(
+            "yht_link_connections_failed",
+            "Connections to a broker that could not be made or were lost",
+            self._failures,
+        )
+
+    def _counted(self, name: str, about: str, counts: Mapping[str, int]) -> CounterMetricFamily:
+        family = CounterMetricFamily(name, about, labels=self._labelnames)
+        for reason, count in counts.items():
+            family.add_metric((reason,), count)
+        return family
 
 
 def watch_process(registry: CollectorRegistry, node: str, clock: Clock) -> ReactorLateness:

@@ -8,18 +8,16 @@ from dataset.ids import ContactId, LineageId, NodeId
 from federation.core.envelope import AnyMessage, Envelope, Stream
 from federation.ports import Link
 
-TERM = 1
-"""Of a province with one hub, from its start; with two (B2) the lock gives the term."""
-
 
 class Post:
     """The way out of this node."""
 
-    def __init__(self, node: NodeId, lineage: LineageId, link: Link, *, term: int = TERM) -> None:
+    def __init__(self, node: NodeId, lineage: LineageId, link: Link, *, term: int = 0) -> None:
         self._node = node
         self._lineage = lineage
         self._link = link
-        self._term = term
+        self.term = term
+        """put on every envelope: of a hub that leads its own, of any other node the highest it heard (B2)"""
         self._numbers: Counter[Stream] = Counter()
 
     def send(self, to: NodeId, message: AnyMessage, stream: Stream, budget_s: float | None = None) -> None:
@@ -35,7 +33,7 @@ class Post:
                 lineage=self._lineage,
                 sequence=self._numbers[stream],
                 body=message,
-                term=self._term,
+                term=self.term,
                 contact=contact,
                 attempt=attempt,
                 budget_s=budget_s,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import secrets
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, NoReturn, Protocol, TypeVar
 
 import click
 from twisted.internet.defer import Deferred, maybeDeferred
@@ -17,6 +19,7 @@ from dataset.ids import LineageId
 from federation.node.configuration import Sources, configure, read_file
 
 Settings = TypeVar("Settings")
+Result = TypeVar("Result")
 
 
 class Running(Protocol):
@@ -24,6 +27,15 @@ class Running(Protocol):
 
     def stop(self) -> Deferred[None]:
         """Close everything; fires when that is done."""
+
+
+SWITCH_INTERVAL_S = 0.0005
+"""how long the threads that write the disks may keep the interpreter from the reactor; Python's own 5 ms would be most
+of a routing decision beside a backlog (S4)"""
+COLLECT_AFTER = (2_000, 25, 800)
+"""new objects between two looks for garbage; how many of these until a look at what has outlived them (50,000 objects:
+some 5 ms; four hundred thousand stop a hub for 0.1 s); how many of those until a look at all that it remembers, which
+takes longer than a decision may: after 40 million"""
 
 
 def read_settings(cls: type[Settings], file: Path, arguments: Sequence[str] = (), prefix: str = "YHT_") -> Settings:
@@ -67,6 +79,40 @@ def say_problems(refused: Refused, say: Callable[[str], None]) -> None:
         say(f"{problem.text('zh')}\n  {problem.text('en')}  [{problem.slug}]")
 
 
+def run_commands(commands: click.Group, reactor: Any) -> NoReturn:
+    """Run the command line of this process. What is wrong with it is said in both languages, with the slug
+    ``command-line``, and the exit status is 2; nothing has been done then.
+    """
+    try:
+        status = commands.main(obj=reactor, standalone_mode=False)
+    except click.UsageError as wrong:
+        if wrong.ctx is not None:
+            click.echo(wrong.ctx.get_usage(), err=True)
+        say_problems(Refused(_wrong_command_line(wrong)), lambda line: click.echo(line, err=True))
+        raise SystemExit(wrong.exit_code) from None
+    except click.ClickException as wrong:
+        wrong.show()
+        raise SystemExit(wrong.exit_code) from None
+    except click.Abort:
+        click.echo("已中止 · aborted", err=True)
+        raise SystemExit(1) from None
+    raise SystemExit(status if isinstance(status, int) else 0)
+
+
+def _wrong_command_line(wrong: click.UsageError) -> Problem:
+    match wrong:
+        case click.MissingParameter(param=click.Parameter() as parameter):
+            zh = f"缺少 {parameter.get_error_hint(wrong.ctx)}"
+        case click.NoSuchOption(option_name=name):
+            zh = f"没有选项 {name}"
+        case click.BadParameter(param=click.Parameter() as parameter):
+            zh = f"{parameter.get_error_hint(wrong.ctx)} 的值不可用"
+        case _:
+            zh = "命令行有误"
+    place = wrong.ctx.command_path if wrong.ctx is not None else ""
+    return Problem("command-line", zh=f"{zh}；用法见 --help", en=f"{wrong.format_message()} See --help.", place=place)
+
+
 def run_until_stopped(reactor: Any, start: Callable[[], Deferred[Running]], say: Callable[[str], None]) -> int:
     """Run the reactor; the result is the exit status.
 
@@ -97,6 +143,33 @@ def run_until_stopped(reactor: Any, start: Callable[[], Deferred[Running]], say:
     return 1 if failures else 0
 
 
+def run_to_end(reactor: Any, work: Callable[[], Deferred[Result]], say: Callable[[str], None]) -> Result | None:
+    """Run the reactor until ``work`` is done; its result, or None when it was refused or broke, which is said."""
+    results: list[Result] = []
+    failures: list[Failure] = []
+
+    def ended(_: object) -> None:
+        if reactor.running:
+            reactor.stop()
+
+    reactor.callWhenRunning(lambda: maybeDeferred(work).addCallbacks(results.append, failures.append).addBoth(ended))
+    reactor.run()
+    for failure in failures:
+        if isinstance(failure.value, Refused):
+            say_problems(failure.value, say)
+        else:
+            say(failure.getTraceback())
+    return results[0] if results else None
+
+
+def answer_promptly() -> None:
+    """Set the interpreter up for a process that answers while it takes in a backlog (``bench.backlog``)."""
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    gc.collect()
+    gc.freeze()  # what is imported by now stays, and is not looked at again
+    gc.set_threshold(*COLLECT_AFTER)
+
+
 def run_program(
     reactor: Any,
     cls: type[Settings],
@@ -112,4 +185,5 @@ def run_program(
     def say(line: str) -> None:
         click.echo(line, err=True)
 
+    answer_promptly()
     return run_until_stopped(reactor, lambda: start(reactor, read_settings(cls, file, arguments), file), say)

@@ -11,14 +11,18 @@ from pathlib import Path as FilePath
 from typing import Annotated
 
 from dataset.declared import Between, Pattern, Reading, Seconds, did_you_mean, setting
-from dataset.ids import AgentId, CityId, SkillId, agent_id
-from dataset.packages import Dialled, ServicePackage, Text, parse_package, parse_prompts
+from dataset.ids import HUB, AgentId, CityId, NodeId, SkillId, agent_id
+from dataset.packages import ServicePackage, Text, parse_package, parse_prompts
+from dataset.services.words import Dialled
 from dataset.toml_text import parse_toml
 from federation.core.overflow import OverflowPolicy
 from federation.node.configuration import beside, read_file
 from federation.node.names import agent_name
 
-_CITY_ID = Pattern(r"(?!hub$)[a-z][a-z0-9]{0,31}", "小写拼音，如 guangzhou", "lower-case letters, such as guangzhou")
+_CITY_ID = Pattern(
+    r"(?!(hub[2-9]?|everyone)$)[a-z][a-z0-9]{0,31}", "小写拼音，如 guangzhou", "lower-case letters, such as guangzhou"
+)
+_HUB_ID = Pattern(r"hub[2-9]?", "hub、hub2 … hub9", "hub, hub2 … hub9")
 _AREA_CODE = Pattern(r"0[0-9]{2,3}", "长途区号，如 020", "an area code such as 020")
 _EXTENSION = Pattern(r"[0-9]{3,6}", "3 至 6 位分机号", "an extension of 3 to 6 digits")
 _STAFF = Pattern(r"[0-9]{1,8}", "1 至 8 位工号", "a staff number of 1 to 8 digits")
@@ -79,6 +83,16 @@ class OverflowRules:
     reserve: Annotated[float, Between(0, 1)] = setting(
         "省中心最初几秒不占用的坐席比例", "share of staffed seats left alone in the first seconds", default=0.1
     )
+    moves_per_hour_and_pair: Annotated[int, Between(0, 1_000_000)] = setting(
+        "一地市每小时最多接受另一地市的溢出次数；0 不限",
+        "how many contacts of one city another takes within an hour at most; 0: no limit",
+        default=1000,
+    )
+    hops_per_contact: Annotated[int, Between(0, 1000)] = setting(
+        "一次接触在外地被应答的次数上限，到达后留在本地；0 不限",
+        "answers in other cities after which a contact stays at home; 0: no limit",
+        default=8,
+    )
 
     @property
     def policy(self) -> OverflowPolicy:
@@ -87,6 +101,8 @@ class OverflowRules:
             open_after_expected_wait_s=self.open_after_expected_wait_s,
             open_after_wait_s=self.open_after_wait_s,
             reserve=self.reserve,
+            moves_per_hour_and_pair=self.moves_per_hour_and_pair,
+            hops_per_contact=self.hops_per_contact,
         )
 
 
@@ -112,6 +128,27 @@ class QueueRules:
         "nobody took a blind transfer in time: back",
         key="transfer_wait",
         default=30.0,
+    )
+    most_waiting_per_agent: Annotated[float, Between(0.1, 1000)] = setting(
+        "每名在岗坐席最多排在前面的来话；超过则播报后释放，优先级高的只数同级以上",
+        "callers served before one who wants to wait, per agent staffed; beyond that, an announcement and release."
+        " Higher priorities count only those of their own and above",
+        default=5.0,
+    )
+    most_waiting_always: Annotated[int, Between(1, 100_000)] = setting(
+        "不论在岗人数，每项技能至少可排这么多", "so many may wait for a skill however few are staffed", default=50
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvidenceRules:
+    """How often a city compares what it has in hand with what its switch holds (I8)."""
+
+    every_s: Seconds = setting(
+        "与交换机核对的间隔；连续两次相同才修复",
+        "from one comparison with the switch to the next; what two in a row show alike is repaired",
+        key="every",
+        default=15.0,
     )
 
 
@@ -146,10 +183,22 @@ class City:
     staff_from: Annotated[int, Between(1, 99_999_999)] = setting(
         "起始工号；座席从 8001 起", "first staff number; seats follow from 8001", default=1001
     )
+    most_calls: Annotated[int, Between(1, 100_000)] = setting(
+        "交换机同时承受的来话数；超过则示忙，其中一成留给高优先级的号码",
+        "calls that the switch bears at a time; beyond that callers hear busy. A tenth is kept for doors of priority",
+        default=500,
+    )
     skills_each: Annotated[int, Between(1, 1000)] | None = setting(
         "每人技能数；缺省全部（一台清）", "skills per agent; all when left out", default=None
     )
     listed: tuple[AgentText, ...] = setting("逐个列出的坐席", "agents listed one by one", key="agent", default=())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HubEntry:
+    """One hub (B2)."""
+
+    id: Annotated[NodeId, _HUB_ID] = setting("省中心节点名", "id of the hub")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,6 +210,8 @@ class ProvinceHead:
     number: Dialled = setting("一号通号码", "the one number")
     package: Text = setting("业务包文件", "file of the service package")
     prompts: Text | None = setting("语音文本文件", "file of the prompts", default=None)
+    services: Text | None = setting("业务目录，每个业务一个文件", "folder of the services, a file each", default=None)
+    calendar: Text | None = setting("工作时间与节假日文件", "file of hours of work and holidays", default=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,7 +233,24 @@ class Province:
     times: Times = setting("时间预算", "time budgets", factory=Times)
     overflow: OverflowRules = setting("溢出", "overflow", factory=OverflowRules)
     queue: QueueRules = setting("排队", "queueing", factory=QueueRules)
+    evidence: EvidenceRules = setting("核对", "evidence", factory=EvidenceRules)
     cities: tuple[City, ...] = setting("城市", "cities", key="city")
+    hubs: tuple[HubEntry, ...] = setting(
+        "省中心；不写则只有 hub 一个",
+        "the hubs, of which one leads; one called hub when left out",
+        key="hub",
+        default=(),
+    )
+
+    @property
+    def hub_ids(self) -> tuple[NodeId, ...]:
+        """The hubs' node ids, in the order of the file."""
+        return tuple(hub.id for hub in self.hubs) or (HUB,)
+
+    @property
+    def nodes(self) -> frozenset[NodeId]:
+        """All hubs and cities."""
+        return frozenset((*self.hub_ids, *(NodeId(city.id) for city in self.cities)))
 
     def city(self, city: CityId) -> City:
         """The city with this id. Raises ``KeyError`` when the province has none."""
@@ -305,13 +373,14 @@ def _check_queue(reading: Reading, province: Province) -> None:
 def _check_cities(reading: Reading, province: Province) -> None:
     if not province.cities and reading.sound("city"):
         reading.fault(("city",), "province-empty", "至少要有一个城市", "at least one city is needed")
+    reading.once(("hub",), "id", [hub.id for hub in province.hubs], "province-twice")
     for key in ("id", "area_code", "name"):
-        _once(reading, ("city",), key, [getattr(city, key) for city in province.cities])
+        reading.once(("city",), key, [getattr(city, key) for city in province.cities], "province-twice")
     for at, city in enumerate(province.cities):
         if city.listed:
-            _once(reading, ("city", at, "agent"), "staff", [one.staff for one in city.listed])
+            reading.once(("city", at, "agent"), "staff", [one.staff for one in city.listed], "province-twice")
             seats = [one.seat or str(FIRST_SEAT + place) for place, one in enumerate(city.listed)]
-            _once(reading, ("city", at, "agent"), "seat", seats)
+            reading.once(("city", at, "agent"), "seat", seats, "province-twice")
             if city.agents not in (0, len(city.listed)):
                 reading.fault(
                     ("city", at, "agents"),
@@ -320,23 +389,6 @@ def _check_cities(reading: Reading, province: Province) -> None:
                     f"{len(city.listed)} agents are listed; leave agents out",
                     value=False,
                 )
-
-
-def _once(reading: Reading, table: tuple[str | int, ...], key: str, values: list[str]) -> None:
-    seen: dict[str, int] = {}
-    for at, value in enumerate(values):
-        if not reading.sound(*table, at, key):
-            continue
-        if value in seen:
-            first = reading.text.place((*table, seen[value], key))
-            reading.fault(
-                (*table, at, key),
-                "province-twice",
-                f"{value} 已在 {first} 用过，请改用另一个",
-                f"{value} is used already at {first}; choose another",
-                value=False,
-            )
-        seen.setdefault(value, at)
 
 
 def _check_package(reading: Reading, province: Province, package: ServicePackage) -> None:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
-from collections.abc import Callable
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Event, Thread
@@ -20,6 +21,7 @@ from twisted.internet.defer import Deferred, fail
 from twisted.logger import Logger
 
 from dataset.errors import Problem, Refused
+from federation.node.reserve import Reserve
 
 T = TypeVar("T")
 Trouble = Callable[[Problem | None], None]
@@ -27,6 +29,8 @@ Trouble = Callable[[Problem | None], None]
 
 LARGEST_GROUP = 2_000
 AGAIN_AFTER_S = 1.0
+REFILL_EVERY_S = 5.0
+"""one look at the disk's free room; who has made room wants to see at once that it helped"""
 
 log = Logger()
 
@@ -47,6 +51,9 @@ class Schema:
     en: str
     version: int
     statements: tuple[str, ...]
+    """what makes a new file"""
+    steps: Mapping[int, Callable[[sqlite3.Connection], None]] = field(default_factory=dict)
+    """by version: what makes a file of that version one of the next; all of them, with the new version, or none"""
 
 
 class OwnedFile:
@@ -81,13 +88,7 @@ class OwnedFile:
             ) from None
         except (OSError, sqlite3.Error) as error:
             self.release()
-            raise Refused(
-                self._problem(
-                    "unreadable",
-                    f"无法打开{schema.zh}（应为可写的 SQLite 文件）：{error}",
-                    f"cannot open the {schema.en} (a SQLite file that can be written is expected): {error}",
-                )
-            ) from error
+            raise self.unreadable(error) from error
         except Refused:
             self.release()
             raise
@@ -98,6 +99,16 @@ class OwnedFile:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
         return connection
+
+    def unreadable(self, error: OSError | sqlite3.Error) -> Refused:
+        """What to raise when the file cannot be opened, or what is in it is no longer what was written."""
+        return Refused(
+            self._problem(
+                "unreadable",
+                f"无法打开{self._schema.zh}（应为可写的 SQLite 文件）：{error}",
+                f"cannot open the {self._schema.en} (a SQLite file that can be written is expected): {error}",
+            )
+        )
 
     def release(self) -> None:
         """Let others open the file; only after all connections are closed."""
@@ -116,12 +127,24 @@ class OwnedFile:
                     f"this one reads up to format {self._schema.version}",
                 )
             )
+        if version == self._schema.version:
+            return
+        connection.execute("BEGIN IMMEDIATE")
         if version == 0:
-            connection.execute("BEGIN IMMEDIATE")
             for statement in self._schema.statements:
                 connection.execute(statement)
-            connection.execute(f"PRAGMA user_version={self._schema.version}")
-            connection.execute("COMMIT")
+        else:
+            log.info(
+                "bringing {path} from format {old} to {new}",
+                path=str(self.path),
+                old=version,
+                new=self._schema.version,
+                event="format-raised",
+            )
+            for older in range(version, self._schema.version):
+                self._schema.steps[older](connection)
+        connection.execute(f"PRAGMA user_version={self._schema.version}")
+        connection.execute("COMMIT")
 
     def _problem(self, what: str, zh: str, en: str) -> Problem:
         return Problem(f"{self._schema.slug}-{what}", zh=zh, en=en, place=str(self.path))
@@ -147,10 +170,25 @@ class _Stop:
 class SqliteThread:
     """The thread. Writes are applied in the order given; a read sees every write given before it."""
 
-    def __init__(self, connection: sqlite3.Connection, reactor: FromThreads, trouble: Trouble, *, name: str) -> None:
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        reactor: FromThreads,
+        trouble: Trouble,
+        *,
+        name: str,
+        reserve: Reserve | None = None,
+    ) -> None:
+        """``reserve``: given up when the disk is full; ``trouble`` hears ``disk-tight``, and None when it is back."""
         self._connection = connection
         self._reactor = reactor
         self._trouble = trouble
+        self._reserve = reserve
+        self.tight = reserve is not None and reserve.size > 0 and not reserve.hold()
+        """the reserve is in use: only what must be written should be"""
+        if self.tight:
+            reactor.callFromThread(trouble, _tight(None))
+        self._looked_at = time.monotonic()
         self._jobs: SimpleQueue[_Write | _Read | _Stop] = SimpleQueue()
         self._stopping = Event()
         self._stopped = False
@@ -190,13 +228,15 @@ class SqliteThread:
     # ── in the thread ───────────────────────────────────────────────────────────────────────────────────────────
     def _run(self) -> None:
         while True:
-            jobs = [self._jobs.get()]
+            jobs = [self._next_job()]
             while len(jobs) < LARGEST_GROUP:
                 try:
                     jobs.append(self._jobs.get_nowait())
                 except Empty:
                     break
             self._commit([job for job in jobs if isinstance(job, _Write)])
+            if self.tight:
+                self._refill()
             for job in jobs:
                 if isinstance(job, _Read):
                     self._answer(job)
@@ -204,6 +244,17 @@ class SqliteThread:
                     self._connection.close()
                     self._reactor.callFromThread(job.answer.callback, None)
                     return
+
+    def _next_job(self) -> _Write | _Read | _Stop:
+        """Wait for one; while the disk is full, look for room meanwhile: an idle node gets its reserve back too."""
+        while True:
+            try:
+                return self._jobs.get(timeout=self._until_next_look() if self.tight else None)
+            except Empty:
+                self._refill()
+
+    def _until_next_look(self) -> float:
+        return max(0.0, self._looked_at + REFILL_EVERY_S - time.monotonic())
 
     def _commit(self, writes: list[_Write]) -> None:
         refused = False
@@ -215,6 +266,10 @@ class SqliteThread:
             except sqlite3.Error as error:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
+                if self._reserve is not None and makes_room(self._reserve, error):
+                    self.tight = True
+                    self._reactor.callFromThread(self._trouble, _tight(error))
+                    continue
                 if not refused:
                     refused = True
                     self._reactor.callFromThread(self._trouble, _cannot_write(error))
@@ -229,9 +284,18 @@ class SqliteThread:
             else:
                 self.groups += 1
                 if refused:
-                    self._reactor.callFromThread(self._trouble, None)
+                    self._reactor.callFromThread(self._trouble, _tight(None) if self.tight else None)
                 self._reactor.callFromThread(_deliver, results)
                 return
+
+    def _refill(self) -> None:
+        """There may be room again: take the reserve back."""
+        now = time.monotonic()
+        if self._reserve is not None and now - self._looked_at >= REFILL_EVERY_S:
+            self._looked_at = now
+            if self._reserve.hold():
+                self.tight = False
+                self._reactor.callFromThread(self._trouble, None)
 
     def _answer(self, job: _Read) -> None:
         try:
@@ -248,6 +312,21 @@ def _deliver(results: list[tuple[Callable[[Any], None], Any]]) -> None:
             done(result)
         except Exception:  # noqa: BLE001 - the group is on disk whatever is done with it; logged in full
             log.failure("what follows a committed group failed", event="rows-unheard")
+
+
+def makes_room(reserve: Reserve, error: Exception) -> bool:
+    """Give the reserve up if ``error`` comes from a full disk; whether that made room."""
+    full = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+    return (full or reserve.needed()) and reserve.give()
+
+
+def _tight(error: sqlite3.Error | None) -> Problem:
+    return Problem(
+        "disk-tight",
+        zh=f"磁盘已满，正在使用预留空间，只写必要的记录；请尽快清理磁盘{f'：{error}' if error else ''}",
+        en="the disk is full; the reserve is in use, and only records are written: make room"
+        + (f": {error}" if error else ""),
+    )
 
 
 def _cannot_write(error: sqlite3.Error) -> Problem:

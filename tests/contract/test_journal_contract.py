@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import sqlite3
+import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
+import msgspec
 import pytest
 from twisted.internet.defer import Deferred
 
 from dataset.errors import Refused
 from dataset.ids import LineageId, NodeId
-from dataset.rows import ROW_FROM_BYTES, LegRefused, LineageOpened
+from dataset.rows import ROW_BYTES, ROW_FROM_BYTES, Journalled, LegRefused, LineageOpened, TailMissing
 from federation.node.clock import VirtualClock
 from federation.node.journal import JournalSettings
 from federation.node.journal_memory import MemoryDisk, MemoryJournal
@@ -33,7 +38,8 @@ from tests.harness.rows_of_record import (
 )
 from tests.harness.threads import ThreadCalls
 
-HUB = NodeId("hub")
+HUB, HUB2 = NodeId("hub"), NodeId("hub2")
+FORMAT_1 = Path(__file__).parent.parent / "data" / "journal_format_1.sql"
 DAY = 86_400.0
 
 
@@ -43,8 +49,10 @@ class MemoryForm:
         self.disk = MemoryDisk()
         self._lineages = counting_lineages()
 
-    def open(self, receivers: tuple[NodeId, ...] = (HUB,)) -> MemoryJournal:
-        settings = JournalSettings(NodeId("guangzhou"), "boot-1", self._lineages, receivers, "020", keep_days=30)
+    def open(self, receivers: tuple[NodeId, ...] = (HUB,), nodes: frozenset[NodeId] | None = None) -> MemoryJournal:
+        settings = JournalSettings(
+            NodeId("guangzhou"), "boot-1", self._lineages, receivers, "020", keep_days=30, nodes=nodes
+        )
         return MemoryJournal(self.disk, settings, self.clock)
 
     def wait(self, condition: Callable[[], bool]) -> None:
@@ -62,8 +70,10 @@ class SqliteForm:
         self.calls = ThreadCalls()
         self._open: list[SqliteJournal] = []
 
-    def open(self, receivers: tuple[NodeId, ...] = (HUB,)) -> SqliteJournal:
-        settings = JournalSettings(NodeId("guangzhou"), "boot-1", self._lineages, receivers, "020", keep_days=30)
+    def open(self, receivers: tuple[NodeId, ...] = (HUB,), nodes: frozenset[NodeId] | None = None) -> SqliteJournal:
+        settings = JournalSettings(
+            NodeId("guangzhou"), "boot-1", self._lineages, receivers, "020", keep_days=30, nodes=nodes
+        )
         journal = SqliteJournal(self.path, settings, self.clock, self.calls)
         self._open.append(journal)
         return journal
@@ -218,6 +228,25 @@ def test_acknowledged_rows_are_forgotten_after_the_days_they_are_kept(form: Form
     assert [entry.number for entry in pending(form, journal, "hub", journal.lineage)] == kept
 
 
+def test_a_receiver_that_has_left_the_province_keeps_nothing_from_being_forgotten(form: Form) -> None:
+    """J5: its rows are kept for their days, in case it is named again; nobody waits for it."""
+    journal = form.open()
+    write(form, journal, (born(C1), ("hub", "shenzhen")), (ended(C1), ("hub", "shenzhen")))
+    result(form, journal.stop())
+    again = form.open(nodes=frozenset({NodeId("guangzhou"), HUB}))
+    assert again.receivers() == [HUB]
+    again.acknowledged(HUB, journal.lineage, 3)
+    write(form, again, (born(C2), ("hub",)))
+    kept = [entry.number for entry in pending(form, again, "shenzhen", journal.lineage)]
+    form.clock.advance(31 * DAY)
+    write(form, again, (ended(C2), ("hub",)))
+    form.clock.advance(DAY)
+    write(form, again, (born(C3), ("hub",)))
+    assert kept == [1, 2, 3]
+    assert pending(form, again, "shenzhen", journal.lineage)[1:] == []
+    assert [one for one in again.rows_since(0.0) if one.row in (born(C1), ended(C1))] == []
+
+
 def test_watermarks_survive_a_restart(form: Form) -> None:
     """Only a convenience (the receiver's heads decide), but a clean stop keeps them."""
     journal = form.open()
@@ -246,6 +275,129 @@ def test_failing_hearer_keeps_nobody_else_from_hearing(form: Form) -> None:
     write(form, journal, (born(), ("hub",)))
     write(form, journal, (born(), ("hub",)))
     assert heard == ["rows", "rows"]
+
+
+def seen_by(form: Form, journal: Journal, receiver: NodeId) -> list[tuple[LineageId, int, int]]:
+    """Lineage, number and the row's own sequence of all that waits for ``receiver``, oldest run first."""
+    return [
+        (stream.lineage, entry.number, ROW_FROM_BYTES.decode(entry.data).sequence)
+        for stream in journal.streams(receiver)
+        for entry in pending(form, journal, receiver, stream.lineage)
+    ]
+
+
+def test_city_that_stood_alone_keeps_everything_for_the_hub_it_joins(form: Form) -> None:
+    """B5: joining backfills the whole history, gapless per run, oldest run first; later starts add nothing."""
+    journal = form.open(())
+    first = journal.lineage
+    write(form, journal, (born(C1), ()), (born(C2), ()), (ended(C2), ()))
+    form.clock.advance(400 * DAY)
+    write(form, journal, (born(C3), ()))
+    result(form, journal.stop())
+    journal = form.open(())
+    second = journal.lineage
+    write(form, journal, (ended(C1), ()))
+    result(form, journal.stop())
+    joined = form.open((HUB,))
+    assert seen_by(form, joined, HUB) == [
+        *((first, number, number) for number in range(1, 6)),
+        *((second, number, number) for number in (1, 2)),
+        (joined.lineage, 1, 1),
+    ]
+    assert [(one.head, one.acknowledged) for one in joined.streams(HUB)] == [(5, 0), (2, 0), (1, 0)]
+    before = seen_by(form, joined, HUB)
+    result(form, joined.stop())
+    again = form.open((HUB,))
+    assert seen_by(form, again, HUB) == [*before, (again.lineage, 1, 1)]
+
+
+def test_second_hub_added_later_gets_what_is_kept_for_hubs(form: Form) -> None:
+    """B5, S1: each hub is a receiver of its own; what is for one city alone, or forgotten already, it does not get."""
+    journal = form.open((HUB,))
+    write(form, journal, (born(C1), ("hub",)), (born(C2), ("hub", "shenzhen")), (ended(C2), ("hub",)))
+    write(form, journal, (TailMissing(receiver="shenzhen", of=journal.lineage, stated=2, held=1), ("shenzhen",)))
+    write(form, journal, (ended(C1), ("hub",)))
+    first = journal.lineage
+    journal.acknowledged(HUB, first, 3)
+    journal.acknowledged(NodeId("shenzhen"), first, 9)
+    form.clock.advance(31 * DAY)
+    write(form, journal, (born(C3), ("hub",)))
+    result(form, journal.stop())
+    again = form.open((HUB, HUB2))
+    # sequences 2 and 3 are acknowledged and older than the days they are kept
+    assert seen_by(form, again, HUB2) == [
+        (first, 1, 1),
+        (first, 2, 4),
+        (first, 3, 6),
+        (first, 4, 7),
+        (again.lineage, 1, 1),
+    ]
+    assert [number for of, number, _ in seen_by(form, again, HUB) if of == first] == [1, 4, 5, 6]
+
+
+def test_new_hub_keeps_rows_from_being_forgotten(form: Form) -> None:
+    """J5: what a hub that joined late has not acknowledged stays, whatever the others have."""
+    journal = form.open((HUB,))
+    write(form, journal, (born(C1), ("hub",)), (ended(C1), ("hub",)))
+    journal.acknowledged(HUB, journal.lineage, 3)
+    first = journal.lineage
+    result(form, journal.stop())
+    journal = form.open((HUB, HUB2))
+    form.clock.advance(40 * DAY)
+    write(form, journal, (born(C2), ("hub", "hub2")))
+    assert [place[2] for place in seen_by(form, journal, HUB2) if place[0] == first] == [1, 2, 3]
+    journal.acknowledged(HUB2, first, 3)
+    form.clock.advance(1 * DAY)
+    write(form, journal, (ended(C2), ("hub", "hub2")))
+    assert [place[2] for place in seen_by(form, journal, HUB2) if place[0] == first] == [1]
+    assert [place[2] for place in seen_by(form, journal, HUB) if place[0] == first] == [1]
+
+
+def test_relayed_rows_go_out_byte_for_byte_and_are_nobodys_here(form: Form) -> None:
+    """S3, J5: another node's rows take their places in the streams, with their own origin and order."""
+    journal = form.open()
+    heard: list[Journalled] = []
+    heads: list[dict[NodeId, int]] = []
+    journal.on_rows(heard.extend)
+    journal.on_outgoing(lambda new: heads.append(dict(new)))
+    foreign = [b'{"as": "it came"}', ROW_BYTES.encode(_foreign(3)), ROW_BYTES.encode(_foreign(4))]
+    done: list[int] = []
+    journal.relay(foreign, ("foshan", "hub2"), lambda: done.append(1))
+    form.wait(lambda: done == [1])
+    assert (heard, heads) == ([], [{NodeId("foshan"): 4, HUB2: 4}])
+    write(form, journal, (born(C2), ("hub", "foshan")))
+    entries = pending(form, journal, "foshan", journal.lineage)
+    assert [entry.number for entry in entries] == [1, 2, 3, 4, 5]
+    assert [entry.data for entry in entries[1:4]] == foreign
+    assert ROW_FROM_BYTES.decode(entries[4].data).sequence == 5
+    assert [one.node for one in journal.rows_since(0.0)] == ["guangzhou"] * 2
+    assert [one.row for one in journal.rows_of_live_contacts()] == [born(C2)]
+    for receiver in ("foshan", "hub2", "hub"):
+        journal.acknowledged(NodeId(receiver), journal.lineage, 5)
+    result(form, journal.stop())
+    again = form.open()
+    opening = ROW_FROM_BYTES.decode(pending(form, again, "hub", again.lineage)[0].data).row
+    assert isinstance(opening, LineageOpened)
+    assert opening.previous_head == 5
+    assert [entry.data for entry in pending(form, again, "hub2", journal.lineage)[1:]] == foreign
+    form.clock.advance(31 * DAY)
+    write(form, again, (ended(C2), ("hub",)))
+    assert len(pending(form, again, "hub2", journal.lineage)) == 1
+
+
+def _foreign(sequence: int) -> Journalled:
+    lineage = LineageId("000000f0")
+    return Journalled(node="foshan", lineage=lineage, sequence=sequence, wall=1.0, mono=1.0, boot="b", row=born(C1))
+
+
+def test_rows_of_named_contacts_are_found(form: Form) -> None:
+    """What is on record about contacts, live or not, over all runs."""
+    journal = form.open()
+    write(form, journal, (born(C1), ("hub",)), (born(C2), ("hub",)), (ended(C1), ("hub",)))
+    result(form, journal.stop())
+    again = form.open()
+    assert [one.row for one in again.rows_of_contacts([C1, C3])] == [born(C1), ended(C1)]
+    assert again.rows_of_contacts([]) == []
 
 
 # ── the memory form ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -325,8 +477,6 @@ def test_foreign_files_are_refused_unchanged(tmp_path: Path) -> None:
 
 def test_file_of_a_later_version_is_refused(tmp_path: Path) -> None:
     """An older program must not write into what it does not understand."""
-    import sqlite3
-
     form = SqliteForm(tmp_path)
     result(form, form.open().stop())
     with sqlite3.connect(form.path) as connection:
@@ -339,8 +489,6 @@ def test_file_of_a_later_version_is_refused(tmp_path: Path) -> None:
 
 def test_refusing_disk_holds_rows_until_it_takes_them(tmp_path: Path) -> None:
     """Failure mode 23: a full disk is an alarm; rows wait, in order, and nothing is called synced meanwhile."""
-    import sqlite3
-
     problems: list[str | None] = []
     form = SqliteForm(tmp_path)
     settings = JournalSettings(NodeId("guangzhou"), "boot-1", counting_lineages(), (HUB,))
@@ -359,3 +507,101 @@ def test_refusing_disk_holds_rows_until_it_takes_them(tmp_path: Path) -> None:
     form.wait(lambda: done == [1, 2])
     assert problems == ["disk-refuses", None]
     result(form, journal.stop())
+
+
+def test_file_of_the_first_format_is_brought_to_the_present_one(tmp_path: Path) -> None:
+    """An upgrade keeps rows, streams and what is live; the old rows have no checksum and are taken as they are."""
+    form = SqliteForm(tmp_path)
+    old = LineageId("00000001")
+
+    def journalled(sequence: int, row: Any) -> Journalled:
+        return Journalled(node="guangzhou", lineage=old, sequence=sequence, wall=5.0, mono=5.0, boot="b", row=row)
+
+    opening = journalled(1, LineageOpened(node="guangzhou", previous=None, previous_head=0))
+    birth = journalled(2, born(C1))
+    with closing(sqlite3.connect(form.path)) as file:
+        file.executescript(FORMAT_1.read_text())
+        file.execute("INSERT INTO node VALUES ('guangzhou')")
+        file.execute("INSERT INTO lineages VALUES (1, ?, 2)", (old,))
+        for one, contact in ((opening, None), (birth, C1)):
+            place = (1 << 40) + one.sequence
+            values = (place, one.wall, contact, f"hub:{one.sequence}", ROW_BYTES.encode(one))
+            file.execute("INSERT INTO rows VALUES (?, ?, ?, ?, ?)", values)
+            file.execute("INSERT INTO outbox VALUES ('hub', 1, ?, ?)", (one.sequence, one.sequence))
+        file.execute("INSERT INTO streams VALUES ('hub', 1, 2, 1)")
+        file.execute("INSERT INTO live VALUES (?, 'anchor')", (C1,))
+        file.commit()
+    journal = form.open((HUB, HUB2))
+    assert journal.rows_of_live_contacts() == [birth]
+    assert seen_by(form, journal, HUB) == [(old, 1, 1), (old, 2, 2), (journal.lineage, 1, 1)]
+    assert seen_by(form, journal, HUB2) == seen_by(form, journal, HUB)
+    write(form, journal, (ended(C1), ("hub",)))
+    assert journal.damaged == set()
+    form.close()
+
+
+def test_flipped_bit_in_a_row_becomes_an_unknown_and_no_fact(tmp_path: Path) -> None:
+    """Bad input: SQLite's pages have no checksum, the rows do. The damaged one is sent as what it is, so that its
+    receiver parks it and totals name it (S2); the others go on, and what starts here does not act on it.
+    """
+    form = SqliteForm(tmp_path)
+    journal = form.open()
+    write(form, journal, (born(C1), ("hub",)), (born(C2), ("hub",)), (ended(C2), ("hub",)))
+    result(form, journal.stop())
+    with closing(sqlite3.connect(form.path)) as file:
+        (data,) = file.execute("SELECT data FROM rows WHERE contact = ?", (C1,)).fetchone()
+        flipped = data.replace(b"13800000001", b"13800000003")
+        assert flipped != data
+        file.execute("UPDATE rows SET data = ? WHERE contact = ?", (flipped, C1))
+        file.commit()
+    again = form.open()
+    entries = pending(form, again, "hub", journal.lineage)
+    assert [entry.number for entry in entries] == [1, 2, 3, 4]
+    with pytest.raises(msgspec.MsgspecError):
+        ROW_FROM_BYTES.decode(entries[1].data)
+    assert b"13800000003" in entries[1].data
+    assert [ROW_FROM_BYTES.decode(entry.data).sequence for entry in (entries[0], *entries[2:])] == [1, 3, 4]
+    assert again.rows_of_live_contacts() == []
+    assert len(again.damaged) == 1
+    form.close()
+
+
+def test_file_whose_pages_are_broken_is_refused_with_a_sentence(tmp_path: Path) -> None:
+    """Bad input: a journal that SQLite itself cannot read any more opens nothing, and says which file it is."""
+    form = SqliteForm(tmp_path)
+    journal = form.open()
+    for _ in range(200):
+        write(form, journal, (born(C1), ("hub",)))
+    result(form, journal.stop())
+    data = bytearray(form.path.read_bytes())
+    for place in range(4096, len(data), 4096):
+        data[place : place + 64] = bytes(64)
+    form.path.write_bytes(bytes(data))
+    with pytest.raises(Refused) as refused:
+        form.open()
+    assert refused.value.problems[0].slug == "journal-unreadable"
+    assert "journal.sqlite" in refused.value.problems[0].place
+
+
+def test_new_hub_is_put_in_line_for_a_long_history_quickly(tmp_path: Path) -> None:
+    """B5: a city of years joins without its callers noticing: set-based, one transaction."""
+    form = SqliteForm(tmp_path)
+    result(form, form.open(()).stop())
+    row = ROW_BYTES.encode(_foreign(1))
+    with closing(sqlite3.connect(form.path)) as file:
+        file.execute(
+            "WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 250000)"
+            " INSERT INTO rows SELECT (1 << 40) + i, 1.0, NULL, '', ?, ? FROM n",
+            (row, crc32(row)),
+        )
+        file.commit()
+    began = time.perf_counter()
+    journal = form.open((HUB,))
+    took = time.perf_counter() - began
+    assert [one.head for one in journal.streams(HUB)] == [250_000, 1]
+    assert [entry.number for entry in pending(form, journal, "hub", journal.streams(HUB)[0].lineage, 249_998)] == [
+        249_999,
+        250_000,
+    ]
+    assert took < 10.0
+    form.close()

@@ -11,10 +11,6 @@ from dataset.rows import Journalled, LegRefused, LineageOpened
 from federation.core.envelope import (
     AnyMessage,
     Envelope,
-    LedgerAck,
-    LedgerHeads,
-    LedgerHello,
-    LedgerRows,
     Stream,
     decode,
     encode,
@@ -22,10 +18,10 @@ from federation.core.envelope import (
 from federation.core.ledger import SendingPace
 from federation.node.clock import VirtualClock
 from federation.node.journal import JournalSettings
+from federation.node.journal_memory import MemoryDisk, MemoryJournal
 from federation.node.journal_sqlite import SqliteJournal
-from federation.node.ledger import ReceivedLedger
-from federation.node.ledger_store import SqliteLedgerStore
-from federation.node.outbox import Outbox
+from federation.node.ledger import Ledger
+from federation.node.ledger_store import MemoryLedger, MemoryLedgerStore, SqliteLedgerStore
 from tests.harness.rows_of_record import counting_lineages
 from tests.harness.threads import ThreadCalls
 
@@ -44,21 +40,18 @@ class Pair:
         self.store = SqliteLedgerStore(directory / "ledger.sqlite", self.calls)
         # time stands still here: nothing would ever be allowed after the first burst
         pace = SendingPace(burst_bytes=1e9)
-        self.outbox = Outbox(self.journal, self.clock, self._to_hub, pace)
-        self.ledger = ReceivedLedger(self.store, self._to_city)
+        self.city = Ledger(self.journal, MemoryLedgerStore(MemoryLedger(), self.clock), self.clock, self._to_hub, pace)
+        hub_journal = MemoryJournal(MemoryDisk(), JournalSettings(HUB, "boot", LINEAGES), self.clock)
+        self.hub = Ledger(hub_journal, self.store, self.clock, self._to_city)
         self.applied: list[Journalled] = []
-        self.ledger.on_rows(self.applied.extend)
-        self.outbox.link_changed(True)
+        self.hub.on_rows(self.applied.extend)
+        self.city.link_changed(True)
 
     def _to_hub(self, to: NodeId, message: AnyMessage) -> None:
-        envelope = decode(encode(self._envelope(GZ, to, message)))
-        assert isinstance(envelope.body, LedgerHello | LedgerRows)
-        self.ledger.heard(envelope, envelope.body)
+        self.hub.heard(decode(encode(self._envelope(GZ, to, message))))
 
     def _to_city(self, to: NodeId, message: AnyMessage) -> None:
-        body = decode(encode(self._envelope(HUB, to, message))).body
-        assert isinstance(body, LedgerHeads | LedgerAck)
-        self.outbox.heard(HUB, body)
+        self.city.heard(decode(encode(self._envelope(HUB, to, message))))
 
     def _envelope(self, sender: NodeId, to: NodeId, message: AnyMessage) -> Envelope:
         return Envelope(
@@ -66,8 +59,8 @@ class Pair:
         )
 
     def close(self) -> None:
-        self.outbox.stop()
-        for closing in (self.ledger.stop(), self.journal.stop()):
+        self.city.fall_silent()
+        for closing in (self.hub.stop(), self.journal.stop()):
             self._wait(closing)
 
     def _wait(self, closing: Deferred[None]) -> None:
@@ -84,7 +77,7 @@ def test_rows_go_from_file_to_file_and_on_after_a_restart(tmp_path: Path) -> Non
     pair.calls.until(lambda: len(pair.applied) == 3_001)
     assert isinstance(pair.applied[0].row, LineageOpened)
     assert [one.sequence for one in pair.applied] == list(range(1, 3_002))
-    pair.calls.until(lambda: pair.outbox.waiting()[HUB] == 0)
+    pair.calls.until(lambda: pair.city.waiting()[HUB] == 0)
     first = pair.journal.lineage
     pair.close()
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -11,23 +13,29 @@ from twisted.internet.defer import Deferred
 
 from dataset.errors import Refused
 from dataset.ids import CityId, LineageId, NodeId
-from dataset.rows import ROW_BYTES, ROW_FROM_BYTES, Journalled
+from dataset.rows import ROW_BYTES, ROW_FROM_BYTES, Journalled, LineageOpened, RowSettled, TailMissing
 from federation.core.ledger import Batch, ReceivedEntry
 from federation.node.clock import VirtualClock
 from federation.node.ledger_store import (
+    FIRST,
     Hole,
     LedgerStore,
     MemoryLedger,
     MemoryLedgerStore,
     ParkedRow,
+    Place,
+    Settled,
     SqliteLedgerStore,
     Unknown,
+    digest,
+    kind_of,
 )
-from tests.harness.rows_of_record import C1, C2, C3, Writing, born, ended, entered
+from tests.harness.rows_of_record import C1, C2, C3, Writing, born, ended, entered, left
 from tests.harness.threads import ThreadCalls
 
 GZ, SZ = NodeId("guangzhou"), NodeId("shenzhen")
 A = LineageId("0000000a")
+FORMAT_1 = Path(__file__).parent.parent / "data" / "ledger_format_1.sql"
 
 
 class MemoryForm:
@@ -169,6 +177,130 @@ def test_holes_are_named(form: Form) -> None:
     assert store.unknown_count(GZ) == 7
 
 
+def test_two_nodes_that_drew_one_lineage_are_two_nodes(form: Form) -> None:
+    """A lineage has 32 bits: rows are the same only when node, lineage and sequence are (S3)."""
+    store = form.open()
+    gz, sz = Writing(GZ).write(born(C1)), Writing(SZ).write(born(C2))
+    assert commit(form, store, batch(gz)) == gz
+    assert commit(form, store, batch(sz, sender=SZ)) == sz
+    assert result(form, store.all_rows()) == [*gz, *sz]
+    assert result(form, store.unknown()) == Unknown([], [])
+
+
+def settling(store: LedgerStore, form: Form, **what: Any) -> list[Journalled]:
+    row = RowSettled(**{"sender": GZ, "lineage": A, "by": "wang", "reason": "asked the city", **what})
+    told: list[list[Journalled]] = []
+    store.keep_own(Writing("hub", "000000bb").at(500.0, row), lambda rows: told.append(list(rows)))
+    form.wait(lambda: bool(told))
+    return told[0]
+
+
+def test_settled_slot_is_known_and_stays_to_be_seen(form: Form) -> None:
+    """S2: totals name a parked slot until somebody settles it; who did and why is on record, over restarts too."""
+    store = form.open()
+    commit(form, store, batch([b"rubbish", b"rubbish", b"other"]))
+    commit(form, store, Batch(GZ, A, (), 9, hole=(4, 9)))
+    assert store.unknown_count(GZ) == 9
+    settling(store, form, first=1, last=2, digest=digest(b"rubbish"))
+    assert store.unknown_count(GZ) == 7
+    result(form, store.stop())
+    store = form.open()
+    assert store.unknown_count(GZ) == 7
+    note = Settled("wang", "asked the city", 500.0)
+    assert result(form, store.unknown()) == Unknown(
+        [
+            ParkedRow(GZ, A, 1, "unreadable", b"rubbish", note),
+            ParkedRow(GZ, A, 2, "unreadable", b"rubbish", note),
+            ParkedRow(GZ, A, 3, "unreadable", b"other"),
+        ],
+        [Hole(GZ, A, 4, 9)],
+    )
+
+
+def test_settled_hole_is_known_by_its_numbers(form: Form) -> None:
+    """S2, J5: the same for what nobody keeps any more; other holes stay unknown."""
+    store = form.open()
+    commit(form, store, Batch(GZ, A, (), 9, hole=(3, 9)))
+    commit(form, store, Batch(GZ, A, (), 12, hole=(11, 12)))
+    settling(store, form, first=3, last=9, digest="")
+    assert store.unknown_count(GZ) == 2
+    assert [(one.first, one.settled is not None) for one in result(form, store.unknown()).holes] == [
+        (3, True),
+        (11, False),
+    ]
+
+
+def test_settlement_that_came_first_holds_for_a_slot_that_comes_later(form: Form) -> None:
+    """A hub hears of another hub's settling in any order (E1): the slot is known once it is parked here too."""
+    store = form.open()
+    settling(store, form, first=1, last=1, digest=digest(b"rubbish"))
+    commit(form, store, batch([b"rubbish"]))
+    assert store.unknown_count(GZ) == 0
+
+
+def test_tail_of_a_node_is_given_as_it_came(form: Form) -> None:
+    """J5: what a node sent beyond a number, byte for byte, in pieces; rows that another way brought are among it."""
+    store = form.open()
+    rows = Writing(GZ).write(*(born(C1) for _ in range(6)))
+    commit(form, store, batch(rows[:4]))
+    commit(form, store, batch(rows[4:], sender=NodeId("hub2"), of=LineageId("000000cc")))
+    whole = [(one.sequence, ROW_BYTES.encode(one)) for one in rows]
+    assert result(form, store.tail(GZ, A, 2, 0, 3)) == whole[2:5]
+    assert result(form, store.tail(GZ, A, 2, 5, 3)) == whole[5:]
+    assert result(form, store.tail(GZ, A, 0, 0, 10)) == whole
+    assert result(form, store.tail(SZ, A, 0, 0, 10)) == []
+
+
+def test_standing_facts_are_found_without_their_time(form: Form) -> None:
+    """What a report of any day has to know: who came after whom, what is missing."""
+    store = form.open()
+    opened = LineageOpened(node=GZ, previous=None, previous_head=0)
+    missing = TailMissing(receiver="hub", of=LineageId("00000001"), stated=5, held=2)
+    rows = Writing(GZ).write(opened, born(C1), missing, ended(C1))
+    commit(form, store, batch(rows))
+    assert [kind_of(one.row) for one in result(form, store.standing())] == ["lineage_opened", "tail_missing"]
+
+
+def test_file_of_the_first_format_is_brought_to_the_present_one(tmp_path: Path) -> None:
+    """An upgrade keeps rows, cursors, parked slots and holes, and rows are then told apart by node."""
+    form = SqliteForm(tmp_path)
+    (row,) = Writing(GZ).write(born(C1))
+    with closing(sqlite3.connect(form.path)) as file:
+        file.executescript(FORMAT_1.read_text())
+        values = (GZ, A, 1, GZ, A, row.sequence, row.wall, "contact_born", C1, ROW_BYTES.encode(row))
+        file.execute("INSERT INTO rows VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+        file.execute("INSERT INTO parked VALUES (?, ?, 2, 'unreadable', ?)", (GZ, A, b"rubbish"))
+        file.execute("INSERT INTO holes VALUES (?, ?, 3, 4)", (GZ, A))
+        file.execute("INSERT INTO cursors VALUES (?, ?, 4)", (GZ, A))
+        file.commit()
+    store = form.open()
+    assert (store.heads(GZ), store.unknown_count(GZ)) == ({A: 4}, 3)
+    assert result(form, store.all_rows()) == [row]
+    (same_place,) = Writing(SZ).write(born(C2))
+    assert commit(form, store, batch([same_place], sender=SZ)) == [same_place]
+    settling(store, form, first=2, last=2, digest=digest(b"rubbish"))
+    assert store.unknown_count(GZ) == 2
+    result(form, store.stop())
+    form.open()
+    form.close()
+
+
+def test_upgrade_that_fails_leaves_the_file_as_it_was(tmp_path: Path) -> None:
+    """All steps and the new version are one transaction: a file that cannot be raised can still be read by the old."""
+    form = SqliteForm(tmp_path)
+    with closing(sqlite3.connect(form.path)) as file:
+        file.executescript(FORMAT_1.read_text())
+        file.execute("CREATE TABLE settled (mine TEXT)")
+        file.commit()
+    with pytest.raises(Refused) as refused:
+        form.open()
+    assert refused.value.problems[0].slug == "ledger-unreadable"
+    with closing(sqlite3.connect(form.path)) as file:
+        assert file.execute("PRAGMA user_version").fetchone() == (1,)
+        indexed = file.execute("SELECT sql FROM sqlite_master WHERE name = 'rows_by_origin'").fetchone()[0]
+    assert indexed.endswith("(lineage, sequence)")
+
+
 def test_queries_by_time_and_birth(form: Form) -> None:
     """What reports and screens ask for."""
     store = form.open()
@@ -179,6 +311,24 @@ def test_queries_by_time_and_birth(form: Form) -> None:
     assert result(form, store.rows_between(100.0, 200.0)) == early
     assert result(form, store.latest_contacts(2)) == [C2, C3]
     assert result(form, store.latest_contacts(5, CityId("guangzhou"))) == [C2, C1]
+
+
+def test_the_record_is_read_page_by_page_in_the_order_of_its_times(form: Form) -> None:
+    """So that a hub that starts holds neither all of it in memory, nor its reactor for as long as that takes."""
+    store = form.open()
+    gz, sz = Writing(GZ), Writing(SZ, "0000000b")
+    rows = [*gz.at(300.0, born(C2)), *gz.at(100.0, born(C1), entered(C1)), *gz.at(50.0, left(C1))]
+    commit(form, store, batch(rows))
+    others = sz.at(100.0, born(C3))
+    commit(form, store, batch(others, sender=SZ, of=LineageId("0000000b")))
+    for size in (1, 2, 3, 4, 100):
+        read: list[Journalled] = []
+        place: Place | None = FIRST
+        while place is not None:
+            page, place = result(form, store.page(100.0, place, size))
+            assert len(page) <= size
+            read += page
+        assert read == [rows[1], rows[2], *others, rows[0]]
 
 
 def test_own_rows_are_kept_beside_received_ones(form: Form) -> None:

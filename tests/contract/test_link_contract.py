@@ -21,8 +21,9 @@ from federation.core.envelope import (
     NoProposal,
     Stream,
 )
-from federation.links.amqp.connection import Login
-from federation.links.amqp.link import AmqpLink, queue_name
+from federation.links.amqp.content import Properties
+from federation.links.amqp.layout import EXCHANGE, routing_key
+from federation.links.amqp.link import AmqpLink
 from federation.links.amqp.reconnect import BrokerAccess
 from federation.links.inprocess import Wires
 from federation.node.clock import ReactorClock
@@ -98,8 +99,8 @@ class AmqpWorld(LinkWorld):
         self._links: list[AmqpLink] = []
 
     def link(self, node: NodeId) -> Link:
-        login = Login("guest", "guest", name=f"contract {node}")
-        link = AmqpLink(self._driver.reactor, node, BrokerAccess((self._broker.address,), login))
+        access = BrokerAccess((self._broker.address,), self._broker.login(node))
+        link = AmqpLink(self._driver.reactor, node, access)
         self._links.append(link)
         return link
 
@@ -107,7 +108,7 @@ class AmqpWorld(LinkWorld):
         return self._driver.until(condition, within_s)
 
     def cut_all(self) -> None:
-        self._broker.control("close_all_connections", "contract")
+        self._broker.control("close_all_connections", "--global", "contract")
 
     def hold(self, node: NodeId) -> Callable[[], None]:
         [link] = [one for one in self._links if one.node == node]
@@ -310,7 +311,10 @@ def test_what_is_no_envelope_is_counted_and_the_link_stays_up(world: LinkWorld, 
     hub, guangzhou, _ = nodes
     if isinstance(guangzhou.link, AmqpLink):
         publisher = guangzhou.link._publisher
-        answer: Deferred[None] = publisher.publish("", queue_name(HUB, Stream.LEDGER), b"\xff not an envelope")
+        key = routing_key(HUB, Stream.LEDGER, GUANGZHOU)
+        answer: Deferred[None] = publisher.publish(
+            EXCHANGE, key, b"\xff not an envelope", Properties(user_id=GUANGZHOU), mandatory=True
+        )
         answer.addErrback(lambda failure: pytest.fail(str(failure)))
         assert isinstance(hub.link, AmqpLink)
         dropped = hub.link.dropped

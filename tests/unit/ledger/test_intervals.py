@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from random import Random
 
 import pytest
@@ -206,6 +207,48 @@ def test_any_order_of_rows_gives_the_same_bytes(seed: int, shuffle: int) -> None
         if row.sequence % 7 == 0:
             folded.intervals()
     assert folded.json() == expected
+
+
+class Unpacked(IntervalFold):
+    """Keeps every contact as it is, finished or not."""
+
+    def _look_whether_finished(self, contact: ContactId, known: object) -> None:
+        assert contact in self._contacts
+
+
+@settings(max_examples=150, deadline=None)
+@given(seed=st.integers(0, 100_000), shuffle=st.integers(0, 100_000))
+def test_finished_contacts_are_put_away_and_late_rows_find_them_as_they_were(seed: int, shuffle: int) -> None:
+    rows = some_day(seed)
+    Random(shuffle).shuffle(rows)
+    put_away, kept = IntervalFold(), Unpacked()
+    for row in rows:
+        put_away.add(row)
+        kept.add(row)
+        if row.sequence % 5 == 0:
+            assert put_away.unconfirmed() == kept.unconfirmed()
+    assert put_away.json() == kept.json()
+
+
+def test_a_finished_contact_is_small() -> None:
+    """A hub has those of four days (S4: bounded memory)."""
+    folded = IntervalFold()
+
+    def take_in(first: int, count: int) -> None:
+        for number in range(first, first + count):
+            contact = ContactId(f"0020-0000000a-{number:06x}")
+            gz = Writing("guangzhou", wall=T0 + number)
+            rows = (born(contact), entered(contact), left(contact), answered(contact), segment(contact))
+            for row in gz.write(*rows, confirmed(contact), closed(contact), ended(contact)):
+                folded.add(row)
+
+    take_in(0, 500)
+    tracemalloc.start()
+    before, _ = tracemalloc.get_traced_memory()
+    take_in(500, 2_000)
+    after, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert 50 < (after - before) / 2_000 < 500
 
 
 @settings(max_examples=60, deadline=None)

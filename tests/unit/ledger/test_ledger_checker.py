@@ -239,7 +239,7 @@ def wrong_sum(run: Run) -> None:
     ("fault", "found"),
     [
         (lose_call, {"lost": 1}),
-        (lose_row, {"lost": 2}),
+        (lose_row, {"lost": 2, "wrong": 1}),
         (lose_ending, {"lost": 1}),
         (lose_answer_from_record, {"lost": 1}),
         (lose_segment, {"lost": 1}),

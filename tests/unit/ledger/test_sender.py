@@ -183,3 +183,37 @@ def test_row_too_large_for_any_envelope_is_replaced_by_a_note_of_it() -> None:
     ((message, size),) = batches("s", NOW, 0, 1, [(1, b"y" * (LARGEST_BYTES + 1))], 999)
     assert size < 2_000
     assert b"too_large" in bytes(message.rows[0].row)
+
+
+def test_pace_of_a_thin_line_is_small_pieces_and_short_bursts() -> None:
+    """S4: on a line of 512 kbit/s, half of which is the ledger's, no piece or burst stands in the way for long."""
+    pace = SendingPace.at(256_000.0)
+    line_bytes_per_s = 512_000 / 8
+    assert pace.bytes_per_s == 32_000.0
+    assert pace.batch_bytes / line_bytes_per_s <= 0.125
+    assert pace.burst_bytes / line_bytes_per_s <= 0.125
+    assert pace.window_bytes / pace.bytes_per_s >= 1.5, "the rate is reached with a second of way and commit"
+
+
+def test_pace_has_a_floor_and_a_largest_piece() -> None:
+    """A row always fits; a fast line does not make a receiver stand still over one message."""
+    assert SendingPace.at(1_000.0).batch_bytes == 2_000
+    assert SendingPace.at(1e9).batch_bytes == 8_000
+
+
+def test_burst_is_sent_no_further_than_the_allowance() -> None:
+    """S4: what was read and may not go yet is read again later, from where the line stands."""
+    pace = SendingPace(batch_bytes=1_000, window_bytes=100_000, bytes_per_s=1_000.0, burst_bytes=2_000.0, fetch_rows=50)
+    sender = Sender(NOW, [(NOW, 50, 0)], pace)
+    hello = sender.link_up(0.0)[0]
+    assert isinstance(hello, Say)
+    assert isinstance(hello.message, LedgerHello)
+    (fetch,) = sender.heads(LedgerHeads(session=hello.message.session, heads={}, refused=""), 0.0)
+    assert isinstance(fetch, Fetch)
+    acts = sender.fetched(fetch.ticket, [(number, b"x" * 476) for number in range(1, 51)], 0.0)
+    sent = [act.message for act in acts if isinstance(act, Say)]
+    assert [one.rows[-1].number for one in sent if isinstance(one, LedgerRows)] == [2, 4]
+    assert sender.due is not None
+    (again,) = sender.tick(sender.due + 0.001)
+    assert isinstance(again, Fetch)
+    assert again.after == 4

@@ -39,7 +39,7 @@ def row(number: int) -> LegRefused:
 def settled(city: Node, hub: Node, within_s: float = 600.0) -> bool:
     city.carrier.clock.advance(0.02)
     return city.carrier.clock.run_until(
-        lambda: not any(city.outbox.waiting().values()) and city.outbox.open_to(HUB), within_s
+        lambda: not any(city.ledger.waiting().values()) and city.ledger.open_to(HUB), within_s
     )
 
 
@@ -110,10 +110,10 @@ def test_bad_line_and_crashes_lose_and_double_nothing(
                 hub.start()
             case "cut":
                 carrier.cut.add(frozenset((HUB, GZ)))
-                city.outbox.link_changed(False)
+                city.ledger.link_changed(False)
             case "heal":
                 carrier.cut.clear()
-                city.outbox.link_changed(True)
+                city.ledger.link_changed(True)
         carrier.clock.advance(random.uniform(0.0, 5.0))
     carrier.heal()
     assert settled(city, hub)
@@ -270,7 +270,7 @@ def test_poison_row_is_parked_and_the_rest_flows() -> None:
 
     def say(body: LedgerHello | LedgerRows) -> None:
         envelope = Envelope(sender=GZ, to=HUB, stream=Stream.LEDGER, lineage=BEEF, sequence=1, body=body)
-        hub.ledger.heard(envelope, body)
+        hub.ledger.heard(envelope)
 
     session = f"{BEEF}-000001"
     say(LedgerHello(session=session, lineage=BEEF, head=3))

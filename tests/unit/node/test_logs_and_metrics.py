@@ -18,7 +18,7 @@ from twisted.logger import Logger
 
 from federation.node.clock import VirtualClock
 from federation.node.logs import Level, LogSettings, start_logging
-from federation.node.metrics import DoorCounts, LinkDrops, ReactorLateness, watch_process
+from federation.node.metrics import DoorCounts, LinkCounts, ReactorLateness, watch_process
 
 
 class Terminal(io.StringIO):
@@ -152,8 +152,10 @@ def test_starting_again_replaces_what_was_started(out: io.StringIO) -> None:
     assert out.getvalue() == ""
 
 
-def test_what_the_link_dropped_is_read_when_the_metrics_are_asked_for() -> None:
-    registry, dropped = CollectorRegistry(), Counter[str]()
-    LinkDrops(registry, dropped)
+def test_what_the_link_counts_is_read_when_the_metrics_are_asked_for() -> None:
+    registry, dropped, failures = CollectorRegistry(), Counter[str](), Counter[str]()
+    LinkCounts(registry, dropped, failures)
     dropped["envelope-malformed"] += 2
+    failures["tls-expired"] += 1
+    assert b'yht_link_connections_failed_total{reason="tls-expired"} 1.0' in generate_latest(registry)
     assert b'yht_link_messages_dropped_total{reason="envelope-malformed"} 2.0' in generate_latest(registry)
