@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 import click
 
-from dataset.errors import Refused
-from federation.node.configuration import reference
-from federation.node.program import read_settings, run_program, say_problems
+from dataset.errors import Language, Refused
+from dataset.ids import NodeId
+from federation.links.settings import VIRTUAL_HOST
+from federation.node.asking import Asking
+from federation.node.configuration import beside, reference
+from federation.node.offering import load_offering
+from federation.node.program import read_settings, run_commands, run_program, say_problems
+from federation.node.province import load_province
+from provincial_hub.broker_definitions import as_json, broker_definitions, write_private
 from provincial_hub.program import add_console_user, start_hub
 from provincial_hub.services.province import READERS
 from provincial_hub.settings import HubSettings
@@ -22,6 +29,12 @@ def provincial_hub() -> None:
     \b
     python -m provincial_hub run --config conf/up/hub.toml
     python -m provincial_hub user --config conf/up/hub.toml bureau     添加用户 adds a user
+    python -m provincial_hub broker-definitions --config … --passwords …   消息代理的用户和权限 users and rights
+                                            at the broker
+    python -m provincial_hub declare-lost --config conf/up/hub.toml --reason "火灾 fire" foshan
+    python -m provincial_hub parked --config conf/up/hub.toml             总数中的未知项 what totals name as unknown
+    python -m provincial_hub settle --config … --reason "…" foshan 7f3a9c21 41   处理一项 settles one
+    python -m provincial_hub day --config conf/up/hub.toml 2026-01-31     一天的小结 a day's sums
     python -m provincial_hub settings       全部配置项 every setting, its form and default
 
     \b
@@ -78,6 +91,163 @@ def user(file: Path, roles: tuple[str, ...], name: str, password: str, user: str
         raise SystemExit(1) from refused
 
 
+@provincial_hub.command("broker-definitions")
+@click.option("--config", "file", type=click.Path(path_type=Path), help="省中心配置文件 the hub's configuration file")
+@click.option("--province", "province_file", type=click.Path(path_type=Path), help="或：省文件 or: the province file")
+@click.option(
+    "--passwords",
+    type=click.Path(path_type=Path),
+    required=True,
+    help='各节点密码 passwords, one line per node: guangzhou = "…"',
+)
+@click.option("--virtual-host", help="代理虚拟主机；缺省取自配置 virtual host; that of --config, else yihaotong")
+@click.option(
+    "--output", type=click.Path(path_type=Path), help="写入文件；缺省打印 file to write; printed when left out"
+)
+def print_broker_definitions(
+    file: Path | None, province_file: Path | None, passwords: Path, virtual_host: str | None, output: Path | None
+) -> None:
+    """RabbitMQ's definitions: a user for each hub and city with its own rights, the exchange, limits, dead letters.
+
+    A password comes from the environment (YHT_BROKER_PASSWORD_GUANGZHOU), else from the passwords file, else it is
+    drawn and added to that file, which only its owner can read. Import the result: rabbitmqctl import_definitions FILE.
+    """
+    if (file is None) == (province_file is None):
+        raise click.UsageError("--config 或 --province · one of --config and --province")
+    try:
+        if file is not None:
+            settings = read_settings(HubSettings, file)
+            province_file = beside(str(file), settings.province)
+            virtual_host = virtual_host or settings.link.virtual_host
+        assert province_file is not None
+        province, _ = load_province(province_file)
+        told, drawn = broker_definitions(
+            (*province.hub_ids, *(NodeId(city.id) for city in province.cities)),
+            passwords,
+            os.environ,
+            virtual_host or VIRTUAL_HOST,
+        )
+        if drawn:
+            click.echo(f"{passwords}: 新密码 new passwords: {', '.join(drawn)}", err=True)
+        if output is not None:
+            write_private(output, as_json(told))
+    except Refused as refused:
+        say_problems(refused, lambda line: click.echo(line, err=True))
+        raise SystemExit(1) from refused
+    if output is None:
+        click.echo(as_json(told), nl=False)
+
+
+@provincial_hub.command("services")
+@click.option("--province", "file", type=click.Path(path_type=Path), required=True, help="省文件 the province file")
+@click.option("--language", type=click.Choice(["zh", "en"]), default="zh", show_default=True, help="语种 language")
+def print_services(file: Path, language: Language) -> None:
+    """Check the services of a province and list them: reference, name, group, numbers, and whether it makes work.
+
+    \b
+    python -m provincial_hub services --province province.toml
+
+    Every fault is named with file, line and the accepted form; exit status 1 then. Nothing has to run for it, so a
+    service is checked before it is brought to the cities.
+    """
+    try:
+        province, package = load_province(file)
+        offering = load_offering(file, province, package)
+    except Refused as refused:
+        say_problems(refused, lambda line: click.echo(line, err=True))
+        raise SystemExit(1) from refused
+    for service in offering.catalogue:
+        text = service.text
+        work = {"zh": "工单", "en": "work item"}[language] if service.makes_work else "-"
+        click.echo(f"{service.reference}\t{service.name(language)}\t{text.group}\t{','.join(text.doors)}\t{work}")
+
+
+@provincial_hub.command("declare-lost")
+@click.option("--config", "file", type=click.Path(path_type=Path), required=True, help="配置文件 configuration file")
+@click.option("--reason", required=True, help="原因，记录在案 · why; goes on record")
+@click.option("--user", "name", default="bureau", show_default=True, help="省中心用户 user of the console")
+@click.argument("city")
+def declare_lost(file: Path, reason: str, name: str, city: str) -> None:
+    """Declare CITY lost for good: switch, node and disk are gone, or stay away (E3).
+
+    The running hub of this machine writes it down; its other hubs hear of it. Needs the role province; the password
+    is asked for, or read from YHT_CONSOLE_PASSWORD. The city leaves routing, reports name it, its open contacts count
+    as failed. This ends by itself when the city is heard again.
+    """
+    answer = _ask(file, name, "declare_lost", city=city, reason=reason)
+    click.echo(f"{answer['zh']}\n{answer['en']}")
+
+
+@provincial_hub.command()
+@click.option("--config", "file", type=click.Path(path_type=Path), required=True, help="配置文件 configuration file")
+@click.option("--user", "name", default="bureau", show_default=True, help="省中心用户 user of the console")
+@click.option("--all", "everything", is_flag=True, help="连同已处理的 · settled ones too")
+@click.argument("node", required=False)
+def parked(file: Path, name: str, everything: bool, node: str | None) -> None:
+    """What totals name as unknown, of NODE or of all: rows that cannot be read, numbers that nobody keeps (S2, J5).
+
+    As the running hub of this machine has it. The exit status is 2 while anything is not settled. Password as for
+    declare-lost.
+    """
+    answer = _ask(file, name, "parked", **({} if node is None else {"node": node}))
+    for slot in [*answer["parked"], *answer["holes"]]:
+        if everything or slot["settled"] is None:
+            click.echo(_slot_line(slot))
+    click.echo(f"未知 unknown: {answer['unknown']}" + (f"  +{answer['more']} …" if answer["more"] else ""))
+    raise SystemExit(2 if answer["unknown"] else 0)
+
+
+def _slot_line(slot: dict[str, Any]) -> str:
+    numbers = f"{slot['number']}" if "number" in slot else f"{slot['first']}-{slot['last']}"
+    what = f"{slot['why']}  {slot['size']} B  {slot['begins']}" if "why" in slot else "gone"
+    settled = slot["settled"]
+    note = f"  ✓ {settled['by']}: {settled['reason']}" if settled else ""
+    return f"{slot['node']}  {slot['lineage']}  {numbers}  {what}{note}"
+
+
+@provincial_hub.command()
+@click.option("--config", "file", type=click.Path(path_type=Path), required=True, help="配置文件 configuration file")
+@click.option("--reason", required=True, help="原因，记录在案 · why; goes on record")
+@click.option("--user", "name", default="bureau", show_default=True, help="省中心用户 user of the console")
+@click.argument("node")
+@click.argument("lineage")
+@click.argument("number", type=click.IntRange(min=1))
+def settle(file: Path, reason: str, name: str, node: str, lineage: str, number: int) -> None:
+    """Settle what `parked` shows at NUMBER of NODE's LINEAGE: it counts as unknown no more, and stays to be seen.
+
+    The running hub of this machine writes it down; its other hubs hear of it. Needs the role province; password as
+    for declare-lost.
+    """
+    answer = _ask(file, name, "settle", node=node, lineage=lineage, number=number, reason=reason)
+    click.echo(f"{answer['zh']}\n{answer['en']}")
+
+
+@provincial_hub.command("day")
+@click.option("--config", "file", type=click.Path(path_type=Path), required=True, help="配置文件 configuration file")
+@click.option("--user", "name", default="bureau", show_default=True, help="省中心用户 user of the console")
+@click.argument("day")
+def day(file: Path, name: str, day: str) -> None:
+    """The sums of DAY (2026-01-31, Shanghai) in words, as the running hub of this machine counts them.
+
+    Each line beginning with ! names what may be missing and since when, with ~ which quarters of an hour were told
+    otherwise before. The exit status is 2 while anything is missing. Password as for declare-lost.
+    """
+    answer = _ask(file, name, "day", day=day)
+    click.echo(f"{answer['zh']}\n\n{answer['en']}")
+    raise SystemExit(0 if answer["complete"] else 2)
+
+
+def _ask(file: Path, user: str, operation: str, **fields: Any) -> dict[str, Any]:
+    """One thing of the running hub; says what is refused, and leaves."""
+    try:
+        asking = Asking(read_settings(HubSettings, file).http)
+        password = os.environ.get("YHT_CONSOLE_PASSWORD") or click.prompt("密码 password", hide_input=True, err=True)
+        return asking.once(user, password, operation, **fields)
+    except Refused as refused:
+        say_problems(refused, lambda line: click.echo(line, err=True))
+        raise SystemExit(1) from refused
+
+
 @provincial_hub.command()
 @click.option("--language", type=click.Choice(["zh", "en"]), default="zh", show_default=True)
 def settings(language: str) -> None:
@@ -89,7 +259,7 @@ def main() -> None:
     """Run the command line."""
     from twisted.internet import reactor  # installs the reactor; must not happen on import
 
-    provincial_hub(obj=reactor)
+    run_commands(provincial_hub, reactor)
 
 
 if __name__ == "__main__":

@@ -10,24 +10,28 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.web.resource import Resource
 
-from dataset.ids import HUB, CityId
+from dataset.ids import HUB, CityId, NodeId
 from dataset.packages import ServicePackage
+from federation.core.ledger import SendingPace
 from federation.core.picture import ProvincePicture
+from federation.core.proposals import Proposals
+from federation.links.discovery.alone import Alone
 from federation.node.door import Door
 from federation.node.http import NodeResource, NodeWeb, WebPlace
 from federation.node.ledger_store import LedgerStore
 from federation.node.login import Logins
-from federation.node.metrics import DoorCounts, LinkDrops
+from federation.node.metrics import DoorCounts, JournalCounts, LinkCounts
 from federation.node.province import Province
-from federation.ports import Clock, Journal, Link
+from federation.ports import Clock, Journal, Leadership, Link
 from provincial_hub.console.live import ConsoleAttendance
 from provincial_hub.console.operations import console_operations
-from provincial_hub.core.province import Province as ProvinceCore
 from provincial_hub.services.intervals import IntervalService
+from provincial_hub.services.parked import ParkedService
 from provincial_hub.services.province import ProvinceService, Shown
 from provincial_hub.shell.counts import HubCounts
 from provincial_hub.shell.hub import HISTORY_S, RunningHub
 from provincial_hub.shell.memory import Memory
+from provincial_hub.shell.revisions import MemoryRevisions, Revisions
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,7 @@ class Hub:
     intervals: IntervalService
     logins: Logins
     console: ConsoleAttendance
+    revisions: Revisions
 
     def start(self) -> Deferred[None]:
         """Route and beat at once; fires when the rows on record are read."""
@@ -49,7 +54,11 @@ class Hub:
         """Let screens go, fall silent, close the disks; fires when that is done."""
         self.console.stop()
         self.logins.stop()
-        return self.running.stop()
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        await self.running.stop()
+        await self.revisions.stop()
 
     def health(self) -> Mapping[str, object]:
         """``GET /health``."""
@@ -72,25 +81,34 @@ def build_hub(
     journal: Journal,
     store: LedgerStore,
     logins: Logins,
+    node: NodeId = HUB,
+    leadership: Leadership | None = None,
     people_clock: Clock | None = None,
     bases: Mapping[CityId, str] | None = None,
     speed: float = 1.0,
     history_s: float = HISTORY_S,
     counts: HubCounts | None = None,
+    revisions: Revisions | None = None,
+    pace: SendingPace | None = None,
 ) -> Hub:
-    """A hub that is ready to ``start``.
+    """A hub that is ready to ``start``. Without ``leadership`` it is the only one and leads.
 
     ``people_clock`` is the time of those who look (``clock`` when left out), which is not the hub's own where the
-    simulated world runs faster than real; ``bases``: where each city's screens are.
+    simulated world runs faster than real; ``bases``: where each city's screens are; ``revisions``: where it is kept
+    what readers were told, in memory when left out.
     """
     people = people_clock if people_clock is not None else clock
-    core = ProvinceCore(
+    core = Proposals(
         ProvincePicture(beat_s=province.times.beat_s),
         province.overflow.policy,
         proposal_s=province.times.proposal_s,
+        node=node,
     )
     running = RunningHub(
+        node=node,
         cities=[city.id for city in province.cities],
+        others=[hub for hub in province.hub_ids if hub != node],
+        leadership=leadership if leadership is not None else Alone(),
         clock=clock,
         link=link,
         journal=journal,
@@ -99,14 +117,18 @@ def build_hub(
         memory=Memory(),
         counts=counts if counts is not None else HubCounts(),
         history_s=history_s,
+        pace=pace,
     )
     shown = Shown(province=province, package=package, speed=speed, bases=bases or {})
     service = ProvinceService(running, store, shown, clock)
-    intervals = IntervalService(running, store, shown, clock)
+    revisions = revisions or MemoryRevisions()
+    intervals = IntervalService(running, store, revisions, shown, clock)
     console = ConsoleAttendance(running, service, people)
-    table = console_operations(service, intervals, logins)
+    parked = ParkedService(store, running.settling)
+    table = console_operations(service, intervals, parked, logins)
     asked = DoorCounts(running.counts.registry)
-    LinkDrops(running.counts.registry, link.dropped)
-    door = Door(HUB, table, logins, console, people, asked.observed)
+    JournalCounts(running.counts.registry, journal)
+    LinkCounts(running.counts.registry, link.dropped, link.failures)
+    door = Door(node, table, logins, console, people, asked.observed)
     asked.read_live(lambda: door.live)
-    return Hub(running, door, service, intervals, logins, console)
+    return Hub(running, door, service, intervals, logins, console, revisions)

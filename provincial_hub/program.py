@@ -14,8 +14,10 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from dataset.errors import Problem, Refused
-from dataset.ids import HUB, CityId
+from dataset.ids import CityId, NodeId
+from federation.core.ledger import SendingPace
 from federation.links.build import build_link
+from federation.links.discovery.build import build_leadership
 from federation.node.clock import ReactorClock
 from federation.node.configuration import beside
 from federation.node.http import listen, web_site
@@ -25,6 +27,7 @@ from federation.node.ledger_store import SqliteLedgerStore
 from federation.node.login import Logins
 from federation.node.logs import start_logging
 from federation.node.metrics import ReactorLateness, watch_process
+from federation.node.offering import load_offering
 from federation.node.origin import OriginRule
 from federation.node.program import boot_id, directory, new_lineage
 from federation.node.province import Province, load_province
@@ -32,6 +35,7 @@ from federation.node.screens import BUILT
 from federation.node.users import FileUsers, add_user, in_threads
 from provincial_hub.assembly import Hub, build_hub
 from provincial_hub.settings import HubSettings
+from provincial_hub.shell.revisions import SqliteRevisions
 
 DAY_S = 86_400.0
 USERS = "users.json"
@@ -64,22 +68,40 @@ def start_hub(reactor: Any, settings: HubSettings, file: Path) -> Deferred[Any]:
 
 
 async def _start(reactor: Any, settings: HubSettings, file: Path) -> RunningProgram:
-    province, package = load_province(beside(str(file), settings.province))
+    province_file = beside(str(file), settings.province)
+    province, package = load_province(province_file)
+    load_offering(province_file, province, package)  # a service with a fault is found at the start, not at a call
+    node = _node(province, settings, file)
     bases = _bases(province, settings, file)
-    start_logging(HUB, settings.log)
+    start_logging(node, settings.log)
     clock = ReactorClock(reactor)
-    link = await build_link(reactor, settings.link, HUB, can_do_without=False)
+    leadership = build_leadership(reactor, settings.leader, node, province.hub_ids, file=file)
+    link = await build_link(reactor, settings.link, node, file=file, can_do_without=False)
     data = directory(beside(str(file), settings.data))
     users = FileUsers(data / USERS, reactor)
     journal = SqliteJournal(
         data / "journal.sqlite",
-        JournalSettings(node=HUB, boot=boot_id(), new_lineage=new_lineage, keep_days=settings.keep_s / DAY_S),
+        JournalSettings(
+            node=node,
+            boot=boot_id(),
+            new_lineage=new_lineage,
+            receivers=tuple(hub for hub in province.hub_ids if hub != node),
+            keep_days=settings.keep_s / DAY_S,
+            reserve_bytes=int(settings.reserve),
+            nodes=province.nodes,
+        ),
         clock,
         reactor,
     )
     try:
         store = SqliteLedgerStore(data / "ledger.sqlite", reactor)
     except Refused:
+        await journal.stop()
+        raise
+    try:
+        revisions = SqliteRevisions(data / "reports.sqlite", reactor)
+    except Refused:
+        await store.stop()
         await journal.stop()
         raise
     hub = build_hub(
@@ -89,9 +111,13 @@ async def _start(reactor: Any, settings: HubSettings, file: Path) -> RunningProg
         link=link,
         journal=journal,
         store=store,
-        logins=Logins(HUB, users, clock, secrets.token_bytes, runner=in_threads(reactor), settings=settings.login),
+        node=node,
+        leadership=leadership,
+        logins=Logins(node, users, clock, secrets.token_bytes, runner=in_threads(reactor), settings=settings.login),
         bases=bases,
         history_s=settings.history_s,
+        revisions=revisions,
+        pace=SendingPace.at(settings.link.pace),
     )
     resource = hub.resource(
         reactor,
@@ -107,7 +133,7 @@ async def _start(reactor: Any, settings: HubSettings, file: Path) -> RunningProg
     hub.start().addErrback(_record_unread)
     where = cast(IPv4Address, port.getHost())
     log.info("the hub runs: console at {listen}:{port}", listen=settings.http.listen, port=where.port, event="started")
-    return RunningProgram(hub, port, watch_process(hub.running.counts.registry, HUB, clock))
+    return RunningProgram(hub, port, watch_process(hub.running.counts.registry, node, clock))
 
 
 def _record_unread(failure: Failure) -> None:
@@ -116,6 +142,21 @@ def _record_unread(failure: Failure) -> None:
         failure,
         event="record-unread",
     )
+
+
+def _node(province: Province, settings: HubSettings, file: Path) -> NodeId:
+    node = NodeId(settings.id)
+    if node not in province.hub_ids:
+        known = ", ".join(province.hub_ids)
+        raise Refused(
+            Problem(
+                "hub-unknown",
+                zh=f"省文件中没有省中心 {node}；有：{known}",
+                en=f"the province file has no hub {node}; it has {known}",
+                place=f"{file}: id",
+            )
+        )
+    return node
 
 
 def _bases(province: Province, settings: HubSettings, file: Path) -> Mapping[CityId, str]:

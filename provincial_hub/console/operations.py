@@ -10,7 +10,8 @@ from dataset.ids import CityId, ContactId
 from federation.node.login import LONGEST_PASSWORD, Actor, Logins
 from federation.node.operations import Nothing, Operation, OperationTable, Request
 from provincial_hub.services.intervals import IntervalService
-from provincial_hub.services.province import READERS, ProvinceService
+from provincial_hub.services.parked import SETTLERS, ParkedService
+from provincial_hub.services.province import DECLARERS, READERS, ProvinceService
 
 MOST_CONTACTS = 200
 _LAST_SECOND = 253_402_300_799.0
@@ -39,6 +40,34 @@ class IntervalsRequest(Request, frozen=True, kw_only=True, rename={"begin": "fro
     city: Annotated[str, msgspec.Meta(min_length=1, max_length=64)] | None = None
 
 
+class DayRequest(Request, frozen=True, kw_only=True):
+    """``day``."""
+
+    day: Annotated[str, msgspec.Meta(min_length=10, max_length=10)]
+
+
+class DeclareLostRequest(Request, frozen=True, kw_only=True):
+    """``declare_lost``."""
+
+    city: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
+
+
+class ParkedRequest(Request, frozen=True, kw_only=True):
+    """``parked``."""
+
+    node: Annotated[str, msgspec.Meta(min_length=1, max_length=64)] | None = None
+
+
+class SettleRequest(Request, frozen=True, kw_only=True):
+    """``settle``."""
+
+    node: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+    lineage: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+    number: Annotated[int, msgspec.Meta(ge=1)]
+    reason: Annotated[str, msgspec.Meta(max_length=500)]
+
+
 class PasswordRequest(Request, frozen=True, kw_only=True):
     """``password``."""
 
@@ -46,7 +75,9 @@ class PasswordRequest(Request, frozen=True, kw_only=True):
     new: Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_PASSWORD)]
 
 
-def console_operations(province: ProvinceService, intervals: IntervalService, logins: Logins) -> OperationTable:
+def console_operations(
+    province: ProvinceService, intervals: IntervalService, parked: ParkedService, logins: Logins
+) -> OperationTable:
     """Everything that the bureau can ask of the hub; ``login`` and ``attach`` are the door's."""
 
     async def contacts(actor: Actor, request: ContactsRequest) -> dict[str, Any]:
@@ -59,6 +90,18 @@ def console_operations(province: ProvinceService, intervals: IntervalService, lo
     async def of_intervals(actor: Actor, request: IntervalsRequest) -> dict[str, Any]:
         city = CityId(request.city) if request.city is not None else None
         return await intervals.intervals(actor, request.begin, request.to, city)
+
+    async def day(actor: Actor, request: DayRequest) -> dict[str, Any]:
+        return await intervals.day(actor, request.day)
+
+    async def declare_lost(actor: Actor, request: DeclareLostRequest) -> dict[str, Any]:
+        return await province.declare_lost(actor, CityId(request.city), request.reason)
+
+    async def of_parked(actor: Actor, request: ParkedRequest) -> dict[str, Any]:
+        return await parked.parked(actor, request.node)
+
+    async def settle(actor: Actor, request: SettleRequest) -> dict[str, Any]:
+        return await parked.settle(actor, request.node, request.lineage, request.number, request.reason)
 
     async def password(actor: Actor, request: PasswordRequest) -> None:
         await logins.change_password(actor, request.old, request.new)
@@ -93,6 +136,31 @@ def console_operations(province: ProvinceService, intervals: IntervalService, lo
                 of_intervals,
                 "每 15 分钟各队列的话务及其平衡式",
                 "queues by quarter of an hour, with their sums",
+            ),
+            Operation("day", DayRequest, READERS, day, "一天的小结", "a day in words"),
+            Operation(
+                "declare_lost",
+                DeclareLostRequest,
+                DECLARERS,
+                declare_lost,
+                "宣告一个城市永久失联，直至其重新接入",
+                "declare a city lost for good, until it is heard again",
+            ),
+            Operation(
+                "parked",
+                ParkedRequest,
+                SETTLERS,
+                of_parked,
+                "总数中计为未知的记录：无法读取的，或已无处可取的",
+                "what totals name as unknown: rows that cannot be read, and numbers that nobody keeps",
+            ),
+            Operation(
+                "settle",
+                SettleRequest,
+                SETTLERS,
+                settle,
+                "处理一条未知记录，写明原因",
+                "settle an unknown slot, with a reason",
             ),
             Operation("password", PasswordRequest, anybody, password, "修改密码", "change one's password"),
             Operation("ping", Nothing, anybody, lambda actor, request: None, "是否在线", "whether the hub is there"),

@@ -1,34 +1,73 @@
-"""Quarters of an hour as reports print them: the components of I7 with the sum written out, and what is missing."""
+"""Quarters of an hour as reports print them: the components of I7 with the sum written out, under which revision they
+are told, and what is missing.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
+
+from twisted.internet.defer import Deferred, DeferredLock
 
 from dataset.errors import Problem, Refused
 from dataset.ids import CityId
-from dataset.intervals import fold, start_of
+from dataset.intervals import IntervalFold, Unconfirmed, fold, start_of
 from dataset.measures import LEFT_SIDE, RIGHT_SIDE, Histogram, Interval, balance, written_out
 from federation.node.ledger_store import LedgerStore
 from federation.node.login import Actor
 from federation.ports import Clock
+from provincial_hub.core.revisions import OPEN, Revision, Slot, figures
+from provincial_hub.core.traffic import DAY_S, SHANGHAI_S
 from provincial_hub.services.province import Shown, allow, known_city
-from provincial_hub.services.views import Json
+from provincial_hub.services.summary import Missing, day_summary
+from provincial_hub.services.views import Json, lost_view
 from provincial_hub.shell.hub import RunningHub
+from provincial_hub.shell.revisions import Revisions, Told
 
+TOLD_WITHIN_S = 5.0
 LONGEST_S = 31 * 86_400.0
 MARGIN_S = 86_400.0
 """Nobody waits in a queue for longer; so far around an interval rows are read to know what it began and ended with."""
 
 
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Intervals, under which revisions they are told, and what may be missing from them."""
+
+    intervals: Sequence[Interval]
+    revisions: Mapping[Slot, Revision] | None
+    """of the intervals that are over; None when what is told could not be written down in time"""
+    missing: Sequence[Missing]
+
+    @property
+    def revised(self) -> list[tuple[Slot, Revision]]:
+        """Intervals whose figures are no longer those that a reader was told first, by start and city."""
+        changed = [(slot, revision) for slot, revision in (self.revisions or {}).items() if revision.number > 1]
+        return sorted(changed, key=lambda one: (one[0][1], one[0][0]))
+
+    def revision(self, interval: Interval) -> int | None:
+        """Under which number ``interval`` is told; None when that is not known."""
+        if self.revisions is None:
+            return None
+        revision = self.revisions.get((interval.city, interval.start))
+        return revision.number if revision is not None else OPEN
+
+
 class IntervalService:
     """Recent intervals from the live fold, older ones recounted from the ledger."""
 
-    def __init__(self, hub: RunningHub, store: LedgerStore, shown: Shown, clock: Clock) -> None:
+    def __init__(self, hub: RunningHub, store: LedgerStore, revisions: Revisions, shown: Shown, clock: Clock) -> None:
         self._hub = hub
         self._store = store
+        self._revisions = revisions
         self._shown = shown
         self._clock = clock
+        self._turn = DeferredLock()
+        """reports are counted one after the other: what was counted first is told first"""
 
+    # ── asked ───────────────────────────────────────────────────────────────────────────────────────────────────────
     async def intervals(self, actor: Actor, begin: float, end: float, city: CityId | None) -> Json:
         """All with begin ≤ start < end. Raises ``Refused``: 400 for a range that is none or too long, 404."""
         allow(actor)
@@ -42,35 +81,116 @@ class IntervalService:
                     place="to",
                 )
             )
-        found = await self.counted(begin, end, city)
-        missing = self.missing(city)
-        return {
-            "intervals": [interval_view(one) for one in found],
-            "complete": not missing,
-            "missing": missing,
-        }
+        return report_view(await self.report(begin, end, city), self._hub.node)
 
-    async def counted(self, begin: float, end: float, city: CityId | None = None) -> list[Interval]:
-        """The intervals, from the live fold where it reaches back far enough, else recounted."""
-        memory = self._hub.memory
-        if begin >= memory.since + MARGIN_S:
-            return memory.intervals.intervals(begin, end, city)
-        rows = await self._store.rows_between(start_of(begin) - MARGIN_S, end + MARGIN_S)
-        return fold(rows).intervals(begin, end, city)
+    async def day(self, actor: Actor, day: str) -> Json:
+        """The day (Shanghai) in words, with what is missing from it. Raises ``Refused`` 400."""
+        allow(actor)
+        try:
+            begin = datetime.fromisoformat(day).replace(tzinfo=UTC) - timedelta(seconds=SHANGHAI_S)
+        except ValueError as error:
+            raise Refused(
+                Problem(
+                    "bad-request",
+                    zh="day 应为日期，如 2026-01-31",
+                    en="day must be a date, like 2026-01-31",
+                    place="day",
+                )
+            ) from error
+        report = await self.report(begin.timestamp(), begin.timestamp() + DAY_S)
+        revised = [(city, start, revision.number) for (city, start), revision in report.revised]
+        zh, en = (
+            day_summary(self._shown.province, report.intervals, language, missing=report.missing, revised=revised)
+            for language in ("zh", "en")
+        )
+        return {"day": day, "zh": zh, "en": en, "complete": not report.missing}
 
-    def missing(self, city: CityId | None = None) -> list[Json]:
-        """Cities whose rows may be missing: silent now (B6), or with rows that are parked or lost (S2, J5)."""
+    # ── counted ─────────────────────────────────────────────────────────────────────────────────────────────────────
+    async def report(self, begin: float, end: float, city: CityId | None = None) -> Report:
+        """What is told of begin ≤ start < end, of ``city`` or all; whoever asks is a reader (B6)."""
+        await self._turn.acquire()
+        try:
+            intervals, unconfirmed = await self._counted(begin, end, city)
+            missing = self._missing(city, unconfirmed)
+            cities = [one.id for one in self._shown.province.cities if city in (None, one.id)]
+            wall = self._clock.wall()
+            now = figures(intervals, cities, begin, end, wall)
+            return Report(intervals, await self._tell(now, wall), missing)
+        finally:
+            self._turn.release()
+
+    def _tell(self, now: Mapping[Slot, str], wall: float) -> Deferred[Told | None]:
+        """The revisions of ``now``; None after a while, where the disk takes nothing: figures are more than numbers."""
+        answer: Deferred[Told | None] = Deferred()
+
+        def told(revisions: Told | None) -> None:
+            if not answer.called:
+                if timer.active():
+                    timer.cancel()
+                answer.callback(revisions)
+
+        timer = self._clock.call_later(TOLD_WITHIN_S, told, None)
+        self._revisions.tell(now, wall).addCallback(told)
+        return answer
+
+    async def _counted(self, begin: float, end: float, city: CityId | None) -> tuple[list[Interval], list[Unconfirmed]]:
+        """From the live fold where it reaches back far enough, else recounted."""
+        counted: IntervalFold = self._hub.memory.intervals
+        if begin < self._hub.memory.since + MARGIN_S:
+            standing = await self._store.standing()
+            counted = fold([*standing, *await self._store.rows_between(start_of(begin) - MARGIN_S, end + MARGIN_S)])
+        return counted.intervals(begin, end, city), counted.unconfirmed(begin, end, city)
+
+    def _missing(self, city: CityId | None, unconfirmed: Sequence[Unconfirmed]) -> list[Missing]:
+        """What may be missing: cities that are silent (B6) or declared lost (E3), rows that are parked or lost (S2,
+        J5), and segments that a lost city's word would confirm.
+        """
         now, wall = self._clock.monotonic(), self._clock.wall()
-        found: list[Json] = []
+        found: list[Missing] = []
         for one in self._shown.province.cities:
             if city not in (None, one.id):
                 continue
             known = self._hub.picture.city(one.id, now)
-            unknown = self._hub.ledger.unknown_rows(one.id)
-            if not known.seen or unknown:
-                since = None if known.seen or known.picture is None else wall - known.age_s
-                found.append({"city": one.id, "seen": known.seen, "since": since, "unknown_rows": unknown})
+            since = None
+            if not known.seen:
+                since = wall - known.age_s if known.picture is not None else self._hub.memory.last_row(one.id)
+            missing = Missing(
+                city=one.id,
+                seen=known.seen,
+                since=since,
+                lost=self._hub.lost.of(one.id),
+                unknown_rows=self._hub.ledger.unknown_rows(one.id),
+                unconfirmed=sum(segment.site == one.id for segment in unconfirmed),
+            )
+            if missing:
+                found.append(missing)
         return found
+
+
+def report_view(report: Report, hub: str) -> Json:
+    """The answer of ``intervals``."""
+    return {
+        "hub": hub,
+        "intervals": [{**interval_view(one), "revision": report.revision(one)} for one in report.intervals],
+        "complete": not report.missing,
+        "missing": [missing_view(one) for one in report.missing],
+        "revised": [
+            {"city": city, "start": start, "revision": revision.number, "at": revision.at}
+            for (city, start), revision in report.revised
+        ],
+    }
+
+
+def missing_view(missing: Missing) -> Json:
+    """One city of which something may be missing."""
+    return {
+        "city": missing.city,
+        "seen": missing.seen,
+        "since": missing.since,
+        "lost": lost_view(missing.lost),
+        "unknown_rows": missing.unknown_rows,
+        "unconfirmed": missing.unconfirmed,
+    }
 
 
 def interval_view(interval: Interval) -> Json:

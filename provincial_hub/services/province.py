@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from dataset.errors import Problem, Refused
-from dataset.ids import HUB, CityId, ContactId
+from dataset.ids import CityId, ContactId, is_hub
 from dataset.packages import ServicePackage
 from dataset.rows import Decision
 from federation.node.ledger_store import LedgerStore
@@ -14,10 +14,12 @@ from federation.node.login import Actor
 from federation.node.province import Province
 from federation.ports import Clock
 from provincial_hub.core.contacts import ContactFold, ContactSeen
-from provincial_hub.services.views import Json, city_view, contact_view, flow_view, way_view
+from provincial_hub.services.views import Json, city_view, contact_view, flow_view, lost_view, way_view
 from provincial_hub.shell.hub import RunningHub
 
 READERS = frozenset({"province", "supervisor", "auditor"})
+DECLARERS = frozenset({"province"})
+"""who may write standing facts"""
 LATEST_SHOWN = 50
 """contacts in the province's own picture"""
 
@@ -35,7 +37,7 @@ class Shown:
 
 
 class ProvinceService:
-    """Reads the folds and the ledger; changes nothing. Each call checks the actor's role."""
+    """Reads the folds and the ledger; writes standing facts only. Each call checks the actor's role."""
 
     def __init__(self, hub: RunningHub, store: LedgerStore, shown: Shown, clock: Clock) -> None:
         self._hub = hub
@@ -52,6 +54,9 @@ class ProvinceService:
         traffic = self._hub.memory.traffic
         return {
             "at": wall,
+            "hub": self._hub.node,
+            "leads": self._hub.leads,
+            "leader": self._hub.leader,
             "term": self._hub.term,
             "speed": self._shown.speed,
             "name": self._shown.province.province.name,
@@ -64,14 +69,36 @@ class ProvinceService:
                     self._hub.picture.city(city.id, now),
                     traffic,
                     self._shown.package.skills,
+                    lost=self._hub.lost.of(city.id),
                     wall=wall,
                     base=self._shown.bases.get(city.id, ""),
                     started=self._started,
                 )
                 for city in self._shown.province.cities
             ],
-            "flows": [flow_view(flow) for flow in traffic.flows(wall)],
+            "flows": [flow_view(flow) for flow in traffic.flows(wall, self._hub.lost.cities())],
             "latest": [contact_view(one, now=now) for one in self._hub.memory.contacts.latest(LATEST_SHOWN)],
+        }
+
+    async def declare_lost(self, actor: Actor, city: CityId, reason: str) -> Json:
+        """E3: ``city`` is gone for good; fires once that is on record. Raises ``Refused``: 403, 404, 409, 400 for a
+        reason that says nothing.
+        """
+        allow(actor, DECLARERS)
+        known_city(self._shown.province, city)
+        if not reason.strip():
+            raise Refused(
+                Problem("reason-missing", zh="请写明原因", en="say why", place="reason"),
+            )
+        declared = await self._hub.lost.declare(city, actor.user, reason.strip())
+        name, name_en = next((one.name, one.name_en) for one in self._shown.province.cities if one.id == city)
+        return {
+            "city": city,
+            "lost": lost_view(declared),
+            "zh": f"{name}已宣告失联：不再参与路由，报表中列明；其未完接触计为故障结束（site_lost）。"
+            "该市重新接入后自动恢复。",
+            "en": f"{name_en} is declared lost: out of routing, named in reports; its open contacts count as failed"
+            " (site_lost). This ends by itself when the city is heard again.",
         }
 
     # ── contacts ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -94,8 +121,10 @@ class ProvinceService:
         """Its whole way: rows of all cities, every decision with what was known. Raises ``Refused`` 404."""
         allow(actor)
         rows = list(await self._store.rows_of_contact(contact))
-        places = {(row.lineage, row.sequence) for row in rows}
-        rows += [row for row in self._hub.memory.decisions(contact) if (row.lineage, row.sequence) not in places]
+        places = {(row.node, row.lineage, row.sequence) for row in rows}
+        rows += [
+            row for row in self._hub.memory.decisions(contact) if (row.node, row.lineage, row.sequence) not in places
+        ]
         seen = self._hub.memory.contacts.get(contact) or await self._folded(contact)
         if seen is None and not rows:
             raise Refused(
@@ -114,8 +143,10 @@ class ProvinceService:
     async def _folded(self, contact: ContactId) -> ContactSeen | None:
         """A contact that is not at hand any more, from its rows."""
         fold = ContactFold()
+        for row in await self._store.standing():
+            fold.apply(row, now=self._clock.monotonic())
         for row in await self._store.rows_of_contact(contact):
-            if not (isinstance(row.row, Decision) and row.node == HUB):
+            if not (isinstance(row.row, Decision) and is_hub(row.node)):
                 fold.apply(row, now=self._clock.monotonic())
         return fold.get(contact)
 
@@ -136,10 +167,10 @@ def known_city(province: Province, city: CityId | None) -> None:
         )
 
 
-def allow(actor: Actor) -> None:
-    """Raises ``Refused`` 403 for whoever has none of the console's roles."""
-    if not READERS & actor.roles:
-        wanted = ", ".join(sorted(READERS))
+def allow(actor: Actor, roles: frozenset[str] = READERS) -> None:
+    """Raises ``Refused`` 403 for whoever has none of ``roles``, which are all of the console's when left out."""
+    if not roles & actor.roles:
+        wanted = ", ".join(sorted(roles))
         raise Refused(
             Problem(
                 "not-your-role",

@@ -10,6 +10,7 @@ import msgspec
 
 from dataset.packages import Skill
 from dataset.rows import Decision, Journalled
+from dataset.standing import Declaration
 from federation.core.envelope import AgentPicture, SkillPicture
 from federation.core.masking import masked
 from federation.core.picture import KnownCity, staffed_for
@@ -26,7 +27,15 @@ def rounded(seconds: float | None) -> float | None:
 
 
 def city_view(
-    city: City, known: KnownCity, traffic: Traffic, skills: Sequence[Skill], *, wall: float, base: str, started: float
+    city: City,
+    known: KnownCity,
+    traffic: Traffic,
+    skills: Sequence[Skill],
+    *,
+    lost: Declaration | None,
+    wall: float,
+    base: str,
+    started: float,
 ) -> Json:
     """One city: what its picture says, how old that is, and what its rows count today."""
     picture = known.picture
@@ -39,6 +48,7 @@ def city_view(
         "seen": known.seen,
         "age_s": rounded(known.age_s),
         "missing_since": None if known.seen else wall - known.age_s if picture is not None else started,
+        "lost": lost_view(lost),
         "switch_up": picture.switch_up if picture is not None else False,
         "hub_seen": picture.hub_seen if picture is not None else False,
         "contacts_live": picture.contacts_live if picture is not None else 0,
@@ -51,6 +61,11 @@ def city_view(
         "agents": [agent_view(agent) for agent in picture.agents] if picture is not None else [],
         "today": asdict(traffic.today(city.id, wall)),
     }
+
+
+def lost_view(declared: Declaration | None) -> Json | None:
+    """Since when, by whom and why a city counts as lost (E3); None while it does not."""
+    return None if declared is None else {"since": declared.since, "by": declared.by, "reason": declared.reason}
 
 
 def skill_view(skill: Skill, figures: SkillPicture) -> Json:

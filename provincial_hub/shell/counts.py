@@ -6,6 +6,9 @@ from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
+from dataset.ids import CityId
+from federation.node.metrics import find_quickly
+
 
 class HubCounts:
     """Base units, counters end in ``_total``, labels are bounded by the configuration."""
@@ -13,14 +16,17 @@ class HubCounts:
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         self.registry = registry or CollectorRegistry()
         self.messages = Counter(
-            "yht_hub_messages", "Messages received from cities", ["city", "kind"], registry=self.registry
+            "yht_hub_messages",
+            "Messages received from cities and other hubs",
+            ["sender", "kind"],
+            registry=self.registry,
         )
         self.strangers = Counter(
             "yht_hub_messages_refused", "Messages not taken in, by reason", ["reason"], registry=self.registry
         )
         self.ignored = Counter(
             "yht_hub_commands_ignored",
-            "Commands that changed nothing: late, doubled, or of a city that does not own the contact",
+            "Commands that changed nothing: late, doubled, not of the contact's anchor, or while this hub stood by",
             ["why", "kind"],
             registry=self.registry,
         )
@@ -33,7 +39,13 @@ class HubCounts:
             ["city", "answer"],
             registry=self.registry,
         )
-        self.rows = Counter("yht_hub_rows", "Rows of record applied", ["city"], registry=self.registry)
+        self.rows = Counter(
+            "yht_hub_rows", "Rows of record applied, by who wrote them", ["node"], registry=self.registry
+        )
+        self.leads = Gauge("yht_hub_leads", "1 while this hub leads (B2)", registry=self.registry)
+        self.term = Gauge(
+            "yht_hub_term", "The highest term known; the hub's own while it leads", registry=self.registry
+        )
         self.link_up = Gauge("yht_hub_link_up", "1 while the link is up", registry=self.registry)
         self.open_attempts = Gauge("yht_hub_open_attempts", "Attempts open to the province", registry=self.registry)
         self.waiting = Gauge(
@@ -51,12 +63,33 @@ class HubCounts:
             ["city"],
             registry=self.registry,
         )
+        self.city_lost = Gauge(
+            "yht_hub_city_declared_lost", "1 while the city is declared lost (E3)", ["city"], registry=self.registry
+        )
         self.unknown_rows = Gauge(
             "yht_hub_unknown_rows",
             "Rows of the city that are parked or lost, so that totals may be short",
             ["city"],
             registry=self.registry,
         )
+        find_quickly(self.messages, self.rows)
+
+    def read_city(
+        self,
+        city: CityId,
+        *,
+        seen: Callable[[], float],
+        picture_age_s: Callable[[], float],
+        clock_offset_s: Callable[[], float],
+        lost: Callable[[], float],
+        unknown_rows: Callable[[], float],
+    ) -> None:
+        """Read what is known of ``city`` when the metrics are asked for."""
+        self.city_seen.labels(city).set_function(seen)
+        self.picture_age.labels(city).set_function(picture_age_s)
+        self.clock_offset.labels(city).set_function(clock_offset_s)
+        self.city_lost.labels(city).set_function(lost)
+        self.unknown_rows.labels(city).set_function(unknown_rows)
 
     def read_open_attempts(self, attempts: Callable[[], int], waiting: Callable[[], int]) -> None:
         """Read the table's sizes when the metrics are asked for."""

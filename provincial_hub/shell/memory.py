@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Sequence
 
-from dataset.ids import HUB, ContactId
+from dataset.ids import CityId, ContactId, is_hub
 from dataset.intervals import IntervalFold
 from dataset.rows import Decision, Journalled
+from dataset.standing import LostSites
 from provincial_hub.core.contacts import ContactFold
 from provincial_hub.core.traffic import DAY_S, Traffic
 
@@ -19,7 +20,7 @@ INTERVALS_KEPT_S = 4 * DAY_S
 
 
 class Memory:
-    """Folds of the cities' rows and of the hub's own."""
+    """Folds of the cities' rows and of the hubs' own."""
 
     def __init__(self) -> None:
         self.since = float("inf")
@@ -27,14 +28,16 @@ class Memory:
         self.intervals = IntervalFold()
         self.contacts = ContactFold()
         self.traffic = Traffic()
+        self.lost = LostSites()
         self._decisions: OrderedDict[ContactId, list[Journalled]] = OrderedDict()
         self._applied = 0
 
     def apply(self, row: Journalled, *, now: float) -> None:
         """Take in one row of a city's ledger, or of the hub's own journal. ``now``: monotonic, for screens only."""
-        if isinstance(row.row, Decision) and row.node == HUB:
+        if isinstance(row.row, Decision) and is_hub(row.node):
             self._decided(row.row.contact, row)
             return
+        self.lost.add(row)
         self.contacts.apply(row, now=now)
         self.traffic.apply(row)
         self.intervals.add(row)
@@ -54,6 +57,10 @@ class Memory:
         while len(self._decisions) > DECISIONS_KEPT:
             self._decisions.popitem(last=False)
 
+    def last_row(self, city: CityId) -> float | None:
+        """Wall time of the last row of ``city`` at hand."""
+        return self.intervals.last_row(city)
+
     def decisions(self, contact: ContactId) -> Sequence[Journalled]:
-        """What this hub decided about ``contact``, in order."""
+        """What hubs decided about ``contact``, in the order of arrival."""
         return tuple(self._decisions.get(contact, ()))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from socket import socket
 
 import pytest
 from click.testing import CliRunner
@@ -12,7 +14,9 @@ from click.testing import CliRunner
 from federation.node.login import STRONG
 from federation.node.users import read_users
 from provincial_hub.__main__ import provincial_hub
+from simulation.machines.certificates import TrialCa
 
+PASSWORD = "a good password"
 PROVINCE = Path("conf/province.toml").resolve()
 
 
@@ -87,8 +91,100 @@ def test_a_weak_password_is_refused(config: Path) -> None:
     assert not (config.parent / "data").exists()
 
 
+@pytest.fixture(params=["plain"])
+def running(config: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
+    """A hub process with the user ``bureau``, that its configuration says how to find."""
+    with socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with_tls = f'\ncertificate = "{pem(config.parent)}"' if request.param == "tls" else ""
+    config.write_text(config.read_text().replace("port = 0", f"port = {port}{with_tls}"))
+    add = ["user", "--config", str(config), "--password", PASSWORD, "bureau"]
+    assert CliRunner().invoke(provincial_hub, add).exit_code == 0
+    command = [sys.executable, "-m", "provincial_hub", "run", "--config", str(config)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stderr is not None
+            assert any("console at" in line for line in process.stderr), "it did not start"
+            yield config
+        finally:
+            process.terminate()
+
+
+def pem(folder: Path) -> Path:
+    """Certificate and key in one file, as the console wants them."""
+    made = TrialCa(folder / "ca").sign("hub", ["hub.province"])
+    both = folder / "console.pem"
+    both.write_bytes(made.certificate.read_bytes() + made.key.read_bytes())
+    return both
+
+
+def declare_lost(config: Path, city: str, password: str = PASSWORD, user: str = "bureau") -> tuple[int, str]:
+    words = ["declare-lost", "--config", str(config), "--reason", "fire", "--user", user, city]
+    done = CliRunner().invoke(provincial_hub, words, env={"YHT_CONSOLE_PASSWORD": password})
+    return done.exit_code, done.output
+
+
+def test_a_city_is_declared_lost_at_the_running_hub(running: Path) -> None:
+    """E3: through the hub's own door, so that it alone writes its journal; said in both languages, once."""
+    status, said = declare_lost(running, "foshan")
+    assert status == 0, said
+    assert "佛山已宣告失联" in said
+    assert "Foshan is declared lost" in said
+    assert "[already-lost]" in declare_lost(running, "foshan")[1]
+    assert "[unknown-city]" in declare_lost(running, "zhuhai")[1]
+    assert "[login-refused]" in declare_lost(running, "shenzhen", "a wrong one")[1]
+
+
+@pytest.mark.parametrize("running", ["tls"], indirect=True)
+def test_over_tls_only_the_nodes_own_certificate_is_trusted(running: Path) -> None:
+    """The file that the configuration names, whatever name is in it; a password is shown to nobody else."""
+    status, said = declare_lost(running, "foshan")
+    assert status == 0, said
+    pem(running.parent)  # another key: whoever answers now is not who the file says
+    status, said = declare_lost(running, "shenzhen")
+    assert (status, "[node-not-running]" in said, "certificate" in said.lower()) == (1, True, True), said
+
+
+def test_a_day_in_words_at_the_command_line(running: Path) -> None:
+    """B6: the sums, and each city that may be missing; the exit status tells a script so."""
+    words = ["day", "--config", str(running), "2026-01-31"]
+    done = CliRunner().invoke(provincial_hub, words, env={"YHT_CONSOLE_PASSWORD": PASSWORD})
+    assert done.exit_code == 2
+    assert "本日小结" in done.output
+    assert "! Foshan  silent since the start, later rows may be missing" in done.output
+
+
+def test_unknown_rows_are_listed_and_settled_at_the_command_line(running: Path) -> None:
+    """S2: nothing is unknown here, which the exit status says; a slot that is not there is refused."""
+    environment = {"YHT_CONSOLE_PASSWORD": PASSWORD}
+    done = CliRunner().invoke(provincial_hub, ["parked", "--config", str(running)], env=environment)
+    assert (done.exit_code, done.output) == (0, "未知 unknown: 0\n")
+    words = ["settle", "--config", str(running), "--reason", "known", "foshan", "0000000a", "41"]
+    done = CliRunner().invoke(provincial_hub, words, env=environment)
+    assert done.exit_code == 1
+    assert "[unknown-slot]" in done.output
+
+
+def test_a_city_is_not_declared_lost_at_a_hub_that_does_not_run(config: Path) -> None:
+    config.write_text(config.read_text().replace("port = 0", "port = 1"))
+    status, said = declare_lost(config, "foshan")
+    assert status == 1
+    assert "[node-not-running]" in said
+    assert "http://127.0.0.1:1" in said
+
+
 def test_help_and_reference_teach() -> None:
     assert "run --config" in CliRunner().invoke(provincial_hub, ["--help"]).output
     reference = CliRunner().invoke(provincial_hub, ["settings", "--language", "en"]).output
     assert "`link.addresses`" in reference
     assert "addresses of the brokers" in reference
+
+
+def test_a_certificate_file_that_is_not_there(config: Path) -> None:
+    """Named with its path, which starts at the configuration's folder; no disk has been touched."""
+    status, said = run(config, "--set", "link.form=amqp", "--set", "link.tls.ca=tls/ca.pem")
+    assert status == 1
+    assert str(config.parent / "tls" / "ca.pem") in said
+    assert "[tls-file]" in said
+    assert not (config.parent / "data").exists()
