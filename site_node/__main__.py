@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import os
+import time
+from collections.abc import Collection
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
 from dataset.errors import Refused
-from federation.node.configuration import reference
-from federation.node.program import read_settings, run_program, say_problems
+from dataset.ids import NodeId
+from federation.links.settings import VIRTUAL_HOST, LinkSettings, LinkTlsSettings
+from federation.node.asking import Asking
+from federation.node.configuration import beside, reference
+from federation.node.logs import start_logging
+from federation.node.program import read_settings, run_commands, run_program, run_to_end, say_problems
+from federation.node.province import load_province
+from site_node.importing import Wanted, import_file, shown
+from site_node.join import candidate, hear_province, history, link_table, progress, write_link
 from site_node.program import add_city_user, start_site
 from site_node.settings import SiteSettings
+
+LOOK_EVERY_S = 1.0
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -21,6 +35,8 @@ def site_node() -> None:
     \b
     python -m site_node run --config conf/up/guangzhou.toml
     python -m site_node user --config FILE 1001      让坐席 1001 可以登录 lets agent 1001 log in
+    python -m site_node join --config FILE --address 10.0.0.5:5672   接入省中心 joins the province
+    python -m site_node import --config FILE --mapping MAPPING.toml DATA.csv   导入资料 imports records
     python -m site_node settings            全部配置项 every setting, its form and default
     """
 
@@ -68,6 +84,125 @@ def user(file: Path, roles: tuple[str, ...], name: str, password: str, user: str
 
 
 @site_node.command()
+@click.option("--config", "file", type=click.Path(path_type=Path), required=True, help="配置文件 configuration file")
+@click.option("--address", "addresses", multiple=True, metavar="HOST:PORT", help="代理地址，可多次 may be given again")
+@click.option("--virtual-host", default=VIRTUAL_HOST, show_default=True, help="代理虚拟主机 virtual host")
+@click.option("--replicated", is_flag=True, help="代理是三节点集群 the brokers are a cluster of three")
+@click.option("--ca", default="", metavar="FILE", help="代理证书的 CA（PEM），相对配置文件 CA of the brokers")
+@click.option("--dry-run", is_flag=True, help="只检查并显示将写入的内容 check, and show what would be written")
+@click.option("--watch", is_flag=True, help="只显示进度 only show how far it is")
+@click.option("--no-wait", is_flag=True, help="写入后不等待 do not wait for the hubs")
+@click.pass_obj
+def join(
+    reactor: Any,
+    /,
+    file: Path,
+    addresses: tuple[str, ...],
+    virtual_host: str,
+    replicated: bool,
+    ca: str,
+    dry_run: bool,
+    watch: bool,
+    no_wait: bool,
+) -> None:
+    """Connect a city that stood alone to its province, with its whole history (B5).
+
+    Checks the province file that the configuration names (city, area code, staff), the login at the broker, and that
+    a hub is heard; only then is a [link] table appended to the configuration. Restart the node afterwards: calls go
+    on. Shows how many rows wait until every hub has acknowledged all of them; Ctrl+C ends the showing, not the sending.
+    The password at the broker is asked for, or read from YHT_LINK_PASSWORD, where the node needs it as well.
+    """
+    try:
+        given = read_settings(SiteSettings, file)
+        if watch:
+            province, _ = load_province(beside(str(file), given.province))
+            raise SystemExit(_watch_joining(given, province.hub_ids))
+        one = candidate(given, file)
+        password = os.environ.get("YHT_LINK_PASSWORD") or click.prompt("密码 password", hide_input=True, err=True)
+        link = LinkSettings(
+            addresses=addresses or LinkSettings().addresses,
+            password=password,
+            virtual_host=virtual_host,
+            replicated=replicated,
+            tls=LinkTlsSettings(ca=ca) if ca else None,
+        )
+        start_logging(one.city, replace(given.log, level="error"))
+        heard = run_to_end(reactor, lambda: hear_province(reactor, one, link, file), _complain)
+        if heard is None:
+            raise SystemExit(1)
+        click.echo(f"收到省中心 {', '.join(sorted(heard.hubs))} · heard; 主用 leads: {heard.leader or '-'}")
+        click.echo("\n".join(history(one.kept)))
+        table = link_table(link, time.time())
+        if dry_run:
+            click.echo(f"将写入 would be appended to {file}:\n\n{table}", nl=False)
+            return
+        write_link(file, table)
+        click.echo(f"已写入 written to {file}:\n\n{table}", nl=False)
+    except Refused as refused:
+        say_problems(refused, _complain)
+        raise SystemExit(1) from refused
+    click.echo("请以 YHT_LINK_PASSWORD 重新启动节点 · restart the node with YHT_LINK_PASSWORD in its environment")
+    if not no_wait:
+        raise SystemExit(_watch_joining(given, one.province.hub_ids))
+
+
+def _complain(line: str) -> None:
+    click.echo(line, err=True)
+
+
+def _watch_joining(settings: SiteSettings, hubs: Collection[NodeId]) -> int:
+    """Say how far it is, whenever that changes, until every hub has everything."""
+    asking, said = Asking(settings.http), ("", "")
+    while True:
+        try:
+            done, zh, en = progress(asking.health(), hubs)
+        except Refused:
+            done, zh, en = False, "节点没有在运行", "the node does not run"
+        if (zh, en) != said:
+            click.echo(f"{zh} · {en}")
+            said = (zh, en)
+        if done:
+            return 0
+        time.sleep(LOOK_EVERY_S)
+
+
+@site_node.command("import")
+@click.option("--config", "file", type=click.Path(path_type=Path), required=True, help="配置文件 configuration file")
+@click.option("--mapping", type=click.Path(path_type=Path), required=True, help="对照表 which column is which field")
+@click.option(
+    "--as-of", type=click.DateTime(["%Y-%m-%d"]), help="数据截至日，如 2026-01-31；缺省为文件修改时间 day of the data"
+)
+@click.option("--plan", type=click.Path(path_type=Path), help="号码计划，缺省在省文件旁 number plan")
+@click.argument("data", type=click.Path(path_type=Path))
+@click.pass_obj
+def import_records(
+    reactor: Any, /, file: Path, mapping: Path, as_of: datetime | None, plan: Path | None, data: Path
+) -> None:
+    """Put the rows of DATA, a CSV file in UTF-8 or GB 18030, into the city's store; the node must not have it open.
+
+    Rows that are wrong are put aside in DATA.bad.csv with their line and reason: put them right there and import that
+    file. May be stopped at any time: the same command goes on where it was. Exit status 2 when rows are put aside.
+    """
+    wanted = Wanted(config=file, mapping=mapping, data=data, plan=plan, as_of=as_of.date() if as_of else None)
+    try:
+        given = read_settings(SiteSettings, file)
+        start_logging(given.city, replace(given.log, level="error"))
+        done = run_to_end(
+            reactor,
+            lambda: import_file(reactor, given, wanted, lambda progress: click.echo(shown(progress))),
+            _complain,
+        )
+    except Refused as refused:
+        say_problems(refused, _complain)
+        raise SystemExit(1) from refused
+    if done is None:
+        raise SystemExit(1)
+    if done.bad:
+        click.echo(f"{done.bad:,} 行有误，见 rows are put aside in {data}.bad.csv", err=True)
+        raise SystemExit(2)
+
+
+@site_node.command()
 @click.option("--language", type=click.Choice(["zh", "en"]), default="zh", show_default=True)
 def settings(language: str) -> None:
     """Every setting of the configuration file."""
@@ -78,7 +213,7 @@ def main() -> None:
     """Run the command line."""
     from twisted.internet import reactor  # installs the reactor; must not happen on import
 
-    site_node(obj=reactor)
+    run_commands(site_node, reactor)
 
 
 if __name__ == "__main__":

@@ -10,14 +10,16 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.web.resource import Resource
 
-from dataset.ids import HUB, CityId, LineageId
+from dataset.ids import CityId, LineageId
 from dataset.packages import ServicePackage
+from federation.core.ledger import SendingPace
 from federation.node.http import NodeResource, NodeWeb, WebPlace
 from federation.node.ledger_store import LedgerStore
 from federation.node.login import Logins
-from federation.node.metrics import DoorCounts, LinkDrops
+from federation.node.metrics import DoorCounts, JournalCounts, LinkCounts
 from federation.node.province import Province
 from federation.ports import Clock, Journal, Link
+from site_node.core.admission import Admission
 from site_node.core.rules import Rules
 from site_node.core.site import Site
 from site_node.desktop.city_door import CityDoor, city_door
@@ -34,8 +36,9 @@ def rules_of(province: Province, city: CityId, lineage: LineageId) -> Rules:
         city=city,
         area_code=province.city(city).area_code,
         lineage=lineage,
-        hub=HUB,
+        hubs=province.hub_ids,
         peers=frozenset(other.id for other in province.cities if other.id != city),
+        beat_s=times.beat_s,
         link_one_way_s=times.link_one_way_s,
         journal_sync_s=times.journal_sync_s,
         grant_s=times.grant_s,
@@ -45,11 +48,17 @@ def rules_of(province: Province, city: CityId, lineage: LineageId) -> Rules:
         ring_anchor_s=times.ring_anchor_s,
         proposal_s=times.proposal_s,
         overflow=province.overflow.policy,
+        admission=Admission(
+            most_calls=province.city(city).most_calls,
+            most_waiting_per_agent=queue.most_waiting_per_agent,
+            most_waiting_always=queue.most_waiting_always,
+        ),
         service_level_s=queue.service_level_within_s,
         short_s=queue.short_within_s,
         announce_every_s=queue.announce_every_s,
         wrap_up_s=queue.wrap_up_s,
         transfer_wait_s=queue.transfer_wait_s,
+        evidence_s=province.evidence.every_s,
     )
 
 
@@ -96,8 +105,9 @@ def build_city(
     people_clock: Clock | None = None,
     seats: SeatSettings | None = None,
     counts: CityCounts | None = None,
+    pace: SendingPace | None = None,
 ) -> City:
-    """A city that is ready to ``start``. Without ``link`` and ``store`` it stands alone (B5).
+    """A city that is ready to ``start``. Without ``link`` and ``store`` it stands alone (B5). ``pace``: of its ledger.
 
     ``people_clock`` is the time of those who look (``clock`` when left out), which is not the city's own where the
     simulated world runs faster than real.
@@ -111,6 +121,7 @@ def build_city(
         store=store,
         counts=counts if counts is not None else CityCounts(),
         beat_s=province.times.beat_s,
+        pace=pace,
     )
     roster = {record.agent: record for record in province.agents_of(city, package)}
     by_command = Capability.SEAT_ANSWER in switch.capabilities
@@ -123,8 +134,9 @@ def build_city(
     )
     people = people_clock if people_clock is not None else clock
     asked = DoorCounts(running.counts.registry)
+    JournalCounts(running.counts.registry, journal)
     if link is not None:
-        LinkDrops(running.counts.registry, link.dropped)
+        LinkCounts(running.counts.registry, link.dropped, link.failures)
     desk = city_door(running, logins, people, rules, province.queue.wrap_up_s, asked.observed)
     asked.read_live(lambda: desk.door.live)
     return City(running, desk)

@@ -13,7 +13,9 @@ from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
 
 from dataset.errors import Problem, Refused
-from dataset.ids import HUB, CityId, NodeId
+from dataset.ids import CityId, NodeId
+from federation.core.envelope import Wording
+from federation.core.ledger import SendingPace
 from federation.links.build import build_link
 from federation.node.clock import ReactorClock
 from federation.node.configuration import beside
@@ -24,6 +26,7 @@ from federation.node.ledger_store import SqliteLedgerStore
 from federation.node.login import Logins
 from federation.node.logs import start_logging
 from federation.node.metrics import ReactorLateness, watch_process
+from federation.node.offering import load_offering
 from federation.node.origin import OriginRule
 from federation.node.program import boot_id, directory, new_lineage
 from federation.node.province import Province, load_province
@@ -59,20 +62,29 @@ class RunningSite:
         await self.city.stop()
 
 
-def start_site(reactor: Any, settings: SiteSettings, file: Path) -> Deferred[Any]:
-    """Start the city; fires with a ``RunningSite``. Errbacks with ``Refused``: nothing runs then."""
-    return Deferred.fromCoroutine(_start(reactor, settings, file))
+def start_site(reactor: Any, settings: SiteSettings, file: Path, wording: Wording | None = None) -> Deferred[Any]:
+    """Start the city; fires with a ``RunningSite``. Errbacks with ``Refused``: nothing runs then.
+
+    ``wording``: that of another version, for the time when both are in use.
+    """
+    return Deferred.fromCoroutine(_start(reactor, settings, file, wording))
 
 
-async def _start(reactor: Any, settings: SiteSettings, file: Path) -> RunningSite:
-    province, package = load_province(beside(str(file), settings.province))
-    city = _city_of(province, settings, file)
+async def _start(reactor: Any, settings: SiteSettings, file: Path, wording: Wording | None) -> RunningSite:
+    province_file = beside(str(file), settings.province)
+    province, package = load_province(province_file)
+    load_offering(province_file, province, package)  # a service with a fault is found at the start, not at a call
+    city = city_of(province, settings, file)
     start_logging(city, settings.log)
     clock = ReactorClock(reactor)
     login = AriLogin(settings.switch.url, settings.switch.user, settings.switch.password, settings.switch.application)
     await check_login(reactor, login)
     node = NodeId(city)
-    link = await build_link(reactor, settings.link, node, can_do_without=True) if settings.link is not None else None
+    link = (
+        await build_link(reactor, settings.link, node, file=file, can_do_without=True, wording=wording)
+        if settings.link is not None
+        else None
+    )
     data = directory(beside(str(file), settings.data))
     journal = SqliteJournal(
         data / "journal.sqlite",
@@ -80,9 +92,11 @@ async def _start(reactor: Any, settings: SiteSettings, file: Path) -> RunningSit
             node=node,
             boot=boot_id(),
             new_lineage=new_lineage,
-            receivers=(HUB,),
+            receivers=province.hub_ids,
             area_code=province.city(city).area_code,
             keep_days=settings.keep_s / DAY_S,
+            reserve_bytes=int(settings.reserve),
+            nodes=province.nodes,
         ),
         clock,
         reactor,
@@ -98,6 +112,7 @@ async def _start(reactor: Any, settings: SiteSettings, file: Path) -> RunningSit
         logins=Logins(node, users, clock, secrets.token_bytes, runner=in_threads(reactor), settings=settings.login),
         link=link,
         store=SqliteLedgerStore(data / "ledger.sqlite", reactor) if link is not None else None,
+        pace=SendingPace.at(settings.link.pace) if settings.link is not None else None,
         seats=settings.seats,
     )
     resource = built.resource(
@@ -130,7 +145,8 @@ async def _start(reactor: Any, settings: SiteSettings, file: Path) -> RunningSit
     return RunningSite(built, port, watch_process(built.running.counts.registry, city, clock))
 
 
-def _city_of(province: Province, settings: SiteSettings, file: Path) -> CityId:
+def city_of(province: Province, settings: SiteSettings, file: Path) -> CityId:
+    """The city that ``settings`` name. Raises ``Refused`` (``city-unknown``)."""
     known = [one.id for one in province.cities]
     if settings.city in known:
         return CityId(settings.city)
@@ -152,7 +168,7 @@ def add_city_user(
     Raises ``Refused``: ``staff-unknown``, ``password-weak``, ``users-unreadable``, ``directory-unusable``.
     """
     province, package = load_province(beside(str(file), settings.province))
-    city = _city_of(province, settings, file)
+    city = city_of(province, settings, file)
     roster = {agent.staff: agent for agent in province.agents_of(city, package)}
     agent = roster.get(user)
     if "agent" in roles and agent is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from dataset.declared import Seconds, setting
+from dataset.declared import Bytes, Seconds, setting
 from federation.links.settings import LinkSettings
 from federation.node.http import HttpSettings
 from federation.node.login import LoginSettings
@@ -33,6 +33,11 @@ class SiteSettings:
     data: str = setting("数据目录：日志、账本、用户", "directory of journal, ledger and users", default="../var/city")
     screens: str = setting(
         "界面目录；缺省用随程序安装的界面", "folder of the built screens; those installed when left out", default=""
+    )
+    reserve: Bytes = setting(
+        "日志磁盘的预留空间，磁盘写满时使用",
+        "room on the journal's disk that is kept for records when the disk is full",
+        default=64e6,
     )
     keep_s: Seconds = setting(
         "已确认的记录保留时间", "how long acknowledged rows are kept (J5)", key="keep", default=30 * 86_400.0

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from math import inf
 
 from dataset import rows
-from dataset.ids import AgentId, AttemptId, ConnectionId, ContactId, SkillId
+from dataset.ids import AgentId, AttemptId, CityId, ConnectionId, ContactId, SkillId, city_of
 from dataset.rows import AnyRow, Evidence, Journalled, Withdrawn
 from federation.core.attempt import Attempt, AttemptState
 from federation.core.envelope import Context
@@ -44,20 +44,22 @@ from site_node.core.telephony import (
 
 @dataclass(slots=True)
 class _Past:
-    """What the journal says about one contact, row by row."""
+    """What the journal says about one contact, row by row. Moments are this run's monotonic seconds."""
 
     born: rows.ContactBorn | None = None
-    born_wall: float = 0.0
+    born_at: float = 0.0
     chosen: rows.MenuChosen | None = None
     skill: SkillId = SkillId("")  # noqa: RUF009  # a NewType call is the string itself
-    entered_wall: float | None = None
+    entered_at: float | None = None
     """where the waiting brought along into the present place began"""
-    place_wall: float | None = None
+    place_at: float | None = None
     attempts: int = 0
     open: dict[int, rows.AttemptOpened] = field(default_factory=dict)
     answered: rows.AttemptAnswered | None = None
-    answered_wall: float = 0.0
+    answered_since: float = 0.0
     handled_by: list[AgentId] = field(default_factory=list)
+    sites: list[CityId] = field(default_factory=list)
+    """where its answers were"""
     talking: bool = False
     transfer: rows.TransferAsked | None = None
     """an open one"""
@@ -66,19 +68,19 @@ class _Past:
     confirmed: set[int] = field(default_factory=set)
     awaiting: set[int] = field(default_factory=set)
     """segments closed here before their outcome came"""
-    ended_wall: float | None = None
+    ended_at: float | None = None
     """its ending is on record; a segment may still be in wrap-up"""
 
-    def add(self, row: AnyRow, wall: float) -> None:
+    def add(self, row: AnyRow, at: float) -> None:
         """Take one more row into account."""
         match row:
             case rows.ContactBorn():
-                self.born, self.born_wall = row, wall
+                self.born, self.born_at = row, at
             case rows.MenuChosen():
                 self.chosen, self.skill = row, row.skill
             case rows.QueueEntered():
-                self.skill, self.place_wall, self.talking = row.skill, wall, False
-                self.entered_wall = wall - row.waited_s
+                self.skill, self.place_at, self.talking = row.skill, at, False
+                self.entered_at = at - row.waited_s
             case rows.AttemptOpened():
                 self.open[row.n] = row
                 self.attempts = max(self.attempts, row.n)
@@ -86,16 +88,17 @@ class _Past:
                 self.open.pop(row.n, None)
             case rows.AttemptAnswered():
                 self.open.pop(row.n, None)
-                self.answered, self.answered_wall, self.talking, self.transfer = row, wall, True, None
+                self.answered, self.answered_since, self.talking, self.transfer = row, at, True, None
                 self.handled_by.append(row.agent)
+                self.sites.append(row.site)
             case rows.TransferAsked(outcome="asked"):
                 self.transfer, self.notes = row, row.notes
             case rows.TransferAsked():
                 self.transfer = None  # nobody took it in time: on in the queue
             case rows.ContactEnded():
-                self.ended_wall = wall
+                self.ended_at = at
             case rows.SegmentOpened():
-                self.segments[row.n] = (row, wall)
+                self.segments[row.n] = (row, at)
             case rows.SegmentConfirmed():
                 self.confirmed.add(row.n)
                 self.awaiting.discard(row.n)
@@ -134,29 +137,35 @@ class Adoption:
         """rebuilt contacts that were not in talk: they go on once their switch shows them"""
 
     # ── from the journal ────────────────────────────────────────────────────────────────────────────────────────
-    def rebuild(self, journal: list[Journalled], wall: float) -> None:
-        """Rebuild live contacts and open segments; durations go on by wall time, the only clock both runs share."""
+    def rebuild(self, journal: list[Journalled], wall: float, boot: str) -> None:
+        """Rebuild live contacts and open segments.
+
+        Durations go on by monotonic time where both runs are of one boot; over a boot of the machine wall time is the
+        only clock that both share.
+        """
         past: dict[ContactId, _Past] = {}
         for entry in journal:
             row = entry.row
             contact = getattr(row, "contact", None)
             if contact is not None:
-                past.setdefault(contact, _Past()).add(row, entry.wall)
-        shift = self._step.now - wall
+                at = entry.mono if entry.boot == boot else min(entry.wall - wall, 0.0) + self._step.now
+                past.setdefault(contact, _Past()).add(row, at)
         for which, found in past.items():
-            if found.ended_wall is None and found.born is not None and found.born.city == self._rules.city:
-                self._rebuild_contact(which, found, found.born, shift)
+            if found.ended_at is None and found.born is not None and found.born.city == self._rules.city:
+                self._rebuild_contact(which, found, found.born)
             for segment, opened in found.segments.values():
-                if found.ended_wall is not None:
-                    self._close_wrap_up(segment, found.ended_wall - opened)
+                if found.ended_at is not None:
+                    self._close_wrap_up(segment, found.ended_at - opened)
                     continue
-                self._rebuild_segment(segment, opened + shift, segment.n in found.confirmed)
+                self._rebuild_segment(segment, opened, segment.n in found.confirmed)
             for n in sorted(found.awaiting):
                 self._serving.await_outcome(AttemptId(which, n))
 
-    def _rebuild_contact(self, which: ContactId, past: _Past, born: rows.ContactBorn, shift: float) -> None:
+    def _rebuild_contact(self, which: ContactId, past: _Past, born: rows.ContactBorn) -> None:
         for n, opened in past.open.items():
-            self._step.write(rows.AttemptWithdrawn(contact=which, n=n, reason=Withdrawn.RESTART))
+            self._step.write(
+                rows.AttemptWithdrawn(contact=which, n=n, reason=Withdrawn.RESTART), *self._may_have_granted(opened)
+            )
             attempt = AttemptId(which, n)
             self._contacts.add_leg(outbound_connection(attempt), which)
             if opened.scope != "home":
@@ -165,7 +174,6 @@ class Adoption:
         if past.talking and past.answered is not None:
             current = self._answered_attempt(past.answered)
         state = ContactState.TALKING if current else ContactState.WAITING if past.chosen else ContactState.MENU
-        waiting_since = past.entered_wall + shift if past.entered_wall is not None else None
         last = past.answered
         self._contacts.keep(
             Contact(
@@ -174,7 +182,7 @@ class Adoption:
                 calling=born.calling,
                 door=born.door,
                 package=born.package,
-                born=past.born_wall + shift,
+                born=past.born_at,
                 state=state,
                 menu=MenuPlace("", past.chosen.path) if past.chosen else None,
                 service=past.chosen.service if past.chosen else "",
@@ -182,11 +190,12 @@ class Adoption:
                 priority=past.chosen.priority if past.chosen else 0,
                 attempts=past.attempts,
                 current=current,
-                waiting_since=waiting_since,
-                place_since=past.place_wall + shift if past.place_wall is not None else None,
+                waiting_since=past.entered_at,
+                place_since=past.place_at,
                 first_wait_s=last.waited_s if last else None,
                 answers=len(past.handled_by),
-                answered_at=past.answered_wall + shift if current else None,
+                hops=sum(site != self._rules.city for site in past.sites),
+                answered_at=past.answered_since if current else None,
                 last_site=last.site if last else None,
                 last_agent=last.agent if last else None,
                 handled_by=tuple(past.handled_by),
@@ -199,6 +208,14 @@ class Adoption:
             self._contacts.add_leg(current.connection, which)
         if current is None:
             self._interrupted.append(which)
+
+    def _may_have_granted(self, opened: rows.AttemptOpened) -> list[CityId]:
+        """Who hears that an attempt is withdrawn (O3). Whose grant had been taken is forgotten with the process: where
+        the whole province was asked each city is told, and to all but one that is nothing.
+        """
+        if opened.agent is not None:
+            return [city for city in (city_of(opened.agent),) if city != self._rules.city]
+        return sorted(self._rules.peers) if opened.scope != "home" else []
 
     def _answered_attempt(self, row: rows.AttemptAnswered) -> Attempt:
         home = row.site == self._rules.city

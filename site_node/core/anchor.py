@@ -20,9 +20,12 @@ from site_node.core.menu import MenuStep
 from site_node.core.routing import Routing
 from site_node.core.rules import Rules
 from site_node.core.serving import Serving
+from site_node.core.sessions import Sessions
 from site_node.core.step import Step
 from site_node.core.telephony import Answer, Cause, Clear, Leg, Mark, Music, Offered, Part, Play, Prompt, Role
 
+LONGEST_WORD_S = 15.0
+"""a caller who may not wait is let go by then, whatever the switch says of the announcement"""
 _OPEN_LEG = (AttemptState.TAKEN, AttemptState.ALERTING)
 
 
@@ -38,7 +41,9 @@ class Anchor:
         contacts: Contacts,
         routing: Routing,
         serving: Serving,
+        sessions: Sessions,
     ) -> None:
+        self._sessions = sessions
         self._rules = rules
         self._package = package
         self._step = step
@@ -49,6 +54,12 @@ class Anchor:
         self._born = 0
         self.unknown_doors = 0
         """calls to numbers that no door opens for, cleared unborn"""
+        self.turned_away = 0
+        """calls not let in because the city, or the queue they asked for, was full"""
+
+    def opens(self, called: str) -> bool:
+        """Whether a door opens for this number."""
+        return self._package.door(called) is not None
 
     # ── birth and menu ──────────────────────────────────────────────────────────────────────────────────────────
     def offered(self, report: Offered) -> None:
@@ -82,6 +93,12 @@ class Anchor:
                 package=self._package.reference,
             )
         )
+        priority = self._package.menu(door.menu).priority
+        full = self._rules.admission.at_the_door(len(self._contacts) - 1, priority)
+        if full:
+            self.turned_away += 1
+            self.end(which, Ending.CLOSED_BY_US, full, told=Cause.BUSY)
+            return
         self._step.ask(Mark(report.connection, Leg(which, 0, Role.CUSTOMER)))
         self._step.ask(Answer(report.connection))
 
@@ -134,6 +151,11 @@ class Anchor:
         self._contacts.move(
             contact.id, ContactMove.CHOOSE, service=chosen.service, skill=skill, priority=chosen.priority
         )
+        before = self._index.waiting_before(skill, chosen.priority)
+        full = self._rules.admission.at_the_queue(before, self._sessions.staffed(skill))
+        if full and self._index.agent_for(skill) is None:
+            self._turn_away(contact.id, full)
+            return
         prompts = tuple(Prompt(name) for name in dict.fromkeys((*chosen.say, self._package.prompts.wait)))
         self.enter_queue(contact.id, Entered.OFFERED, prompts, front=False)
 
@@ -150,6 +172,8 @@ class Anchor:
             return
         if contact.state is ContactState.MENU and contact.menu is not None:
             self._step.start_timer("menu", contact.id, after_s=self._package.menu(contact.menu.menu).wait_s)
+        elif contact.turned_away:
+            self.closing(contact.id)
         elif contact.state is ContactState.WAITING:
             self._step.ask(Music(connection))
 
@@ -166,19 +190,37 @@ class Anchor:
         now = self._step.now
         since = contact.waiting_since if contact.waiting_since is not None else now
         self._contacts.change(which, waiting_since=since, place_since=now, place=None, refused_by=(), fruitless=0)
+        self._write_entered(contact, how, now - since)
+        self._step.ask(Play(contact.connection, prompts))
+        self._step.start_timer("announce", which, after_s=self._rules.announce_every_s)
+        self._routing.wait(which, front=front)
+
+    def _turn_away(self, which: ContactId, why: str) -> None:
+        """More are served before than may wait: offered to the queue and closed by us, after a word."""
+        self.turned_away += 1
+        now = self._step.now
+        contact = self._contacts.change(which, turned_away=why, waiting_since=now, place_since=now)
+        self._write_entered(contact, Entered.OFFERED, 0.0)
+        self._step.ask(Play(contact.connection, (Prompt(self._package.prompts.sorry),)))
+        self._step.start_timer("closing", which, after_s=LONGEST_WORD_S)
+
+    def closing(self, which: ContactId) -> None:
+        """A caller who may not wait has heard so, or never will."""
+        contact = self._contacts.get(which)
+        if contact is not None and contact.turned_away:
+            self.end(which, Ending.CLOSED_BY_US, contact.turned_away)
+
+    def _write_entered(self, contact: Contact, how: Entered, waited_s: float) -> None:
         self._step.write(
             rows.QueueEntered(
-                contact=which,
+                contact=contact.id,
                 skill=contact.skill,
                 service=contact.service,
                 channel="voice",
                 how=how,
-                waited_s=round(now - since, 3),
+                waited_s=round(waited_s, 3),
             )
         )
-        self._step.ask(Play(contact.connection, prompts))
-        self._step.start_timer("announce", which, after_s=self._rules.announce_every_s)
-        self._routing.wait(which, front=front)
 
     def _leave_queue(self, contact: Contact, how: Left) -> None:
         place = self._step.now - (contact.place_since if contact.place_since is not None else self._step.now)
@@ -230,6 +272,9 @@ class Anchor:
                 self.returned(contact, cause)
 
     def _customer_gone(self, contact: Contact, cause: Cause, evidence: Evidence) -> None:
+        if contact.turned_away:
+            self.end(contact.id, Ending.CLOSED_BY_US, contact.turned_away, evidence)
+            return
         if cause in (Cause.SWITCH_FAILED, Cause.MEDIA_LOST):
             ending = Ending.FAILED  # E2
         elif contact.state is ContactState.TALKING:
@@ -270,8 +315,15 @@ class Anchor:
         if contact is not None:
             self._contacts.change(contact.id, notes=(*contact.notes, note))
 
-    def end(self, which: ContactId, ending: Ending, cause: str, evidence: Evidence = Evidence.SEEN) -> None:
-        """The one ending of a contact (I1): on record, every leg hung up."""
+    def end(
+        self,
+        which: ContactId,
+        ending: Ending,
+        cause: str,
+        evidence: Evidence = Evidence.SEEN,
+        told: Cause = Cause.NORMAL,
+    ) -> None:
+        """The one ending of a contact (I1): on record, every leg hung up, the caller's with the cause ``told``."""
         contact = self._contacts.of(which)
         if contact.state is ContactState.WAITING:
             left = {Ending.ABANDONED: Left.ABANDONED, Ending.CLOSED_BY_US: Left.CLOSED}.get(ending, Left.FAILED)
@@ -280,7 +332,7 @@ class Anchor:
         talked = self._talked_s(contact)
         first_wait = contact.first_wait_s if contact.first_wait_s is not None else waited_s(contact, self._step.now)
         self._contacts.end(which)
-        for timer in ("menu", "announce", "transfer", "look", "retry"):
+        for timer in ("menu", "announce", "transfer", "look", "retry", "closing"):
             self._step.stop_timer(timer, which)
         self._step.write(
             rows.ContactEnded(
@@ -302,7 +354,7 @@ class Anchor:
         if contact.current is not None:
             self._let_go(contact.current, cause, Cause.NORMAL)
         if self._contacts.knows_leg(contact.connection):
-            self._step.ask(Clear(contact.connection, Cause.NORMAL))
+            self._step.ask(Clear(contact.connection, told))
 
     def _let_go(self, attempt: Attempt, ended_by: str, cause: Cause) -> None:
         """Take the serving leg down."""

@@ -119,9 +119,13 @@ class Contact:
     notes: tuple[str, ...] = ()
     handled_by: tuple[AgentId, ...] = ()
     transfer: Transfer | None = None
+    turned_away: str = ""
+    """why this caller may not wait: hears so, then it ends (failure 27)"""
     last_transfer: tuple[str, str] | None = None
     """(request, answer) of the last transfer asked by another city, so that a doubled request is answered alike"""
     refused_by: tuple[CityId, ...] = ()
     """cities whose leg or grant failed since it entered this place"""
+    hops: int = 0
+    """answers in other cities (A7)"""
     fruitless: int = 0
     """attempts to other cities without an answer since it entered this place"""

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dataset.ids import AgentId, CityId, ContactId, NodeId, SkillId
-from dataset.rows import AnyRow
+from dataset.ids import AgentId, CityId, ContactId, LineageId, NodeId, SkillId
+from dataset.rows import AnyRow, Journalled
 from federation.core.envelope import (
     Close,
     Granted,
@@ -170,8 +170,27 @@ class OutcomeApplied:
 
 
 @dataclass(frozen=True, slots=True)
-class ProvinceSeen:
-    """Whether hub and peers can be heard now (B3, B4)."""
+class RowsReturned:
+    """Own rows that the journal had lost came back from a hub (J5).
 
-    hub: bool
+    ``rows``: all on record about the contacts among them that something is still open of, in their writers' order.
+    """
+
+    rows: tuple[Journalled, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ProvinceSeen:
+    """Which hub leads and which peers can be heard now (B2, B3, B4); said with each beat, and when it changes."""
+
+    leader: NodeId | None
     cities: frozenset[CityId]
+    reign: tuple[int, LineageId] | None = None
+    """term and run of the leader"""
+
+
+@dataclass(frozen=True, slots=True)
+class PictureHeard:
+    """A newer picture of ``city`` is in sight (B3)."""
+
+    city: CityId

@@ -10,7 +10,7 @@ from collections import deque
 from dataclasses import replace
 
 from dataset import rows
-from dataset.ids import AgentId, AttemptId, CityId, ContactId, SkillId, city_of
+from dataset.ids import AgentId, AttemptId, CityId, ContactId, NodeId, SkillId, city_of
 from dataset.rows import Left, Withdrawn
 from federation.core.attempt import ATTEMPT_MOVES, Attempt, AttemptMove, AttemptState
 from federation.core.envelope import Close, Granted, NoProposal, NotGranted, Open, Propose, Release, SkillPicture, Taken
@@ -19,9 +19,11 @@ from federation.core.overflow import pause_before_next, should_open
 from site_node.core.contact import Contact, ContactMove, ContactState
 from site_node.core.contacts import Contacts, context_of, waited_s
 from site_node.core.names import outbound_connection
+from site_node.core.peers import PeerMatching
 from site_node.core.rules import Rules
 from site_node.core.serving import Serving
 from site_node.core.sessions import Sessions
+from site_node.core.sight import Sight
 from site_node.core.step import Step
 from site_node.core.telephony import Cause, Clear, Join, Leg, Make, Role, Trunk
 
@@ -39,17 +41,27 @@ class Routing:
     """Attempts of the contacts anchored in one city."""
 
     def __init__(
-        self, rules: Rules, step: Step, index: MatchIndex, contacts: Contacts, sessions: Sessions, serving: Serving
+        self,
+        rules: Rules,
+        step: Step,
+        index: MatchIndex,
+        contacts: Contacts,
+        sessions: Sessions,
+        sight: Sight,
+        serving: Serving,
+        peers: PeerMatching,
     ) -> None:
         self._rules = rules
+        self._us = NodeId(rules.city)
         self._step = step
         self._index = index
         self._contacts = contacts
         self._sessions = sessions
+        self._sight = sight
         self._serving = serving
+        self._peers = peers
         self._wanted: dict[AgentId, deque[ContactId]] = {}
         """contacts that wait for one agent of this city by name"""
-        self.hub_seen = False
 
     # ── waiting ─────────────────────────────────────────────────────────────────────────────────────────────────
     def wait(self, which: ContactId, *, front: bool) -> None:
@@ -143,7 +155,7 @@ class Routing:
             )
         )
         lease = self._serving.lease_home(attempt_id, agent, context_of(contact, self._step.now))
-        attempt = Attempt(n, AttemptState.TAKEN, self._rules.city, agent, lease.token, home=True)
+        attempt = Attempt(n, AttemptState.TAKEN, self._rules.city, agent, lease.token, home=True, since=self._step.now)
         self._contacts.change(contact.id, attempts=n, home=attempt)
         lease = self._serving.ring(lease, contact.connection)
         self._contacts.change(contact.id, home=replace(attempt, connection=lease.seat))
@@ -154,6 +166,11 @@ class Routing:
         if contact is not None and contact.home is not None and contact.home.n == attempt.n:
             self._withdraw_home(contact, reason)
             self.wait(contact.id, front=True)
+
+    def home_lost_lease(self, contact: Contact) -> None:
+        """A try at home that no lease stands for: back to the old place."""
+        if contact.home is not None:
+            self.home_failed(AttemptId(contact.id, contact.home.n), Withdrawn.UNREACHABLE)
 
     def _withdraw_home(self, contact: Contact, reason: Withdrawn) -> None:
         attempt = contact.home
@@ -184,8 +201,9 @@ class Routing:
             home,
             waited_s=waited_s(contact, self._step.now),
             expected_wait_s=self.expected_wait_s(contact.skill, waiting - 1),
-            province_seen=self.hub_seen,
+            province_seen=self._sight.proposer is not None,
             policy=self._rules.overflow,
+            hops=contact.hops,
         )
         if verdict.open:
             self._open(contact, verdict.why, verdict.known)
@@ -195,30 +213,59 @@ class Routing:
 
     def _open(self, contact: Contact, why: str, known: dict[str, float | int | str]) -> None:
         n = contact.attempts + 1
-        self._contacts.change(contact.id, attempts=n, remote=Attempt(n))
+        self._contacts.change(contact.id, attempts=n, remote=self._open_attempt(n))
         self._write_opened(contact, n, "province", None)
         self._step.write(
             rows.Decision(contact=contact.id, n=n, by=self._rules.city, choice="open", why=why, known=known)
         )
         budget = self._rules.open_budget_s
-        self._step.send(
-            self._rules.hub,
-            Open(
-                contact=contact.id,
-                n=n,
-                context=context_of(contact, self._step.now),
-                budget_s=budget,
-                refused_by=contact.refused_by,
-            ),
-            budget,
-        )
         self._step.start_timer("grant", contact.id, str(n), after_s=budget + self._rules.grant_wait_s)
+        wish = Open(
+            contact=contact.id,
+            n=n,
+            context=context_of(contact, self._step.now),
+            budget_s=budget,
+            refused_by=contact.refused_by,
+        )
+        if self._sight.leader is not None:
+            self._step.send(self._sight.leader, wish, budget)
+        else:
+            self._peers.open(wish)
+
+    def _open_attempt(self, n: int) -> Attempt:
+        return Attempt(n, since=self._step.now, proposer=self._sight.proposer)
+
+    def follow(self, *, new_reign: bool) -> None:
+        """Who looks for agents elsewhere has changed (B2, B3): what is open with somebody else is renewed at once.
+
+        ``new_reign``: the hub that leads has started anew, or leads under a new term, and knows of nothing. Only where
+        one of our own proposals is unanswered is its answer waited for.
+        """
+        for contact in self._contacts.all():
+            attempt = contact.remote
+            if attempt is not None and attempt.agent is None and attempt.state is AttemptState.OPEN:
+                asking = self._peers.asking(AttemptId(contact.id, attempt.n))
+                forgotten = new_reign and attempt.proposer == self._sight.leader
+                if asking or (attempt.proposer == self._sight.proposer and not forgotten):
+                    continue
+                self.withdraw_remote(contact, Withdrawn.NO_GRANT)
+            self.consider_opening(contact.id)
+
+    def hand_over(self) -> None:
+        """A hub leads: attempts for which no city is asked from here any more are opened there."""
+        if self._sight.leader is None:
+            return
+        for attempt in self._peers.waiting():
+            contact = self._contacts.get(attempt.contact)
+            if contact is not None and contact.remote is not None and contact.remote.n == attempt.n:
+                self.withdraw_remote(contact, Withdrawn.NO_GRANT)
+                self.consider_opening(contact.id)
 
     def _open_to_agent(self, contact: Contact, agent: AgentId) -> None:
         """A named agent of another city: that city is asked directly (only it can grant, A2)."""
         n = contact.attempts + 1
         budget = self._rules.proposal_s
-        self._contacts.change(contact.id, attempts=n, remote=Attempt(n, agent=agent))
+        self._contacts.change(contact.id, attempts=n, remote=Attempt(n, agent=agent, since=self._step.now))
         self._write_opened(contact, n, agent, agent)
         self._step.write(
             rows.Decision(
@@ -248,6 +295,7 @@ class Routing:
 
     def granted(self, message: Granted) -> None:
         """A slot elsewhere: take it if the attempt is still open, else give it back at once."""
+        self._peers.heard(message)
         contact = self._contacts.get(message.contact)
         attempt = contact.remote if contact is not None else None
         if contact is not None and message.token in (
@@ -279,13 +327,15 @@ class Routing:
             agent=message.agent,
             token=message.token,
             connection=connection,
+            since=self._step.now,
         )
         self._contacts.change(contact.id, remote=taken)
         self._contacts.add_leg(connection, contact.id)
-        for node in (message.site, self._rules.hub):
-            self._step.send(
-                node, Taken(contact=contact.id, n=attempt.n, token=message.token), self._rules.leg_serving_s
-            )
+        if attempt.proposer != self._us:
+            self._peers.moved(message.site)
+        told = Taken(contact=contact.id, n=attempt.n, token=message.token)
+        self._step.send(message.site, told, self._rules.leg_serving_s)
+        self._tell_proposer(attempt, told, self._rules.leg_serving_s)
         self._step.ask(
             Make(
                 connection=connection,
@@ -298,7 +348,8 @@ class Routing:
         self._step.start_timer("leg", contact.id, str(attempt.n), after_s=self._rules.leg_anchor_s)
 
     def not_granted(self, message: NotGranted) -> None:
-        """A city refused. The hub tries on by itself; where we asked for one agent, we ask again a little later."""
+        """A city refused. Who proposes tries on; where we asked for one agent, we ask again a little later."""
+        self._peers.heard(message)
         contact = self._contacts.get(message.contact)
         attempt = contact.remote if contact is not None else None
         if contact is None or attempt is None or attempt.n != message.n or attempt.state is not AttemptState.OPEN:
@@ -322,6 +373,16 @@ class Routing:
             self._ask_again(which)
         else:
             self._pause(self._contacts.change(which, fruitless=contact.fruitless + 1, refused_by=()))
+
+    def waits(self, which: ContactId) -> bool:
+        """Whether the contact has a place in a queue, or waits for an agent of ours by name."""
+        return self._index.waits(which) or any(which in line for line in self._wanted.values())
+
+    def budget_s(self, attempt: Attempt) -> float:
+        """How long an attempt to another city may stay in its state (A9)."""
+        if attempt.state is AttemptState.OPEN:
+            return self._rules.grant_wait_s + (self._rules.open_budget_s if attempt.agent is None else 0.0)
+        return self._rules.leg_anchor_s if attempt.state is AttemptState.TAKEN else self._rules.ring_anchor_s
 
     def _pause(self, contact: Contact) -> None:
         pause = pause_before_next(contact.id, contact.fruitless, self._rules.overflow)
@@ -349,7 +410,8 @@ class Routing:
     # ── the leg on its way ──────────────────────────────────────────────────────────────────────────────────────
     def leg_delivered(self, contact: Contact, attempt: Attempt) -> None:
         """The leg has arrived; the far seat rings."""
-        moved = replace(attempt, state=ATTEMPT_MOVES.after(attempt.state, AttemptMove.ALERT))
+        state = ATTEMPT_MOVES.after(attempt.state, AttemptMove.ALERT)
+        moved = replace(attempt, state=state, since=self._step.now)
         self._contacts.change(contact.id, remote=moved)
         self._step.stop_timer("leg", contact.id, str(attempt.n))
         self._step.start_timer("ring", contact.id, str(attempt.n), after_s=self._rules.ring_anchor_s)
@@ -391,7 +453,9 @@ class Routing:
         for timer in ("grant", "leg", "ring"):
             self._step.stop_timer(timer, contact.id, str(attempt.n))
         self._write_withdrawn(contact, attempt, reason)
-        self._step.send(self._rules.hub, Close(contact=contact.id, n=attempt.n, reason=reason), self._rules.grant_s)
+        closed = Close(contact=contact.id, n=attempt.n, reason=reason)
+        # as long as the opening may wait for a hub that is away: else that is served for a caller who is gone
+        self._tell_proposer(attempt, closed, self._rules.open_budget_s)
         if attempt.connection is not None:
             self._step.ask(Clear(attempt.connection, Cause.CANCELLED))
 
@@ -459,10 +523,20 @@ class Routing:
             refused_by=(),
             fruitless=0,
             place=None,
+            hops=contact.hops + (not attempt.home),
         )
         for timer in ("announce", "transfer"):
             self._step.stop_timer(timer, contact.id)
         self._step.ask(Join(contact.connection, attempt.connection))
+
+    def _tell_proposer(self, attempt: Attempt, message: Taken | Close, budget_s: float) -> None:
+        """Whoever looks for a city need not look on; where one agent was asked for, the hub that leads learns of it."""
+        if attempt.proposer == self._us:
+            self._peers.over(message)
+            return
+        hub = attempt.proposer if attempt.proposer is not None else self._sight.leader
+        if hub is not None:
+            self._step.send(hub, message, budget_s)
 
     # ── rows ────────────────────────────────────────────────────────────────────────────────────────────────────
     def _write_opened(self, contact: Contact, n: int, scope: str, agent: AgentId | None) -> None:

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 from dataset.ids import CityId, LineageId, NodeId
 from federation.core.overflow import OverflowPolicy
+from site_node.core.admission import Admission
 
 DEFAULT_OVERFLOW = OverflowPolicy()
+DEFAULT_ADMISSION = Admission()
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,8 +19,10 @@ class Rules:
     city: CityId
     area_code: str
     lineage: LineageId
-    hub: NodeId
+    hubs: tuple[NodeId, ...]
+    """each is told everything that is on record here; one of them leads (B2)"""
     peers: frozenset[CityId]
+    beat_s: float = 1.0
     link_one_way_s: float = 1.25
     """D"""
     journal_sync_s: float = 0.5
@@ -37,6 +41,7 @@ class Rules:
     open_budget_s: float = 30.0
     """how long one attempt stays open to the province before it is renewed"""
     overflow: OverflowPolicy = DEFAULT_OVERFLOW
+    admission: Admission = DEFAULT_ADMISSION
     service_level_s: float = 20.0
     short_s: float = 5.0
     announce_every_s: float = 30.0
@@ -45,6 +50,8 @@ class Rules:
     transfer_retry_s: float = 2.0
     handling_s: float = 180.0
     """handling time assumed before any was measured"""
+    evidence_s: float = 15.0
+    """from one look at what the switch holds to the next (I8)"""
     first_number: int = 7000
     numbers: int = 1000
 

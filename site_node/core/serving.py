@@ -17,10 +17,12 @@ from dataset.rows import AnyRow, Withdrawn
 from federation.core.envelope import Context, Granted, NotGranted, Propose, Release, Taken
 from federation.core.lease import LEASE_MOVES, Lease, LeaseMove, LeaseState, NumberPool
 from federation.core.matching import MatchIndex
+from site_node.core.admission import OWN_CITY_FIRST
 from site_node.core.agent import AgentMove
 from site_node.core.names import seat_connection
 from site_node.core.rules import Rules
 from site_node.core.sessions import Sessions
+from site_node.core.sight import Sight
 from site_node.core.step import Step
 from site_node.core.telephony import Alert, Answer, Cause, Clear, Join, Leg, Make, Mark, Offered, Role, Seat
 
@@ -42,23 +44,29 @@ class Home(Protocol):
     def home_lost(self, attempt: AttemptId, cause: Cause) -> None:
         """The seat's leg ended without an explicit "finished" (O4)."""
 
+    def is_full(self) -> bool:
+        """Callers of our own are turned away at the door."""
+
 
 class Serving:
     """The leases of one city."""
 
-    def __init__(self, rules: Rules, step: Step, index: MatchIndex, sessions: Sessions, home: Home) -> None:
+    def __init__(
+        self, rules: Rules, step: Step, index: MatchIndex, sessions: Sessions, sight: Sight, home: Home
+    ) -> None:
         self._rules = rules
         self._step = step
         self._index = index
         self._sessions = sessions
+        self._sight = sight
         self._home = home
         self._leases: dict[Token, Lease] = {}
         self._by_attempt: dict[AttemptId, Token] = {}
         self._by_connection: dict[ConnectionId, Token] = {}
         self._numbers = NumberPool(range(rules.first_number, rules.first_number + rules.numbers), rules.number_rest_s)
         self._tokens_issued = 0
-        self._unconfirmed: set[AttemptId] = set()
-        """segments on record whose outcome row has not come yet (O3)"""
+        self._unconfirmed: dict[AttemptId, float] = {}
+        """segments on record whose outcome row has not come yet (O3), and since when"""
         self._handling: dict[SkillId, float] = {}
         """mean handling time per skill, exponentially weighted, seconds"""
 
@@ -103,6 +111,23 @@ class Serving:
             return False
         return lease.state is LeaseState.RINGING or lease.state in IN_TALK
 
+    def lease_with(self, connection: ConnectionId) -> Lease | None:
+        """The lease that this seat's or inbound leg is of, over or not; None when that one is forgotten."""
+        lease = self.lease(self._by_connection.get(connection))
+        return lease if lease is not None and connection in (lease.seat, lease.partner) else None
+
+    def unconfirmed_since(self) -> list[float]:
+        """When each segment began whose outcome has not come yet."""
+        return list(self._unconfirmed.values())
+
+    def numbers_without_lease(self) -> list[tuple[str, Token]]:
+        """Numbers of the pool that are lent for a token nobody knows any more."""
+        return [(number, which) for number, which in self._numbers.lent() if which not in self._leases]
+
+    def take_back(self, number: str) -> None:
+        """The number stands for nothing; it rests."""
+        self._numbers.give_back(number, self._step.now)
+
     def mean_handling_s(self, skill: SkillId) -> float:
         """Mean time from answer to the end of wrap-up, of late, for ``skill``."""
         return self._handling.get(skill, self._rules.handling_s)
@@ -127,8 +152,7 @@ class Serving:
             reason = reason if number is not None else "numbers_exhausted"
         if agent is None or number is None:
             answer = NotGranted(contact=message.contact, n=message.n, site=self._rules.city, reason=reason)
-            for node in (message.anchor, self._rules.hub):
-                self._step.send(node, answer, message.budget_s)
+            self._answer(message.anchor, answer, message.budget_s)
             return
         attempt = AttemptId(message.contact, message.n)
         self._step.write(self._decision(message, agent))
@@ -143,8 +167,13 @@ class Serving:
             ttl_s=self._rules.grant_s,
         )
         self._step.start_timer("lease", lease.token, after_s=self._rules.grant_s)
-        for node in (message.anchor, self._rules.hub):
-            self._step.send(node, granted, self._rules.grant_s)
+        self._answer(message.anchor, granted, self._rules.grant_s)
+
+    def _answer(self, anchor: CityId, answer: Granted | NotGranted, budget_s: float) -> None:
+        """To the anchor, with a copy to the hub that leads."""
+        self._step.send(anchor, answer, budget_s)
+        if self._sight.leader is not None:
+            self._step.send(self._sight.leader, answer, budget_s)
 
     def _decision(self, message: Propose, agent: AgentId) -> rows.Decision:
         """Which agent of ours, and why: the serving site's own share of the route (I9)."""
@@ -170,6 +199,8 @@ class Serving:
             return None, "granted_already"
         if not self._sessions.switch_up:
             return None, "unverified"
+        if self._home.is_full():
+            return None, OWN_CITY_FIRST
         if message.agent is None:
             return self._index.agent_for(message.context.skill), "nobody_idle"
         session = self._sessions.get(message.agent)
@@ -186,7 +217,15 @@ class Serving:
         """Hold the slot under a token that was never used before (A3)."""
         fresh = self._next_token()
         self._tokens_issued += 1
-        lease = Lease(token=fresh, attempt=attempt, anchor=anchor, agent=agent, context=context, number=number)
+        lease = Lease(
+            token=fresh,
+            attempt=attempt,
+            anchor=anchor,
+            agent=agent,
+            context=context,
+            number=number,
+            since=self._step.now,
+        )
         self._sessions.hold_slot(agent, fresh)
         self.keep(lease)
         return lease
@@ -239,7 +278,8 @@ class Serving:
     def ring(self, lease: Lease, partner: ConnectionId) -> Lease:
         """The leg is here (at home: the caller is): the lease is claimed, the seat rings."""
         seat = seat_connection(lease.attempt)
-        lease = replace(lease, state=LEASE_MOVES.after(lease.state, LeaseMove.CLAIM), seat=seat, partner=partner)
+        claimed = LEASE_MOVES.after(lease.state, LeaseMove.CLAIM)
+        lease = replace(lease, state=claimed, seat=seat, partner=partner, since=self._step.now)
         self.keep(lease)
         self._by_connection[seat] = lease.token
         session = self._sessions.of(lease.agent)
@@ -287,7 +327,7 @@ class Serving:
                 seat=session.seat,
             )
         )
-        self._unconfirmed.add(lease.attempt)
+        self._unconfirmed[lease.attempt] = self._step.now
         if at_home:
             self._home.home_answered(lease.attempt)
             self._confirm(lease.attempt, lease)
@@ -359,7 +399,7 @@ class Serving:
         """Over; now the seat's channel has to go."""
         if lease.answered_at is not None:
             lease = self._mark_ended(lease, ended_by)
-        lease = replace(lease, state=LEASE_MOVES.after(lease.state, LeaseMove.END))
+        lease = replace(lease, state=LEASE_MOVES.after(lease.state, LeaseMove.END), since=self._step.now)
         self.keep(lease)
         if lease.seat is not None:
             self._step.ask(Clear(lease.seat, Cause.CLEARED_BY_US))
@@ -436,13 +476,14 @@ class Serving:
         if not isinstance(row, rows.AttemptAnswered | rows.AttemptWithdrawn):
             return
         attempt = AttemptId(row.contact, row.n)
-        lease = self.lease(row.token)
+        # an anchor that restarted knows its attempt, and no longer whose grant it had taken
+        lease = self.lease(row.token if row.token is not None else self._by_attempt.get(attempt))
         if isinstance(row, rows.AttemptAnswered):
             if attempt in self._unconfirmed:
                 self._confirm(attempt, lease)
             return
         if attempt in self._unconfirmed:
-            self._unconfirmed.discard(attempt)
+            self._unconfirmed.pop(attempt, None)
             self._step.write(rows.SegmentVoided(contact=row.contact, n=row.n, reason=row.reason))
         if lease is not None and lease.attempt == attempt:
             self._withdrawn(lease)
@@ -460,7 +501,7 @@ class Serving:
                 self._step.ask(Clear(partner, Cause.CANCELLED))
 
     def _confirm(self, attempt: AttemptId, lease: Lease | None) -> None:
-        self._unconfirmed.discard(attempt)
+        self._unconfirmed.pop(attempt, None)
         self._step.write(rows.SegmentConfirmed(contact=attempt.contact, n=attempt.n))
         if lease is not None:
             self.keep(replace(self._leases[lease.token], confirmed=True))
@@ -471,14 +512,14 @@ class Serving:
         self._leases[lease.token] = lease
         self._by_attempt[lease.attempt] = lease.token
         if not lease.confirmed:
-            self._unconfirmed.add(lease.attempt)
+            self._unconfirmed[lease.attempt] = self._step.now
         for connection in (lease.seat, lease.partner):
             if connection is not None and (connection == lease.seat or lease.anchor != self._rules.city):
                 self._by_connection[connection] = lease.token
 
     def await_outcome(self, attempt: AttemptId) -> None:
         """An earlier run closed this attempt's segment before its outcome came (O3)."""
-        self._unconfirmed.add(attempt)
+        self._unconfirmed[attempt] = self._step.now
 
 
 def held_until(lease: Lease, now: float) -> Lease:

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from dataset import rows
 from dataset.errors import Problem, Refused
-from dataset.ids import AgentId, SkillId, Token
+from dataset.ids import AgentId, CityId, SkillId, Token, city_of
 from federation.core.matching import MatchIndex
 from site_node.core.agent import AGENT_MOVES, AgentMove, AgentSession, Presence
 from site_node.core.events import LoggedIn
@@ -18,7 +18,8 @@ from site_node.core.step import Step
 class Sessions:
     """All agent sessions of one city. Every change of presence is on record and shown."""
 
-    def __init__(self, step: Step, index: MatchIndex) -> None:
+    def __init__(self, city: CityId, step: Step, index: MatchIndex) -> None:
+        self._city = city
         self._step = step
         self._index = index
         self._by_seat: dict[str, AgentId] = {}
@@ -73,8 +74,19 @@ class Sessions:
     def log_in(self, event: LoggedIn) -> None:
         """A new session; or the same agent again (a reload, another browser), whose session goes on.
 
-        Raises ``Refused`` (409 ``seat-taken``, ``wrong-state``).
+        Raises ``Refused``: 403 ``agent-of-another-city`` (A8), 409 ``seat-taken``, ``wrong-state``.
         """
+        home = city_of(event.agent)
+        if home != self._city:
+            raise Refused(
+                Problem(
+                    "agent-of-another-city",
+                    zh=f"{event.agent} 的登录归 {home}，请在 {home} 的坐席页面登录",
+                    en=f"the session of {event.agent} belongs to {home}; log in at the seat page of {home}",
+                    place="user",
+                ),
+                status=403,
+            )
         holder = self._by_seat.get(event.seat)
         if holder is not None and holder != event.agent:
             raise Refused(
@@ -154,6 +166,27 @@ class Sessions:
                 self.move_out(replace(session, then_not_ready=""), session.then_not_ready)
             else:
                 self.offer(agent, front=front)
+
+    def is_forgotten(self, session: AgentSession) -> bool:
+        """Whether a slot that could be assigned is not among the idle."""
+        free = session.verified and session.lease is None and session.presence is Presence.READY
+        return free and not self._index.is_idle(session.agent)
+
+    def put_right(self, session: AgentSession, reason: str) -> None:
+        """A session in a contact that nobody knows of: out of it, and 示忙, so that the agent looks."""
+        freed = replace(session, lease=None, wrapping=None, then_not_ready="")
+        if freed.presence is Presence.READY:
+            self.keep(freed)
+            self.settle(session.agent)
+            return
+        if freed.presence is Presence.ALERTING:
+            self.move(freed, AgentMove.MISS, reason=reason)
+        else:
+            if freed.presence is not Presence.WRAP_UP:
+                self.move(freed, AgentMove.END)
+                freed = self._known[session.agent]
+            self.move(freed, AgentMove.FINISH_NOT_READY, reason=reason)
+        self.settle(session.agent)
 
     def offer(self, agent: AgentId, *, front: bool = False) -> None:
         """Offer a ready agent's slot, unless it is held, or its switch has not shown that it is free (A5)."""

@@ -24,13 +24,20 @@ from site_node.core import events
 from site_node.core.adoption import Adoption
 from site_node.core.anchor import Anchor
 from site_node.core.commands import Command, TimerKey
+from site_node.core.comparison import Comparison
 from site_node.core.contacts import Contacts
 from site_node.core.events import AgentEvent
+from site_node.core.evidence import TIMER as EVIDENCE_TIMER
+from site_node.core.evidence import LookingAtTheSwitch, stuck
+from site_node.core.peers import TIMER as PEERS_TIMER
+from site_node.core.peers import PeerMatching
+from site_node.core.returned import Returned
 from site_node.core.routing import Routing
 from site_node.core.rules import Rules
 from site_node.core.seat_actions import SeatActions
 from site_node.core.serving import Serving
 from site_node.core.sessions import Sessions
+from site_node.core.sight import Sight
 from site_node.core.step import Step
 from site_node.core.telephony import (
     Cause,
@@ -42,11 +49,21 @@ from site_node.core.telephony import (
     Offered,
     Played,
     Report,
+    Shown,
     SwitchDown,
     SwitchUp,
 )
 
-Event = Report | AgentEvent | events.TimerExpired | events.Heard | events.OutcomeApplied | events.ProvinceSeen
+Event = (
+    Report
+    | AgentEvent
+    | events.TimerExpired
+    | events.Heard
+    | events.OutcomeApplied
+    | events.RowsReturned
+    | events.ProvinceSeen
+    | events.PictureHeard
+)
 
 
 class Site:
@@ -58,15 +75,25 @@ class Site:
         self._step = Step()
         self.index = MatchIndex()
         self.contacts = Contacts()
-        self.sessions = Sessions(self._step, self.index)
-        self.serving = Serving(rules, self._step, self.index, self.sessions, self)
-        self.routing = Routing(rules, self._step, self.index, self.contacts, self.sessions, self.serving)
-        self.anchor = Anchor(rules, package, self._step, self.index, self.contacts, self.routing, self.serving)
+        self.sight = Sight(rules.city, rules.beat_s)
+        self.sessions = Sessions(rules.city, self._step, self.index)
+        self.serving = Serving(rules, self._step, self.index, self.sessions, self.sight, self)
+        self.peers = PeerMatching(rules, self._step, self.sight)
+        self.routing = Routing(
+            rules, self._step, self.index, self.contacts, self.sessions, self.sight, self.serving, self.peers
+        )
+        self.anchor = Anchor(
+            rules, package, self._step, self.index, self.contacts, self.routing, self.serving, self.sessions
+        )
         self._seat_actions = SeatActions(rules, self._step, self.sessions, self.serving, self.anchor)
         self._adoption = Adoption(
             rules, self._step, self.contacts, self.anchor, self.routing, self.serving, self.sessions
         )
+        self._returned = Returned(rules, self._step, self.contacts, self.serving)
+        parts = (self.contacts, self.anchor, self.routing, self.serving, self.sessions)
+        self._looking = LookingAtTheSwitch(rules, self._step, Comparison(rules, self._step, *parts))
         self.sessions.slot_free = self.routing.agent_idle
+        self.peers.nobody_found = self.routing.grant_missing
 
     def advance(self, event: Event, now: float) -> list[Command]:
         """Let ``event`` happen at ``now`` (the node's monotonic seconds), and say what has to be done about it.
@@ -81,22 +108,44 @@ class Site:
                 self._hear(event)
             case events.OutcomeApplied(row):
                 self.serving.outcome(row)
-            case events.ProvinceSeen(hub=hub):
-                self._province_seen(hub)
-            case Offered() | Delivered() | Established() | Cleared() | Digit() | Played() | SwitchUp() | SwitchDown():
+            case events.RowsReturned(rows):
+                self._returned.settle(rows)
+            case events.ProvinceSeen():
+                self._province_seen(event)
+            case events.PictureHeard(city):
+                self.peers.picture(city)
+            case Offered() | Delivered() | Established() | Cleared() | Digit() | Played():
                 self._report(event)
+            case SwitchUp() | SwitchDown() | Shown():
+                self._switch(event)
             case _:
                 self._seat_actions.act(event)
         return self._step.taken()
 
-    def recover(self, rows: list[Journalled], now: float, wall: float) -> list[Command]:
+    def recover(self, rows: list[Journalled], now: float, wall: float, boot: str) -> list[Command]:
         """Rebuild what an earlier run had in hand from its journal, before the switch shows what is left of it (O6)."""
         self._step.begin(now)
-        self._adoption.rebuild(rows, wall)
+        self._adoption.rebuild(rows, wall, boot)
         return self._step.taken()
 
     # ── switch ──────────────────────────────────────────────────────────────────────────────────────────────────
-    def _report(self, report: Report) -> None:
+    def _switch(self, report: SwitchUp | SwitchDown | Shown) -> None:
+        match report:
+            case SwitchUp(connections):
+                self._adoption.reconcile(connections)
+                self._looking.switch_up()
+            case SwitchDown():
+                self.sessions.unverify()
+                self._looking.switch_down()
+            case Shown(number, connections):
+                self._looking.shown(number, connections)
+
+    def stuck(self, now: float) -> dict[str, int]:
+        """How many things are longer in a state than they can be, by kind."""
+        parts = (self.contacts, self.routing, self.serving, self.sessions)
+        return stuck(self._looking, self.rules, *parts, now)
+
+    def _report(self, report: Offered | Delivered | Established | Cleared | Digit | Played) -> None:
         match report:
             case Offered(from_city=sender):
                 if sender is None:
@@ -116,10 +165,6 @@ class Site:
                 self.anchor.digit(connection, digit)
             case Played(connection, completed):
                 self.anchor.played(connection, completed)
-            case SwitchUp(connections):
-                self._adoption.reconcile(connections)
-            case SwitchDown():
-                self.sessions.unverify()
 
     def _established(self, connection: ConnectionId) -> None:
         if self.serving.knows(connection):
@@ -134,6 +179,8 @@ class Site:
         match key:
             case ("menu", contact):
                 self.anchor.menu_silent(contact)  # type: ignore[arg-type]  # keys are plain strings
+            case ("closing", contact):
+                self.anchor.closing(contact)  # type: ignore[arg-type]  # as above
             case ("announce", contact):
                 self.anchor.announce(contact)  # type: ignore[arg-type]  # as above
             case ("transfer", contact):
@@ -152,6 +199,11 @@ class Site:
                 self.serving.wrap_up_over(token)  # type: ignore[arg-type]  # as above
             case ("wish", request):
                 self._seat_actions.wish_expired(request)
+            case (first,) if first == EVIDENCE_TIMER:
+                self._looking.look()
+            case (first, *rest) if first == PEERS_TIMER:
+                self.peers.expired(tuple(rest))
+                self.routing.hand_over()
             case _:
                 raise ValueError(f"no timer is called {key}")
 
@@ -163,6 +215,7 @@ class Site:
                 self.routing.granted(heard.message)
             case NotGranted():
                 self.routing.not_granted(heard.message)
+                self.routing.hand_over()
             case NoProposal():
                 self.routing.no_proposal(heard.message)
             case Taken():
@@ -176,12 +229,17 @@ class Site:
             case _:
                 pass  # Open and Close concern the hub
 
-    def _province_seen(self, hub: bool) -> None:
-        came_back = hub and not self.routing.hub_seen
-        self.routing.hub_seen = hub
-        if came_back:
-            for contact in self.contacts.all():
-                self.routing.consider_opening(contact.id)
+    def _province_seen(self, seen: events.ProvinceSeen) -> None:
+        before, shown = self.sight.proposer, (self.sight.leader is None, bool(self.sight.peers))
+        new_reign = seen.reign != self.sight.reign
+        self.sight.leader, self.sight.peers, self.sight.reign = seen.leader, seen.cities, seen.reign
+        if shown != (seen.leader is None, bool(seen.cities)):
+            for session in self.sessions.all():
+                self._step.show(session.agent)
+        if self.sight.proposer != before or new_reign:
+            self.routing.follow(new_reign=new_reign)
+        self.peers.beat()
+        self.routing.hand_over()
 
     # ── what the serving half tells the anchor half ─────────────────────────────────────────────────────────────
     def home_answered(self, attempt: AttemptId) -> None:
@@ -195,3 +253,7 @@ class Site:
     def home_lost(self, attempt: AttemptId, cause: Cause) -> None:
         """A seat's leg ended without an explicit "finished"."""
         self.anchor.home_lost(attempt, cause)
+
+    def is_full(self) -> bool:
+        """Callers of our own are turned away at the door (failure 27): the own city comes first."""
+        return bool(self.rules.admission.at_the_door(len(self.contacts), 0))

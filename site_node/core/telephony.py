@@ -179,7 +179,17 @@ class Music:
     connection: ConnectionId
 
 
-Request = Answer | Alert | Mark | Make | Clear | Join | Part | Play | StopPlaying | Music
+@dataclass(frozen=True, slots=True)
+class Show:
+    """Show all that you hold; ``Shown`` with the same number follows, or nothing when the switch cannot say.
+
+    What was requested before it is done or under way then; what is reported after ``Shown`` may have happened before.
+    """
+
+    number: int
+
+
+Request = Answer | Alert | Mark | Make | Clear | Join | Part | Play | StopPlaying | Music | Show
 
 
 # ── reports ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -210,7 +220,7 @@ class Established:
 
 @dataclass(frozen=True, slots=True)
 class Cleared:
-    """The connection is gone; the last report for it."""
+    """The connection is gone; the last report for it, and no snapshot shows it any more."""
 
     connection: ConnectionId
     cause: Cause
@@ -259,4 +269,12 @@ class SwitchDown:
     reason: str
 
 
-Report = Offered | Delivered | Established | Cleared | Digit | Played | SwitchUp | SwitchDown
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """All that the switch holds for us, as asked for by ``Show`` (I8)."""
+
+    number: int
+    connections: tuple[HeldConnection, ...]
+
+
+Report = Offered | Delivered | Established | Cleared | Digit | Played | SwitchUp | SwitchDown | Shown

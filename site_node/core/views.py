@@ -55,6 +55,10 @@ class SeatView:
     skills: tuple[SkillId, ...]
     calls: tuple[CallView, ...]
     hub_seen: bool
+    alone: bool
+    """the city has no link (B5): no hub is missed"""
+    peers_seen: bool
+    """any other city is heard"""
     switch_up: bool
 
 
@@ -88,7 +92,9 @@ def seat_view(site: Site, agent: AgentId, now: float) -> SeatView | None:
         since_s=now - session.since,
         skills=session.skills,
         calls=calls,
-        hub_seen=site.routing.hub_seen,
+        hub_seen=site.sight.alone or site.sight.leader is not None,
+        alone=site.sight.alone,
+        peers_seen=bool(site.sight.peers),
         switch_up=site.sessions.switch_up,
     )
 
@@ -131,7 +137,8 @@ def city_picture(site: Site, trunks_busy: dict[str, int], now: float) -> CityPic
         contacts_live=len(site.contacts),
         trunks_busy=trunks_busy,
         switch_up=site.sessions.switch_up,
-        hub_seen=site.routing.hub_seen,
+        hub_seen=site.sight.alone or site.sight.leader is not None,
+        leader=site.sight.leader or "",
     )
 
 

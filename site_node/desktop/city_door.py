@@ -47,7 +47,10 @@ def city_door(
 
     def shown(actor: Actor, seat: str, view: SeatView | None) -> dict[str, Any]:
         if view is None:
-            return away_state(actor, city.city, seat, city.own_picture(), rules.package, wrap_up_s)
+            picture, peers = city.own_picture(), city.peers_seen()
+            return away_state(
+                actor, city.city, seat, picture, rules.package, wrap_up_s, peers=peers, alone=city.stands_alone()
+            )
         return seat_state(actor, city.city, view, rules.package, wrap_up_s)
 
     seats = SeatService(city, logins, clock, rules, shown)

@@ -141,7 +141,9 @@ def agent_operations(seats: SeatService, package: ServicePackage) -> OperationTa
                 "city",
                 Nothing,
                 OVERSEERS,
-                lambda actor, _: city_state(*seats.city(actor), package),
+                lambda actor, _: city_state(
+                    *seats.city(actor), package, peers=seats.peers_seen(), alone=seats.stands_alone()
+                ),
                 "本局现况",
                 "queues, agents, contacts",
             ),

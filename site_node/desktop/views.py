@@ -25,13 +25,21 @@ def seat_state(actor: Actor, city: str, view: SeatView, package: ServicePackage,
         "since_s": _seconds(view.since_s),
         "skills": list(view.skills),
         **_choices(package, wrap_up_s),
-        "island": {"hub": view.hub_seen, "switch": view.switch_up},
+        "island": {"alone": view.alone, "hub": view.hub_seen, "peers": view.peers_seen, "switch": view.switch_up},
         "calls": [call_state(call, package) for call in view.calls],
     }
 
 
 def away_state(
-    actor: Actor, city: str, seat: str, picture: CityPicture, package: ServicePackage, wrap_up_s: float
+    actor: Actor,
+    city: str,
+    seat: str,
+    picture: CityPicture,
+    package: ServicePackage,
+    wrap_up_s: float,
+    *,
+    peers: bool,
+    alone: bool,
 ) -> dict[str, Any]:
     """The state of somebody without a seat (a supervisor), or whose seat session has ended."""
     return {
@@ -46,7 +54,7 @@ def away_state(
         "since_s": 0.0,
         "skills": [],
         **_choices(package, wrap_up_s),
-        "island": {"hub": picture.hub_seen, "switch": picture.switch_up},
+        "island": {"alone": alone, "hub": picture.hub_seen, "peers": peers, "switch": picture.switch_up},
         "calls": [],
     }
 
@@ -77,12 +85,14 @@ def call_state(call: CallView, package: ServicePackage) -> dict[str, Any]:
     }
 
 
-def city_state(picture: CityPicture, seats: list[SeatView], package: ServicePackage) -> dict[str, Any]:
+def city_state(
+    picture: CityPicture, seats: list[SeatView], package: ServicePackage, *, peers: bool, alone: bool
+) -> dict[str, Any]:
     """The answer of ``city``: queues, agents, and the contacts at seats."""
     known = {skill.id: skill for skill in package.skills}
     return {
         "city": picture.city,
-        "island": {"hub": picture.hub_seen, "switch": picture.switch_up},
+        "island": {"alone": alone, "hub": picture.hub_seen, "peers": peers, "switch": picture.switch_up},
         "contacts_live": picture.contacts_live,
         "trunks_busy": dict(picture.trunks_busy),
         "queues": [

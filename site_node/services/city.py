@@ -37,5 +37,11 @@ class City(Protocol):
     def province(self) -> Mapping[CityId, tuple[CityPicture, float]]:
         """Last picture of each other city, with its age in seconds."""
 
+    def peers_seen(self) -> bool:
+        """Whether any other city is heard now."""
+
+    def stands_alone(self) -> bool:
+        """Whether the city has no link (B5)."""
+
     def watch(self, agent: AgentId, changed: Callable[[], None]) -> Callable[[], None]:
         """Call ``changed`` after each change of the agent's session; the result ends it."""

@@ -92,7 +92,9 @@ class SeatService:
 
     # ── Attendance ──────────────────────────────────────────────────────────────────────────────────────────────────
     def entered(self, actor: Actor, request: LoginRequest) -> dict[str, Any]:
-        """Take the seat. Raises ``Refused``: 400 ``seat-missing``, 404 ``seat-unknown``, 409 ``seat-taken``."""
+        """Take the seat. Raises ``Refused``: 400 ``seat-missing``, 403 ``agent-of-another-city`` (A8), 404
+        ``seat-unknown``, 409 ``seat-taken``.
+        """
         about = {"agent": actor.agent or "", "city": self._city.city, "seat": request.seat}
         if actor.agent is None or "agent" not in actor.roles or (not request.seat and _sees_city(actor)):
             return {**about, "seat": ""}
@@ -302,6 +304,14 @@ class SeatService:
         picture = self._city.own_picture()
         seats = [view for agent in picture.agents if (view := self._city.seat_view(agent.agent)) is not None]
         return picture, seats
+
+    def stands_alone(self) -> bool:
+        """Whether the city has no link (B5)."""
+        return self._city.stands_alone()
+
+    def peers_seen(self) -> bool:
+        """Whether any other city is heard now."""
+        return self._city.peers_seen()
 
     async def password(self, actor: Actor, old: str, new: str) -> None:
         """Change the own password."""

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from dataset import rows
 from dataset.rows import AnyRow
+from federation.node.metrics import find_quickly
+from site_node.core.admission import CITY_FULL, QUEUE_FULL
 
 _WAITS = (1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600)
 _TALKS = (10, 30, 60, 120, 180, 300, 600, 1200, 1800)
@@ -19,6 +24,12 @@ class CityCounts:
         self._born = Counter("yht_contacts", "Contacts born, by number dialled", ["door"], registry=self.registry)
         self.unknown_doors = Counter(
             "yht_doors_unknown", "Calls to numbers that no door opens for, turned away", registry=self.registry
+        )
+        self._turned_away = Counter(
+            "yht_calls_turned_away",
+            "Calls not let in: busy while the city is full, an announcement while the queue is",
+            ["reason"],
+            registry=self.registry,
         )
         self._ended = Counter("yht_contacts_ended", "Contacts ended", ["ending", "evidence"], registry=self.registry)
         self._entered = Counter("yht_queue_entered", "Places in queues begun", ["skill", "how"], registry=self.registry)
@@ -37,8 +48,18 @@ class CityCounts:
         self.strangers = Counter(
             "yht_messages_refused", "Messages not taken in, by reason", ["reason"], registry=self.registry
         )
+        self._repaired = Counter(
+            "yht_repairs",
+            "States put right by the switch's evidence (I8), by what was found",
+            ["what"],
+            registry=self.registry,
+        )
+        self._stuck = Gauge(
+            "yht_stuck", "Things that are longer in a state than they can be, now", ["what"], registry=self.registry
+        )
         self.link_up = Gauge("yht_link_up", "1 while the link is up", registry=self.registry)
         self.hub_seen = Gauge("yht_hub_seen", "1 while the hub's beat is heard", registry=self.registry)
+        self.peers_seen = Gauge("yht_peers_seen", "Other cities heard, with a right picture", registry=self.registry)
         self.switch_up = Gauge("yht_switch_up", "1 while the switch can be reached", registry=self.registry)
         self.contacts_live = Gauge("yht_contacts_live", "Contacts anchored here now", registry=self.registry)
         self.unsynced = Gauge(
@@ -53,6 +74,12 @@ class CityCounts:
             buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 5),
             registry=self.registry,
         )
+        find_quickly(self.messages, self._entered, self._left)
+
+    def read_stuck(self, kinds: Iterable[str], stuck: Callable[[], Mapping[str, int]]) -> None:
+        """Show ``stuck()``, by kind, whenever somebody looks."""
+        for kind in kinds:
+            self._stuck.labels(kind).set_function(partial(_of_kind, stuck, kind))
 
     def row(self, row: AnyRow) -> None:
         """Count a row of our own."""
@@ -61,6 +88,8 @@ class CityCounts:
                 self._born.labels(row.door).inc()
             case rows.ContactEnded():
                 self._ended.labels(row.ending, row.evidence).inc()
+                if row.cause in (CITY_FULL, QUEUE_FULL):
+                    self._turned_away.labels(row.cause).inc()
             case rows.QueueEntered():
                 self._entered.labels(row.skill, row.how).inc()
             case rows.QueueLeft():
@@ -73,5 +102,11 @@ class CityCounts:
                 self._withdrawn.labels(row.reason).inc()
             case rows.LegRefused():
                 self._legs_refused.labels(row.reason).inc()
+            case rows.Repaired():
+                self._repaired.labels(row.what).inc()
             case _:
                 pass
+
+
+def _of_kind(stuck: Callable[[], Mapping[str, int]], kind: str) -> float:
+    return stuck()[kind]

@@ -72,4 +72,4 @@ def _carry_out(effect: Effect) -> None:
     try:
         effect()
     except Exception:  # noqa: BLE001 - whoever put it is not at fault, and the others are owed; logged in full
-        log.failure("an effect of the core failed")
+        log.failure("an effect of the core failed", event="effect-failed")

@@ -10,7 +10,7 @@ from twisted.logger import Logger
 
 from dataset.errors import Refused
 from dataset.ids import EVERYONE, AgentId, CityId, NodeId
-from dataset.rows import AnyRow, Journalled
+from dataset.rows import AnyRow, Journalled, Repaired
 from federation.core.envelope import (
     AnyMessage,
     Beat,
@@ -32,11 +32,14 @@ from federation.core.envelope import (
     TransferAnswer,
     TransferWanted,
 )
-from federation.core.picture import SILENT_AFTER_BEATS, Hearing, PictureSender, ProvincePicture
+from federation.core.leader import HubsInSight
+from federation.core.ledger import SendingPace
+from federation.core.picture import SILENT_AFTER_BEATS, Hearing, PictureSender
 from federation.node.journal import contact_of
+from federation.node.ledger import Ledger
 from federation.node.ledger_store import LedgerStore
-from federation.node.ledgers import Ledgers
 from federation.node.post import Post
+from federation.node.silence import SilenceWatch
 from federation.ports import Clock, Journal, Link, Timer
 from site_node.core.commands import (
     AgentShown,
@@ -50,16 +53,28 @@ from site_node.core.commands import (
     TransferSettled,
     Write,
 )
-from site_node.core.events import AgentEvent, Heard, OutcomeApplied, ProvinceSeen, TimerExpired, TransferAsked
+from site_node.core.events import (
+    AgentEvent,
+    Heard,
+    OutcomeApplied,
+    PictureHeard,
+    ProvinceSeen,
+    RowsReturned,
+    TimerExpired,
+    TransferAsked,
+)
+from site_node.core.evidence import STUCK
 from site_node.core.site import Event, Site
 from site_node.core.telephony import Offered, Report, SwitchDown, SwitchUp
 from site_node.core.views import SeatView, city_picture, seat_view
 from site_node.ports import Switch
 from site_node.shell.counts import CityCounts
 from site_node.shell.output import Effect, Output
+from site_node.shell.returned import ReturnedRows
 
 log = Logger()
 
+FULL_SAID_EVERY_S = 60.0
 _FOR_THE_CORE = (Propose, Granted, NotGranted, NoProposal, Taken, Release, TransferWanted, TransferAnswer)
 
 
@@ -77,6 +92,7 @@ class RunningCity:
         store: LedgerStore | None,
         counts: CityCounts,
         beat_s: float,
+        pace: SendingPace | None = None,
     ) -> None:
         self.city = site.rules.city
         self.site = site
@@ -87,31 +103,45 @@ class RunningCity:
         self._switch = switch
         self._link = link
         self._post = Post(NodeId(self.city), site.rules.lineage, link) if link is not None else None
-        self._ledgers = Ledgers(journal, store, clock, self._report, self._applied) if store is not None else None
+        self._ledger = Ledger(journal, store, clock, self._report, pace) if store is not None else None
+        self._returned = (
+            ReturnedRows(self.city, journal, self._ledger, clock, self._rows_returned) if self._ledger else None
+        )
         self._output = Output(journal)
         self._timers: dict[TimerKey, Timer] = {}
         self._beat_s = beat_s
         self._beat_timer: Timer | None = None
         self._sender = PictureSender()
-        self._pictures = ProvincePicture(beat_s=beat_s)
-        self._hub_heard: float | None = None
+        self._pictures = site.sight.pictures
+        site.sight.alone = link is None
+        self._hubs = HubsInSight(beat_s * SILENT_AFTER_BEATS)
+        self._silence = SilenceWatch(clock, beat_s * SILENT_AFTER_BEATS, self._look_around)
         self._watchers: dict[AgentId, list[Callable[[], None]]] = {}
         self._transfers: dict[str, Deferred[None]] = {}
         self._stopped = False
+        self._full_said = float("-inf")
+        counts.read_stuck(STUCK, lambda: site.stuck(clock.monotonic()))
         counts.contacts_live.set_function(lambda: len(site.contacts))
         counts.unsynced.set_function(lambda: len(self._output))
-        counts.unacknowledged.set_function(lambda: sum(self._ledgers.waiting().values()) if self._ledgers else 0)
+        counts.unacknowledged.set_function(lambda: sum(self._ledger.waiting().values()) if self._ledger else 0)
 
     # ── life ────────────────────────────────────────────────────────────────────────────────────────────────────
     def start(self) -> None:
         """Take up what an earlier run left, then listen to switch and link, and beat."""
         self._journal.on_rows(self._own_rows)
+        if self._ledger is not None:
+            self._ledger.on_rows(self._applied)
+        if self._ledger is not None and self._returned is not None:
+            self._ledger.on_rows(self._returned.heard)
         rows = self._journal.rows_of_live_contacts()
         if rows:
             log.info("found {count} rows of unfinished contacts in the journal", count=len(rows), event="record-read")
-        self._carry_out(self.site.recover(rows, self._clock.monotonic(), self._clock.wall()))
-        if self._ledgers is not None:
-            self._ledgers.recall(dict.fromkeys(filter(None, (contact_of(one.row) for one in rows))), self._recalled)
+        now, wall = self._clock.monotonic(), self._clock.wall()
+        self._carry_out(self.site.recover(rows, now, wall, self._journal.boot))
+        if self._ledger is not None:
+            self._ledger.recall(dict.fromkeys(filter(None, (contact_of(one.row) for one in rows))), self._recalled)
+        if self._returned is not None:
+            self._returned.look()
         self._switch.start(self._reported)
         if self._link is not None:
             self._link.start(self._received, self._link_changed)
@@ -124,6 +154,9 @@ class RunningCity:
             if timer.active():
                 timer.cancel()
         self._timers.clear()
+        if self._returned is not None:
+            self._returned.stop()
+        self._silence.stop()
         return Deferred.fromCoroutine(self._close())
 
     async def _close(self) -> None:
@@ -131,8 +164,8 @@ class RunningCity:
         if self._link is not None:
             closing.append(self._link.stop())
         await gatherResults(closing, consumeErrors=True)
-        if self._ledgers is not None:
-            await self._ledgers.stop()
+        if self._ledger is not None:
+            await self._ledger.stop()
         await self._journal.stop()
 
     def health(self) -> Mapping[str, object]:
@@ -140,12 +173,16 @@ class RunningCity:
         return {
             "node": self.city,
             "lineage": self.site.rules.lineage,
+            "alone": self.site.sight.alone,
             "link": self.link_up,
-            "hub_seen": self.site.routing.hub_seen,
+            "hub_seen": self.site.sight.leader is not None,
+            "leader": self.site.sight.leader,
+            "peers": sorted(self.site.sight.peers),
+            "term": self._hubs.term,
             "switch_up": self.site.sessions.switch_up,
             "contacts_live": len(self.site.contacts),
             "agents": len(self.site.sessions.all()),
-            "rows_waiting": dict(self._ledgers.waiting()) if self._ledgers is not None else {},
+            "rows_waiting": dict(self._ledger.waiting()) if self._ledger is not None else {},
         }
 
     # ── what the services need (services.city.City) ─────────────────────────────────────────────────────────────
@@ -181,6 +218,14 @@ class RunningCity:
         """Last picture of each other city, with its age in seconds."""
         return self._pictures.pictures(self._clock.monotonic())
 
+    def stands_alone(self) -> bool:
+        """Whether the city has no link (B5)."""
+        return self._link is None
+
+    def peers_seen(self) -> bool:
+        """Whether any other city is heard now (B3)."""
+        return bool(self.site.sight.peers)
+
     def watch(self, agent: AgentId, changed: Callable[[], None]) -> Callable[[], None]:
         """Call ``changed`` after each change of the agent's session; the result ends it."""
         self._watchers.setdefault(agent, []).append(changed)
@@ -212,11 +257,25 @@ class RunningCity:
                 )
             case _:
                 pass
-        turned_away = self.site.anchor.unknown_doors
+        unknown, turned_away = self.site.anchor.unknown_doors, self.site.anchor.turned_away
         self._advance(report)
-        if isinstance(report, Offered) and self.site.anchor.unknown_doors > turned_away:
+        if isinstance(report, Offered) and self.site.anchor.unknown_doors > unknown:
             self.counts.unknown_doors.inc()
             log.info("no door opens for {called}: a call was turned away", called=report.called, event="door-unknown")
+        if self.site.anchor.turned_away > turned_away:
+            self._say_full()
+
+    def _say_full(self) -> None:
+        """Once in a while: there may be hundreds a second."""
+        now = self._clock.monotonic()
+        if now >= self._full_said + FULL_SAID_EVERY_S:
+            self._full_said = now
+            log.warn(
+                "more call than this city can bear: {count} turned away so far, {live} are here",
+                count=self.site.anchor.turned_away,
+                live=len(self.site.contacts),
+                event="city-full",
+            )
 
     def _link_changed(self, up: bool) -> None:
         self.link_up = up
@@ -226,13 +285,14 @@ class RunningCity:
         else:
             log.warn("the link is down; this city goes on by itself (B4)", event="link-down")
         self._sender.want_full()
-        if self._ledgers is not None:
-            self._ledgers.link_changed(up)
+        if self._ledger is not None:
+            self._ledger.link_changed(up)
 
     def _received(self, envelope: Envelope) -> None:
         if self._stopped:
             return
-        if envelope.sender != self.site.rules.hub and CityId(envelope.sender) not in self.site.rules.peers:
+        from_hub = envelope.sender in self.site.rules.hubs
+        if not from_hub and CityId(envelope.sender) not in self.site.rules.peers:
             self.counts.strangers.labels("unknown_sender").inc()
             log.warn(
                 "refused a message of {sender}, which is no node of this province",
@@ -240,19 +300,36 @@ class RunningCity:
                 event="stranger",
             )
             return
+        if from_hub and envelope.stream is Stream.COMMAND and self._hubs.outdated(envelope.term):
+            self.counts.strangers.labels("old_term").inc()
+            log.warn(
+                "refused a command of {sender}: it speaks under term {term}, and {known} is known (B2)",
+                sender=envelope.sender,
+                term=envelope.term,
+                known=self._hubs.term,
+                event="old-term",
+            )
+            return
         message = envelope.body
         self.counts.messages.labels(envelope.sender, str(message.__struct_config__.tag)).inc()
+        if self._ledger is not None and isinstance(message, Beat | HubBeat):
+            self._ledger.run_heard(envelope.sender, envelope.lineage)
         match message:
-            case HubBeat():
-                self._hub_heard = self._clock.monotonic()
+            case HubBeat(leads=leads, silent=silent):
+                now = self._clock.monotonic()
+                leads = leads and self.city not in silent  # it cannot do anything for a city that it does not hear
+                self._hubs.heard(envelope.sender, envelope.term, leads=leads, now=now, run=envelope.lineage)
+                if self._post is not None:
+                    self._post.term = self._hubs.term
+                self._silence.heard(envelope.sender)
                 self._look_around()
             case Beat():
                 self._picture(CityId(envelope.sender), envelope, message)
             case FullPictureWanted():
                 self._sender.want_full()
             case LedgerHello() | LedgerRows() | LedgerHeads() | LedgerAck():
-                if self._ledgers is not None:
-                    self._ledgers.heard(envelope)
+                if self._ledger is not None:
+                    self._ledger.heard(envelope)
             case _ if isinstance(message, _FOR_THE_CORE):
                 self._advance(Heard(envelope.sender, message))
             case _:
@@ -260,19 +337,28 @@ class RunningCity:
 
     def _picture(self, city: CityId, envelope: Envelope, beat: Beat) -> None:
         now = self._clock.monotonic()
-        if self._pictures.heard(city, envelope.lineage, beat, now=now) is Hearing.INCOMPLETE:
+        hearing = self._pictures.heard(city, envelope.lineage, beat, now=now)
+        if hearing is Hearing.INCOMPLETE:
             self._send(NodeId(city), FullPictureWanted(), Stream.PICTURE, self._beat_s)
+        elif hearing is Hearing.NEW:
+            if city not in self.site.sight.peers:
+                self._look_around()
+            self._advance(PictureHeard(city))
 
-    def _applied(self, sender: NodeId, rows: Sequence[Journalled]) -> None:
+    def _applied(self, rows: Sequence[Journalled]) -> None:
         """Rows of another anchor are on record: outcomes of attempts that we served (O3)."""
         for row in rows:
-            self._advance(OutcomeApplied(row.row))
+            if row.node != self.city:
+                self._advance(OutcomeApplied(row.row))
+
+    def _rows_returned(self, rows: tuple[Journalled, ...]) -> None:
+        """Contacts that the journal had lost, and that nothing ended (J5)."""
+        self._advance(RowsReturned(rows))
 
     def _recalled(self, rows: Sequence[Journalled]) -> None:
         """Outcomes that an earlier run received and may not have acted on; settled ones change nothing."""
         if not self._stopped:
-            for row in rows:
-                self._advance(OutcomeApplied(row.row))
+            self._applied(rows)
 
     def _report(self, to: NodeId, message: AnyMessage) -> None:
         self._send(to, message, Stream.LEDGER, None)
@@ -281,11 +367,15 @@ class RunningCity:
         now = self._clock.wall()
         for row in rows:
             self.counts.row(row.row)
+            if isinstance(row.row, Repaired):
+                _say_repaired(row.row)
             self.counts.sync_s.observe(max(0.0, now - row.wall))
 
     # ── out ─────────────────────────────────────────────────────────────────────────────────────────────────────
     def _carry_out(self, commands: list[Command]) -> None:
         """Timers at once; everything else behind the journal (J1, O2)."""
+        if not commands:
+            return
         rows: list[tuple[AnyRow, Sequence[NodeId]]] = []
         effects: list[Effect] = []
         for command in commands:
@@ -296,7 +386,7 @@ class RunningCity:
                 case StopTimer(key):
                     self._drop_timer(key)
                 case Write(row, receivers):
-                    rows.append((row, (self.site.rules.hub, *receivers)))
+                    rows.append((row, (*self.site.rules.hubs, *receivers)))
                 case _:
                     effects.append(self._effect(command))
         self._output.put(rows, effects)
@@ -342,22 +432,57 @@ class RunningCity:
 
     # ── beat ────────────────────────────────────────────────────────────────────────────────────────────────────
     def _beat(self) -> None:
-        """Tell everybody how we are, and look whether the hub has fallen silent."""
+        """Tell everybody how we are, and look who has fallen silent."""
         self._beat_timer = self._clock.call_later(self._beat_s, self._beat)
         if self._post is None:
             return
         picture = self.own_picture()
         beat = self._sender.beat(picture, now=self._clock.monotonic(), wall=self._clock.wall())
         self._send(EVERYONE, beat, Stream.PICTURE, self._beat_s * SILENT_AFTER_BEATS)
-        self._look_around()
+        self._look_around(beat=True)
 
-    def _look_around(self) -> None:
+    def _look_around(self, *, beat: bool = False) -> None:
+        """Tell the core who can be heard, when that has changed and with each beat."""
         now = self._clock.monotonic()
-        hub = self._hub_heard is not None and now - self._hub_heard <= self._beat_s * SILENT_AFTER_BEATS
-        if hub != self.site.routing.hub_seen:
-            self.counts.hub_seen.set(hub)
-            if hub:
-                log.info("the hub is heard", event="hub-heard")
-            else:
-                log.warn("the hub is silent; contacts are served at home (B3, B4)", event="hub-silent")
-            self._advance(ProvinceSeen(hub, self._pictures.seen(now)))
+        leader, reign = self._hubs.following(now)
+        peers = self._pictures.seen(now) if self.link_up else frozenset()
+        known = self.site.sight
+        if leader != known.leader:
+            self.counts.hub_seen.set(leader is not None)
+            if leader is not None:
+                log.info("{leader} leads under term {term}", leader=leader, term=self._hubs.term, event="hub-heard")
+            elif known.leader is not None:
+                log.warn(
+                    "{hub}, that led, was last heard {silent_s} s ago; {count} cities are heard: {how} (B3, B4)",
+                    hub=known.leader,
+                    silent_s=round(self._silence.silent_s(known.leader), 3),
+                    count=len(peers),
+                    how="callers are sent to them directly" if peers else "callers are served at home",
+                    event="hub-silent",
+                )
+        if peers != known.peers:
+            self.counts.peers_seen.set(len(peers))
+            for city in sorted(known.peers - peers):
+                log.warn(
+                    "{city} was last heard {silent_s} s ago; it is not asked until it is heard again (B6)",
+                    city=city,
+                    silent_s=round(self._silence.silent_s(NodeId(city)), 3),
+                    event="peer-silent",
+                )
+            for city in sorted(peers - known.peers):
+                log.info("{city} is heard", city=city, event="peer-heard")
+        if beat or (leader, peers, reign) != (known.leader, known.peers, known.reign):
+            self._advance(ProvinceSeen(leader, peers, reign))
+
+
+def _say_repaired(row: Repaired) -> None:
+    log.warn(
+        "put right: {what}: {found}; {done} (I8)",
+        what=row.what,
+        found=row.found,
+        done=row.done,
+        contact=row.contact or "",
+        agent=row.agent or "",
+        connection=row.connection,
+        event="repaired",
+    )

@@ -8,7 +8,7 @@ snapshot shows them (O6).
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -34,6 +34,8 @@ from site_node.core.telephony import (
     Report,
     Request,
     Seat,
+    Show,
+    Shown,
     StopPlaying,
     SwitchDown,
     SwitchUp,
@@ -125,6 +127,10 @@ class AsteriskSwitch:
         self._early: list[dict[str, Any]] | None = []
         """events of this WebSocket that came before its snapshot; None once the snapshot is reported"""
         self._down_reason: str | None = None
+        self._shown: dict[ConnectionId, Held] = {}
+        """what the last snapshot showed and we do not know"""
+        self._ended_meanwhile: dict[int, set[ConnectionId]] = {}
+        """for each look that is under way, what has ended since it was asked for"""
 
     # ── the port ────────────────────────────────────────────────────────────────────────────────────────────────────
     def start(self, sink: Callable[[Report], None]) -> None:
@@ -145,6 +151,8 @@ class AsteriskSwitch:
         """Carry out one request; for a connection that is gone or going, silently nothing."""
         if isinstance(request, Make):
             self._make(request)
+        elif isinstance(request, Show):
+            self._run(self._show(request.number), "show")
         elif isinstance(request, Join | Part):
             one, other = self._live(request.one), self._live(request.other)
             if one is not None and other is not None:
@@ -176,6 +184,10 @@ class AsteriskSwitch:
 
     def _live(self, connection: ConnectionId) -> _Leg | None:
         leg = self._legs.get(connection)
+        if leg is None and (shown := self._shown.pop(connection, None)) is not None:
+            # No event told of it, or one was lost: whoever asks knows it from what was shown last.
+            leg = self._legs[connection] = _Leg(shown.known, adopted=True)
+            self._rooms.take_over((shown,))
         return leg if leg is not None and leg.known.ending is None else None
 
     # ── sound ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -310,6 +322,8 @@ class AsteriskSwitch:
     def _gone(self, leg: _Leg) -> None:
         leg.cancel_ring_timer()
         del self._legs[leg.known.connection]
+        for ended in self._ended_meanwhile.values():
+            ended.add(leg.known.connection)
         self._rooms.leave(leg.known.connection, alive=False)
 
     # ── what the switch says ────────────────────────────────────────────────────────────────────────────────────────
@@ -342,6 +356,7 @@ class AsteriskSwitch:
             self._ask("DELETE", "channels", event.channel.id, fine=(GONE,))
             return
         known, report = new
+        self._shown.pop(known.connection, None)
         self._legs[known.connection] = _Leg(known)
         self._report(report)
 
@@ -375,21 +390,48 @@ class AsteriskSwitch:
         try:
             left_out = {"disallowed": [{"type": kind} for kind in LEFT_OUT]}
             filtered = await self._ari.ask("PUT", ("applications", application, "eventFilter"), body=left_out)
-            channels = await self._ari.ask("GET", ("channels",))
-            bridges = await self._ari.ask("GET", ("bridges",))
+            answers = await self._look()
         except AriLost:
             return
-        for answer in (filtered, channels, bridges):
+        for answer in (filtered, *answers):
             if not answer.good:
                 self._ari.drop(self._refusal(answer))
                 return
         early, self._early = self._early or [], None
-        held = held_by(application, channels.value(), bridges.value(), _arriving(early))
+        held = self._held(answers, _arriving(early))
         self._take_over(held)
         self._down_reason = None
         self._report(SwitchUp(tuple(one.shown for one in held)))
         for message in early:
             self._message(message)
+
+    async def _show(self, number: int) -> None:
+        """Report what the switch holds now (I8). Nothing when it cannot say: the loss of it is reported anyway."""
+        if self._early is not None:
+            return
+        ended = self._ended_meanwhile[number] = set()
+        try:
+            answers = await self._look()
+        except AriLost:
+            return
+        finally:
+            self._ended_meanwhile.pop(number, None)
+        if not all(answer.good for answer in answers):
+            log.info("ari.not_shown", ari=self._login.url, statuses=[answer.status for answer in answers])
+            return
+        held = self._held(answers, ended)
+        self._shown = {one.known.connection: one for one in held if one.known.connection not in self._legs}
+        self._report(Shown(number, tuple(one.shown for one in held)))
+
+    async def _look(self) -> tuple[AriAnswer, AriAnswer, AriAnswer]:
+        """Channels, bridges, and last the application: what has ended before is not counted there any more."""
+        channels = await self._ari.ask("GET", ("channels",))
+        bridges = await self._ari.ask("GET", ("bridges",))
+        return channels, bridges, await self._ari.ask("GET", ("applications", self._login.application))
+
+    def _held(self, answers: tuple[AriAnswer, AriAnswer, AriAnswer], leave_out: Collection[str]) -> tuple[Held, ...]:
+        channels, bridges, application = (answer.value() for answer in answers)
+        return held_by(self._login.application, channels, bridges, application, leave_out)
 
     def _refusal(self, answer: AriAnswer) -> str:
         if answer.status in REFUSED_STATUSES:
@@ -415,6 +457,7 @@ class AsteriskSwitch:
         for leg in self._legs.values():
             leg.cancel_ring_timer()
         self._legs.clear()
+        self._shown.clear()
         self._rooms.forget()
 
     def _report(self, report: Report) -> None:

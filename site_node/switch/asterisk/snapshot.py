@@ -62,14 +62,24 @@ def held_by(
     application: str,
     channels: Iterable[Mapping[str, Any]],
     bridges: Iterable[Mapping[str, Any]],
+    there: Mapping[str, Any],
     leave_out: Collection[str],
 ) -> tuple[Held, ...]:
-    """The legs of ``application``. ``leave_out``: channels whose arrival will be reported as new after the snapshot."""
+    """The legs of ``application``; ``there`` is what it says of itself, asked after the channels.
+
+    A channel that came in ends with its ``StasisEnd``, and goes on being listed until it is destroyed, a moment later:
+    what the application does not count as its own any more has ended, and no event will ever come for it. A channel
+    that we made is there until it is destroyed. ``leave_out``: channels whose arrival will be reported as new after the
+    snapshot, or whose end was reported before it.
+    """
+    in_stasis = frozenset(there["channel_ids"])
     ours: dict[str, tuple[Channel, Kind]] = {}
     for shown in channels:
         channel = channel_from(shown)
         kind = kind_of(channel.arguments[1:]) if channel.arguments[:1] == (application,) else None
-        if kind is not None and channel.id not in leave_out:
+        if kind is None or channel.id in leave_out:
+            continue
+        if channel.id in in_stasis or not kind.incoming:
             ours[channel.id] = (channel, kind)
     bridge_of: dict[str, str] = {}
     partner_of: dict[str, str] = {}

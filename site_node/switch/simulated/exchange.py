@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 
 from dataset.ids import CityId, ConnectionId, Token
@@ -16,6 +16,7 @@ from site_node.core.telephony import (
     Delivered,
     Digit,
     Established,
+    HeldConnection,
     Join,
     Leg,
     Make,
@@ -29,6 +30,8 @@ from site_node.core.telephony import (
     Report,
     Request,
     Seat,
+    Show,
+    Shown,
     StopPlaying,
     SwitchDown,
     SwitchUp,
@@ -57,6 +60,10 @@ class Exchange:
         """False while the switch is dead"""
         self.connected = True
         """False while its site node cannot reach it"""
+        self.loses_requests: Counter[type] = Counter()
+        """how many of the next requests of each kind come to nothing"""
+        self.loses_reports: Counter[type] = Counter()
+        """how many of the next reports of each kind are never made"""
         self.seats: dict[str, SeatPhone] = {}
         self.trunks: dict[CityId, TrunkLine] = {}
         self.connections: dict[ConnectionId, Connection] = {}
@@ -85,6 +92,8 @@ class Exchange:
 
     def submit(self, request: Request) -> None:
         """Carry out a request after the way here; void while the switch cannot be reached."""
+        if self._is_lost(self.loses_requests, type(request)):
+            return
         carry_out = self._CARRY_OUT[type(request)]
         self._submit(lambda: carry_out(self, request))
 
@@ -104,8 +113,15 @@ class Exchange:
             self._requests.popleft()()
 
     def _report(self, report: Report) -> None:
-        if self.up and self.connected:
+        if self.up and self.connected and not self._is_lost(self.loses_reports, type(report)):
             self._tell(report)
+
+    @staticmethod
+    def _is_lost(losses: Counter[type], kind: type) -> bool:
+        if not losses[kind]:
+            return False
+        losses[kind] -= 1
+        return True
 
     def _tell(self, report: Report) -> None:
         if self._sink is not None:
@@ -125,7 +141,10 @@ class Exchange:
             while self._requests:
                 self._carry_out_next()
             self._reports.clear()
-            self._report(SwitchUp(tuple(connection.as_held() for connection in self.connections.values())))
+            self._report(SwitchUp(self._held()))
+
+    def _held(self) -> tuple[HeldConnection, ...]:
+        return tuple(connection.as_held() for connection in self.connections.values())
 
     # ── faults ──────────────────────────────────────────────────────────────────────────────────────────────────────
     def fail(self) -> None:
@@ -147,6 +166,20 @@ class Exchange:
             self.up = True
             if self.connected:
                 self._say_whether_up()
+
+    def lose(self, connection: ConnectionId) -> None:
+        """The switch loses a connection and does not say so; its far end finds the line dead."""
+        held = self.connections.get(connection)
+        if held is not None:
+            self._take_out(held)
+            held.far.told_cleared(Cause.SWITCH_FAILED)
+
+    def separate(self, connection: ConnectionId) -> None:
+        """Two joined connections do not hear each other any more, and nobody says so."""
+        held = self.connections.get(connection)
+        if held is not None:
+            self._unjoin(held)
+            held.far.hearing_changed()
 
     def disconnect(self) -> None:
         """The way between switch and site node breaks; calls go on, reports of the time are lost."""
@@ -314,6 +347,9 @@ class Exchange:
             connection.music = True
             connection.far.hearing_changed()
 
+    def _show(self, request: Show) -> None:
+        self._report(Shown(request.number, self._held()))
+
     _CARRY_OUT: dict[type, Callable[..., None]] = {  # noqa: RUF012 - a table, never changed
         Answer: _answer,
         Alert: _alert,
@@ -325,6 +361,7 @@ class Exchange:
         Play: _play,
         StopPlaying: _stop_playing,
         Music: _music,
+        Show: _show,
     }
 
     # ── steps ───────────────────────────────────────────────────────────────────────────────────────────────────────

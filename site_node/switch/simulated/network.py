@@ -48,6 +48,11 @@ class Network:
             one.trunks[other.city] = trunk
             other.trunks[one.city] = trunk
 
+    @property
+    def cities(self) -> list[CityId]:
+        """Every city that has a switch here."""
+        return list(self._cities)
+
     def city(self, city: CityId) -> Exchange:
         """The switch itself, with its faults (``fail``, ``recover``, ``disconnect``, ``reconnect``) and delays."""
         return self._cities[city]

@@ -141,6 +141,8 @@ class SeatPhone(Phone):
         super().__init__(clock)
         self.extension = extension
         self.registered = True
+        self.unattended = False
+        """nobody is there to pick up, nor to press a key"""
         self.calling = ""
         """number shown for the call that rings or is talked on"""
         self.rings = 0
@@ -169,7 +171,7 @@ class SeatPhone(Phone):
     def answer(self) -> None:
         """Pick up; nothing unless it rings."""
         connection = self.connection
-        if self.ringing and connection is not None:
+        if self.ringing and connection is not None and not self.unattended:
             self._become(CallState.IN_CALL)
             connection.exchange.far_answered(connection)
 

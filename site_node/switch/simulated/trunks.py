@@ -60,11 +60,17 @@ class TrunkEnd:
     # ── FarEnd ──
     def told_alerting(self) -> None:
         """Let the maker know (SIP 180)."""
+        if self.trunk.alerts_lost > 0:
+            self.trunk.alerts_lost -= 1
+            return
         self._send(lambda exchange, connection: exchange.far_alerting(connection))
 
     def told_answered(self) -> None:
         """Let the maker know (SIP 200)."""
-        self._send(lambda exchange, connection: exchange.far_answered(connection), watch=True)
+        if self.trunk.answers_lost > 0:
+            self.trunk.answers_lost -= 1
+        else:
+            self._send(lambda exchange, connection: exchange.far_answered(connection), watch=True)
         self.watch()
 
     def told_cleared(self, cause: Cause) -> None:
@@ -145,12 +151,16 @@ class Trunk:
         self.capacity: int | None = None
         self.loss = 0.0
         self.refuses: Cause | None = None
+        self.answers_lost = 0
+        """how many of the next answers (SIP 200) do not arrive, however often they are sent again"""
+        self.alerts_lost = 0
+        """the same of SIP 180"""
         self.media_timeout_s = 15.0
         self.set_ups = 0
         """how many legs were asked for so far"""
         self._rng = rng
         self._ends = {one.city: one, other.city: other}
-        self._legs: set[TrunkEnd] = set()
+        self._legs: dict[TrunkEnd, None] = {}  # in order, so that a run is repeatable
         self._cut = False
         self._mute: set[CityId] = set()
         self._arrival: dict[CityId, float] = {}
@@ -211,7 +221,7 @@ class Trunk:
         if self.capacity is not None and self.in_use >= self.capacity:
             self.clock.call_later(0.0, maker.exchange.far_ended, connection, Cause.CONGESTION)
             return
-        self._legs.add(maker)
+        self._legs[maker] = None
         if self.loss and self._rng.random() < self.loss:
             return
         self.carry(maker.exchange.city, lambda: self._arrive(maker, connection))
@@ -235,7 +245,7 @@ class Trunk:
     def forget_when_idle(self, end: TrunkEnd) -> None:
         """Give the line back once neither city holds a connection on it."""
         if not end.live and not end.peer.live:
-            self._legs.discard(end if end.maker else end.peer)
+            self._legs.pop(end if end.maker else end.peer, None)
 
     def carry(self, from_city: CityId, arrived: Callable[[], None]) -> None:
         """Bring something to the other city after the delay and in order; lost when the trunk is cut."""

@@ -9,8 +9,9 @@ from dataset import rows
 from dataset.ids import AgentId, CityId, ConnectionId, ContactId, LineageId, NodeId, SkillId, Token, agent_id
 from dataset.packages import parse_package
 from dataset.rows import AnyRow
-from federation.core.envelope import Context, Granted, Open, Propose
+from federation.core.envelope import AgentPicture, CityPicture, Context, Granted, Open, Propose, SkillPicture
 from federation.core.lease import Lease
+from federation.core.picture import PictureSender
 from site_node.core import events
 from site_node.core.agent import AgentSession
 from site_node.core.commands import Ask, Command, Send, StartTimer, StopTimer, TimerKey, Write
@@ -44,12 +45,12 @@ Kind = TypeVar("Kind")
 class CoreAlone:
     """``commands`` are those of the last event; ``rows`` and ``timers`` are kept over all of them."""
 
-    def __init__(self, **rules: Any) -> None:
+    def __init__(self, lineage: str = "0000000a", **rules: Any) -> None:
         self.rules = Rules(
             city=HOME,
             area_code="020",
-            lineage=LineageId("0000000a"),
-            hub=HUB,
+            lineage=LineageId(lineage),
+            hubs=(HUB,),
             peers=frozenset([FOSHAN, SHENZHEN]),
             **rules,
         )
@@ -59,6 +60,7 @@ class CoreAlone:
         self.rows: list[AnyRow] = []
         self.timers: dict[TimerKey, float] = {}
         self._callers = 0
+        self._senders: dict[CityId, PictureSender] = {}
         self.does(SwitchUp(()))
 
     # ── what happens ────────────────────────────────────────────────────────────────────────────────────────────
@@ -86,7 +88,26 @@ class CoreAlone:
         return self.does(events.TimerExpired(key))
 
     def sees_hub(self) -> None:
-        self.does(events.ProvinceSeen(hub=True, cities=frozenset([FOSHAN, SHENZHEN])))
+        self.does(events.ProvinceSeen(leader=HUB, cities=frozenset([FOSHAN, SHENZHEN])))
+
+    def sees_peers(self, **ready: int) -> list[Command]:
+        """No hub, but these cities with so many idle agents, out of ten each: ``shenzhen=2``; one beat passes."""
+        for city in ready:
+            self.shown(CityId(city), ready[city])
+        return self.does(events.ProvinceSeen(leader=None, cities=self.site.sight.pictures.seen(self.now)))
+
+    def shown(self, city: CityId, ready: int, staffed: int = 10) -> list[Command]:
+        """A picture of ``city`` comes."""
+        people = tuple(
+            AgentPicture(agent=agent_id(str(2001 + at), city), name="", state=state, skills=(FAULT,), seat="")
+            for at, state in enumerate(["ready"] * ready + ["talking"] * (staffed - ready))
+        )
+        figures: dict[str, SkillPicture] = {FAULT: SkillPicture(idle=ready, staffed=staffed)}
+        picture = CityPicture(city=city, skills=figures, agents=people)
+        sender = self._senders.setdefault(city, PictureSender(full_every=1))
+        beat = sender.beat(picture, now=self.now, wall=self.now)
+        self.site.sight.pictures.heard(city, LineageId("0000000b"), beat, now=self.now)
+        return self.does(events.PictureHeard(city))
 
     def log_in(self, number: int = 1, *skills: SkillId, can_answer: bool = True) -> AgentId:
         agent = agent_id(str(1000 + number), HOME)

@@ -31,6 +31,8 @@ from site_node.core.telephony import (
     Request,
     Role,
     Seat,
+    Show,
+    Shown,
     StopPlaying,
     SwitchDown,
     SwitchUp,
@@ -69,6 +71,8 @@ class FakeSwitch:
         self.reachable = True
         self.broke = False
         """the way has been broken: a request from before may come after a snapshot that does not show it yet"""
+        self.loss = 0.0
+        """share of requests and reports that come to nothing"""
         self.made: set[ConnectionId] = set()
         self.faults: list[str] = []
         """what the core asked for and must never ask for"""
@@ -77,10 +81,13 @@ class FakeSwitch:
     # ── the core asks ───────────────────────────────────────────────────────────────────────────────────────────
     def request(self, request: Request) -> None:
         """Carry out; silently nothing while the way to the switch is broken, or for connections that are gone."""
-        if not self.reachable:
+        if not self.reachable or self._is_lost():
             return
         if isinstance(request, Make):
             self._make(request)
+            return
+        if isinstance(request, Show):
+            self._report(Shown(request.number, tuple(_held(leg) for leg in self.connections.values())))
             return
         names = (request.one, request.other) if isinstance(request, Join | Part) else (request.connection,)
         legs = [self.connections[name] for name in names if name in self.connections]
@@ -139,8 +146,11 @@ class FakeSwitch:
         self._report(Cleared(leg.id, cause))
 
     def _report(self, report: Report) -> None:
-        if self.reachable:
+        if self.reachable and not self._is_lost():
             self.reports.append(report)
+
+    def _is_lost(self) -> bool:
+        return self.loss > 0.0 and self.random.random() < self.loss
 
     # ── people and lines ────────────────────────────────────────────────────────────────────────────────────────
     def offer(
@@ -222,6 +232,17 @@ class FakeSwitch:
         self.reports.append(SwitchDown("broken"))
         if die:
             self.connections.clear()
+
+    def lose_silently(self) -> None:
+        """A connection is gone, or apart from its partner, and nobody says so."""
+        if not self.connections:
+            return
+        leg = self.random.choice(list(self.connections.values()))
+        if leg.joined_to is not None and leg.joined_to in self.connections:
+            self.connections[leg.joined_to].joined_to = None
+            leg.joined_to = None
+        if self.random.random() < 0.7:
+            del self.connections[leg.id]
 
     def come_back(self) -> None:
         """The way is there again; the switch shows what it holds."""

@@ -17,7 +17,9 @@ from dataset.ids import AgentId, CityId, ContactId, LineageId, NodeId, SkillId, 
 from dataset.packages import parse_package
 from dataset.rows import AnyRow, Journalled, Withdrawn
 from federation.core.envelope import (
+    AgentPicture,
     AnyMessage,
+    CityPicture,
     Context,
     Granted,
     NoProposal,
@@ -25,11 +27,13 @@ from federation.core.envelope import (
     Open,
     Propose,
     Release,
+    SkillPicture,
     Taken,
     TransferAnswer,
     TransferWanted,
 )
 from federation.core.lease import LeaseState
+from federation.core.picture import PictureSender
 from site_node.core import events
 from site_node.core.agent import Presence
 from site_node.core.commands import AnswerSeat, Ask, Command, Send, StartTimer, StopTimer, TimerKey, Write
@@ -46,17 +50,28 @@ PEERS = (CityId("shenzhen"), CityId("foshan"))
 HUB = NodeId("hub")
 DOORS = ("112", "112", "112", "170", "180", "10000", "999")
 SKILLS = tuple(SkillId(skill) for skill in ("fault", "bill", "complaint"))
-RULES = Rules(city=HOME, area_code="020", lineage=LineageId("0000000a"), hub=HUB, peers=frozenset(PEERS), numbers=6)
+RULES = Rules(
+    city=HOME,
+    area_code="020",
+    lineage=LineageId("0000000a"),
+    hubs=(HUB,),
+    peers=frozenset(PEERS),
+    numbers=6,
+    evidence_s=1.0,
+)
 AGENTS = {agent_id(str(1001 + n), HOME): str(8001 + n) for n in range(4)}
 ABROAD = agent_id("2001", PEERS[0])
+MAY_BE_REPAIRED = {"ring_overdue", "menu_silent"}
+"""nothing ends a ringing or a prompt here by itself"""
 _CONTACT_TIMERS = ("menu", "announce", "look", "retry", "transfer", "grant", "leg", "ring")
 
 
 class World:
     """One city's core, its switch, its agents, and two other cities that say whatever could be said."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, *, lossy: bool = False) -> None:
         self.random = Random(seed)
+        self.lossy = self.may_lose = lossy
         self.runs = 1
         self.site = Site(RULES, PACKAGE)
         self.switch = FakeSwitch(self.random)
@@ -74,6 +89,8 @@ class World:
         self.owed: dict[tuple[ContactId, int], tuple[Granted, bool]] = {}
         """outcomes that anchors abroad have on record for us; True = answered"""
         self.far = 0
+        self.reigns = 0
+        self.beats = {city: PictureSender(full_every=1) for city in PEERS}
 
     # ── in and out ──────────────────────────────────────────────────────────────────────────────────────────────
     def advance(self, event: Event) -> None:
@@ -106,12 +123,12 @@ class World:
         self.site = Site(replace(RULES, lineage=LineageId(f"{self.runs:07x}a")), PACKAGE)
         live = _live_contacts(self.rows)
         rows_left = [one for one in self.journal if getattr(one.row, "contact", None) in live]
-        self._carry_out(self.site.recover(rows_left, self.now, self.now))
+        self._carry_out(self.site.recover(rows_left, self.now, self.now, "boot"))
         self.switch.lose(die=False)
         self.switch.come_back()
         while len(self.switch.reports) > 1:
             self.switch.reports.popleft()  # that it was away is heard by nobody
-        self.advance(events.ProvinceSeen(hub=True, cities=frozenset(PEERS)))
+        self.advance(events.ProvinceSeen(leader=HUB, cities=frozenset(PEERS)))
 
     def let_out(self) -> None:
         """One effect leaves."""
@@ -309,6 +326,29 @@ class World:
         skill = self.random.choice((*SKILLS, SkillId("none"), None, None))
         return skill, None if skill is not None else self.random.choice((*AGENTS, ABROAD))
 
+    def province_changes(self) -> None:
+        """The hub goes, comes, or starts anew; cities are heard or not, and show somebody idle or nobody (B2, B3)."""
+        self.reigns += 1
+        leader, cities = self.random.choice(((HUB, PEERS), (HUB, PEERS), (HUB, ()), (None, PEERS), (None, ())))
+        reign = (1, LineageId(f"{self.reigns:07x}f")) if leader is not None else None
+        self.advance(events.ProvinceSeen(leader=leader, cities=frozenset(cities), reign=reign))
+
+    def peers_beat(self) -> None:
+        """A city shows its people; a beat of our own passes."""
+        city = self.random.choice(PEERS)
+        idle = self.random.choice((0, 1, 2))
+        people = tuple(
+            AgentPicture(agent=agent_id(f"200{at}", city), name="", state="ready", skills=SKILLS, seat="")
+            for at in range(idle)
+        )
+        figures: dict[str, SkillPicture] = {skill: SkillPicture(idle=idle, staffed=3) for skill in SKILLS}
+        picture = CityPicture(city=city, skills=figures, agents=people)
+        beat = self.beats[city].beat(picture, now=self.now, wall=self.now)
+        sight = self.site.sight
+        sight.pictures.heard(city, LineageId("0000000b"), beat, now=self.now)
+        self.advance(events.PictureHeard(city))
+        self.advance(events.ProvinceSeen(leader=sight.leader, cities=sight.peers, reign=sight.reign))
+
     # ── agents ──────────────────────────────────────────────────────────────────────────────────────────────────
     def agent_acts(self) -> None:
         """An agent does something, possible now or not; what is refused has changed nothing."""
@@ -357,6 +397,8 @@ class World:
         self._check_slots()
         self._check_queues()
         self._check_timers()
+        if self.lossy:
+            self.switch.faults.clear()  # what was lost is asked for again, and may meet what was not
         assert not self.switch.faults, self.switch.faults
 
     def _check_endings(self) -> None:
@@ -396,6 +438,8 @@ class World:
         waiting = Counter(one.skill for one in self.site.contacts.all() if one.state is ContactState.WAITING)
         assert +balance == +waiting, "I7"
         assert min(balance.values(), default=0) >= 0
+        repaired = {row.what: row for row in self.rows if isinstance(row, rows.Repaired)}
+        assert self.may_lose or repaired.keys() <= MAY_BE_REPAIRED, repaired
         for contact in self.site.contacts.all() if self.site.sessions.switch_up else []:
             if contact.state is ContactState.WAITING:
                 ways = self._ways(contact)
@@ -424,6 +468,8 @@ class World:
         for key in self.timers:
             if key[0] in _CONTACT_TIMERS:
                 assert key[1] in live, f"timer {key} of an ended contact"
+            elif key[0] == "peers":
+                assert key[2] in live, f"timer {key} of an ended contact"
             elif key[0] in ("lease", "wrap_up"):
                 assert self.site.serving.lease(Token(key[1])) is not None, f"timer {key} of a lease that is gone"
 
@@ -434,7 +480,7 @@ class World:
             self.let_out()
             self.let_in()
         self.check()
-        if not self.switch.reachable:
+        if not self.switch.reachable or self.lossy:
             return
         contacts, leases = self.site.contacts.all(), self.site.serving.all()
         customers = {one.connection for one in contacts}
@@ -461,6 +507,17 @@ class World:
                 held = any(one.state is LeaseState.HELD for one in leases if contact.current.token == one.token)
                 assert joined == (None if held else contact.current.connection), (contact, joined)
 
+    def look_well(self) -> None:
+        """No loss any more; minutes of looking find everything that was lost."""
+        self.switch.loss = 0.0
+        self.switch.come_back()
+        for _ in range(60):
+            self.settle()
+            self.now += 5.0
+            self.ring_timers()
+        self.settle()
+        self.lossy = False
+
     def drain(self) -> None:
         """Callers hang up, agents finish, outcomes arrive: nothing may be left."""
         self.switch.come_back()
@@ -479,7 +536,7 @@ class World:
             self.ring_timers()
             self.settle()
         assert not self.switch.connections
-        assert not self.timers, self.timers
+        assert self.timers.keys() <= {("evidence",)}, self.timers
         self._check_records()
         self._check_memory()
 
@@ -506,6 +563,7 @@ class World:
         assert not site.serving._by_connection
         assert not site.serving._unconfirmed
         assert not site._seat_actions._wishes
+        assert not site.peers._table._attempts
         numbers = site.serving._numbers
         assert not numbers._tokens
         assert len(numbers._free) + len(numbers._resting) == RULES.numbers
@@ -526,11 +584,11 @@ def _live_contacts(written: list[AnyRow]) -> set[ContactId]:
     return {which for which, _ in (born - ended) | open_segments | awaiting}
 
 
-def run(seed: int, steps: int, *, faults: bool, restarts: bool = False) -> World:
-    world = World(seed)
+def run(seed: int, steps: int, *, faults: bool, restarts: bool = False, lossy: bool = False) -> World:
+    world = World(seed, lossy=lossy)
     assert world.switch.reports[0] == SwitchUp(())
     world.let_in()
-    world.advance(events.ProvinceSeen(hub=True, cities=frozenset(PEERS)))
+    world.advance(events.ProvinceSeen(leader=HUB, cities=frozenset(PEERS)))
     random = world.random
     acts: list[tuple[Any, int]] = [
         (world.let_out, 30),
@@ -541,6 +599,8 @@ def run(seed: int, steps: int, *, faults: bool, restarts: bool = False) -> World
         (world.pass_time, 6),
         (lambda: world.switch.offer(random.choice(DOORS), f"138{random.randrange(10**8):08d}"), 2),
         (world.propose, 2),
+        (world.province_changes, 1),
+        (world.peers_beat, 4),
         (world.anchor_acts, 4),
         (world.anchor_withdraws, 1),
         (world.far_agent_transfers, 1),
@@ -550,6 +610,9 @@ def run(seed: int, steps: int, *, faults: bool, restarts: bool = False) -> World
         acts += [(lambda: world.switch.lose(die=random.random() < 0.4), 1), (world.switch.come_back, 3)]
     if restarts:
         acts += [(world.restart, 1)]
+    if lossy:
+        world.switch.loss, world.switch.broke = 0.03, True
+        acts += [(world.switch.lose_silently, 1)]
     choices, weights = zip(*acts, strict=True)
     for step in range(steps):
         act = random.choices(choices, weights)[0]
@@ -562,6 +625,9 @@ def run(seed: int, steps: int, *, faults: bool, restarts: bool = False) -> World
             )
             raise
     try:
+        if lossy:
+            world.look_well()
+            world.switch.faults.clear()
         world.drain()
     except Exception as fault:
         fault.add_note(f"seed {seed}, at the end, faults {faults}, restarts {restarts}")
@@ -586,3 +652,12 @@ def test_whatever_happens_while_the_switch_comes_and_goes(seed: int) -> None:
 def test_whatever_happens_while_the_node_dies_and_comes_back(seed: int) -> None:
     """The same with the node killed again and again: journal and switch are all that it has (O6, J1)."""
     assert run(seed, 1500, faults=seed % 2 == 1, restarts=True).runs > 2
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_whatever_is_lost_between_switch_and_node(seed: int) -> None:
+    """Requests, reports and connections that come to nothing: always one ending and one lease (I1, I2, I7), and after
+    minutes of looking as if nothing had been (I8).
+    """
+    world = run(seed, 1500, faults=seed % 2 == 1, lossy=True)
+    assert any(isinstance(row, rows.Repaired) for row in world.rows)

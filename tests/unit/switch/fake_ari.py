@@ -52,7 +52,8 @@ class _Transport:
 
 @implementer(IStreamClientEndpoint)
 class FakeAri:
-    """``asked`` holds (method, uri, query, body) in order; ``holds`` is what the snapshot shows.
+    """``asked`` holds (method, uri, query, body) in order; ``holds`` is what the snapshot shows, and ``left`` which of
+    its channels have left the application and are not destroyed yet.
 
     Requests whose method and uri begin like a key of ``by_hand`` wait for ``answer``; all others are answered 204.
     """
@@ -61,6 +62,7 @@ class FakeAri:
         self._clock = clock
         self.asked: list[tuple[str, str, dict[str, str], Any]] = []
         self.holds: dict[str, list[Any]] = {"channels": [], "bridges": []}
+        self.left: set[str] = set()
         self.answers: dict[str, tuple[int, Any]] = {}
         self.by_hand: tuple[str, ...] = ()
         self.waiting: list[tuple[str, str]] = []
@@ -106,6 +108,9 @@ class FakeAri:
             self.waiting.append((key, message["request_id"]))
         elif key in ("GET channels", "GET bridges"):
             self._respond(message["request_id"], 200, self.holds[message["uri"]])
+        elif key == "GET applications/yihaotong":
+            there = [channel["id"] for channel in self.holds["channels"] if channel["id"] not in self.left]
+            self._respond(message["request_id"], 200, {"name": "yihaotong", "channel_ids": there})
         else:
             found = next((answer for known, answer in self.answers.items() if key.startswith(known)), (204, None))
             self._respond(message["request_id"], *found)
@@ -137,7 +142,8 @@ class FakeAri:
 
     def paths(self) -> list[str]:
         """Method and path of everything asked after the snapshot."""
-        return [f"{method} {uri}" for method, uri, _, _ in self.asked if uri not in ("channels", "bridges")][1:]
+        looks = ("channels", "bridges", "applications/yihaotong")
+        return [f"{method} {uri}" for method, uri, _, _ in self.asked if uri not in looks][1:]
 
 
 def shown(channel: str, state: str = "Up", arguments: str = "") -> dict[str, Any]:

@@ -30,6 +30,8 @@ from site_node.core.telephony import (
     Report,
     Role,
     Seat,
+    Show,
+    Shown,
     SwitchDown,
     SwitchUp,
     Trunk,
@@ -40,6 +42,7 @@ from tests.unit.switch.fake_ari import FakeAri, shown
 
 LOGIN = AriLogin("http://127.0.0.11:8088/ari", "yihaotong", "secret")
 CALLER = ConnectionId("guangzhou-1795470721.3")
+OTHER_CALLER = ConnectionId("guangzhou-1795470721.4")
 SEAT = ConnectionId("7f3a9c21-000001")
 LEG = Leg(ContactId("0020-7f3a9c21-000001"), 1, Role.SEAT)
 TRUNK_LEG = Leg(LEG.contact, 2, Role.OUTBOUND, Token("8d21c0aa-00002f"))
@@ -161,7 +164,7 @@ class TestLosses:
         stopped: list[object] = []
         city.switch.stop().addCallback(stopped.append)
         assert stopped == [None]
-        assert [method for method, _, _, _ in city.ari.asked[before:]] == ["PUT", "GET", "GET"]
+        assert [method for method, _, _, _ in city.ari.asked[before:]] == ["PUT", "GET", "GET", "GET"]
         assert not city.clock.getDelayedCalls()
 
     def test_a_request_that_is_never_answered_ends_the_websocket(self, city: City) -> None:
@@ -387,3 +390,64 @@ class TestSound:
         (method, uri, query, _), deleted = city.ari.asked[-2:]
         assert (method, uri.rpartition("/")[2], query) == ("POST", "removeChannel", {"channel": SEAT})
         assert deleted[0] == "DELETE"
+
+
+# ── what it holds now ───────────────────────────────────────────────────────────────────────────────────────────────
+def test_what_the_switch_holds_is_shown_when_asked_for(city: City) -> None:
+    """I8: under the number asked, with the same words as at the beginning."""
+    city.offered()
+    city.ari.holds["channels"] = [shown(CALLER, "Up", "public,10000,13800000001")]
+    city.switch.request(Show(7))
+    city.clock.advance(0)
+    [answer] = [report for report in city.reports if isinstance(report, Shown)]
+    assert answer.number == 7
+    assert [(one.connection, one.established) for one in answer.connections] == [(CALLER, True)]
+
+
+def test_what_was_reported_cleared_is_not_shown_while_the_switch_still_lists_it(city: City) -> None:
+    """Cleared is the last of a connection: before the look, and while the look is under way."""
+    for channel in (CALLER, OTHER_CALLER):
+        city.offered(channel)
+    city.ari.holds["channels"] = [shown(one, "Up", "public,10000,1380000000") for one in (CALLER, OTHER_CALLER)]
+    city.ari.event("StasisEnd", CALLER)
+    city.ari.left = {CALLER}
+    city.ari.by_hand = ("GET bridges",)
+    city.switch.request(Show(7))
+    city.ari.by_hand = ("GET applications",)
+    city.ari.answer(200, [])
+    city.ari.event("StasisEnd", OTHER_CALLER)
+    city.ari.answer(200, {"channel_ids": [OTHER_CALLER]})
+    assert city.reports[-3:] == [Cleared(CALLER, Cause.NORMAL), Cleared(OTHER_CALLER, Cause.NORMAL), Shown(7, ())]
+    city.ari.by_hand = ()
+    asked = len(city.ari.asked)
+    city.switch.request(Clear(CALLER))
+    assert len(city.ari.asked) == asked
+
+
+def test_what_ended_while_nobody_looked_is_not_taken_over(city: City) -> None:
+    """No event would ever tell that it is gone."""
+    city.ari.holds["channels"] = [shown(CALLER, "Up", "public,10000,1380000000")]
+    city.ari.left = {CALLER}
+    city.ari.cut()
+    city.run(1)
+    assert city.reports[-1] == SwitchUp(())
+
+
+def test_a_switch_that_refuses_to_show_says_nothing(city: City) -> None:
+    """A5: what is not shown is no evidence of anything."""
+    city.ari.by_hand = ("GET channels",)
+    city.switch.request(Show(1))
+    city.ari.answer(503)
+    city.clock.advance(0)
+    assert not [report for report in city.reports if isinstance(report, Shown)]
+
+
+def test_a_channel_of_which_no_event_told_can_be_dealt_with_once_it_was_shown(city: City) -> None:
+    """An event was lost: the core asks for what it saw, and the adapter knows it from there."""
+    city.switch.request(Clear(CALLER))
+    assert not [one for one in city.ari.asked if one[0] == "DELETE"]
+    city.ari.holds["channels"] = [shown(CALLER, "Up", "public,10000,13800000001")]
+    city.switch.request(Show(1))
+    city.clock.advance(0)
+    city.switch.request(Clear(CALLER))
+    assert ("DELETE", f"channels/{CALLER}") in [one[:2] for one in city.ari.asked]

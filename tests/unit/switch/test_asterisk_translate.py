@@ -189,7 +189,8 @@ class TestBetweenCities:
 class TestSnapshot:
     def held(self) -> dict[str, HeldConnection]:
         shown = json.loads((RECORDED / "snapshot.json").read_text("utf-8"))
-        held = held_by("yihaotong", shown["channels"], shown["bridges"], leave_out=())
+        there = {"channel_ids": [channel["id"] for channel in shown["channels"]]}
+        held = held_by("yihaotong", shown["channels"], shown["bridges"], there, leave_out=())
         return {one.shown.called + ("!" if one.shown.incoming else ""): one.shown for one in held}
 
     def test_a_talk_a_caller_and_a_leg_are_found_as_what_they_are(self) -> None:
@@ -209,7 +210,15 @@ class TestSnapshot:
     def test_channels_that_are_not_ours_are_left_alone(self) -> None:
         transit = {"id": "x", "state": "Up", "dialplan": {"app_name": "Dial", "app_data": "PJSIP/7701@trunk-foshan"}}
         other = {"id": "y", "state": "Up", "dialplan": {"app_name": "Stasis", "app_data": "another,public,1,2"}}
-        assert held_by("yihaotong", [transit, other], [], leave_out=()) == ()
+        assert held_by("yihaotong", [transit, other], [], {"channel_ids": ["x", "y"]}, leave_out=()) == ()
+
+    def test_what_came_in_and_has_left_the_application_has_ended(self) -> None:
+        """It is listed until it is destroyed; its partner is alone. A channel that we made is there until then."""
+        shown = json.loads((RECORDED / "snapshot.json").read_text("utf-8"))
+        waiting = self.held()["10000!"].connection
+        held = held_by("yihaotong", shown["channels"], shown["bridges"], {"channel_ids": [waiting]}, leave_out=())
+        assert {one.shown.called for one in held} == {"10000", "8001"}
+        assert all(one.shown.joined_to is None for one in held)
 
     @pytest.mark.parametrize("role", list(Role))
     def test_what_a_channel_remembers_is_what_was_marked(self, role: Role) -> None:
