@@ -1,0 +1,39 @@
+"""What agents press, seen on its way from the desk to the door."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.defer import Deferred
+
+from dataset.ids import ContactId
+from federation.node.memory_transport import ClientEnd
+
+Pressed = Callable[[ContactId, str], None]
+
+
+class Desk:
+    """A live connection of an agent's screen (``SeatDoor``); ``pressed`` hears what is asked about a contact."""
+
+    def __init__(self, end: ClientEnd, pressed: Pressed) -> None:
+        self.end = end
+        self._pressed = pressed
+
+    def send(self, op: str, **fields: Any) -> Deferred[dict[str, Any]]:
+        """See ``SeatDoor``."""
+        if "contact" in fields:
+            self._pressed(ContactId(fields["contact"]), op)
+        return self.end.send(op, **fields)
+
+    def on_push(self, callback: Callable[[dict[str, Any]], None]) -> None:
+        """See ``SeatDoor``."""
+        self.end.on_push(callback)
+
+    def on_close(self, callback: Callable[[int, str], None]) -> None:
+        """See ``SeatDoor``."""
+        self.end.on_close(callback)
+
+    def close(self) -> None:
+        """See ``SeatDoor``."""
+        self.end.close()

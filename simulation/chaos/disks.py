@@ -1,0 +1,151 @@
+"""The disks of a seed, with a shadow of everything ever synced, so that it is known which rows a fault destroyed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from dataset.ids import LineageId, NodeId
+from dataset.rows import Journalled
+from federation.node.journal import JournalSettings, Stamped
+from federation.node.journal_memory import MemoryDisk, MemoryJournal
+from federation.node.ledger_store import LedgerStore, MemoryLedger, MemoryLedgerStore
+from federation.ports import Clock, Journal
+from simulation.storage import MemoryStorage
+
+Origin = tuple[LineageId, int]
+"""which row: its lineage and its sequence"""
+Written = Callable[[NodeId, Sequence[Stamped]], None]
+
+
+class ShadowedDisk(MemoryDisk):
+    """A journal's disk that tells what reaches it, and can be set back."""
+
+    def __init__(self, node: NodeId, written: Written) -> None:
+        super().__init__()
+        self._node = node
+        self._written = written
+
+    def write(self, stamped: Sequence[Stamped]) -> None:
+        """See ``MemoryDisk``."""
+        super().write(stamped)
+        self._written(self._node, stamped)
+
+    def rows(self) -> list[Journalled]:
+        """Everything on it."""
+        return [one.journalled for lineage in self.lineages for one in lineage.rows.values()]
+
+    def set_back(self, backup: MemoryDisk) -> None:
+        """Hold what ``backup`` holds, and nothing else."""
+        copied = backup.copy()
+        self.lineages, self.live = copied.lineages, copied.live
+
+
+class ChaosDisks(MemoryStorage):
+    """``Storage`` of a seed: every node's clock is its own, every sync can be slow, every disk can be lost."""
+
+    def __init__(self, clock: Clock, clock_of: Callable[[NodeId], Clock], written: Written, *, sync_s: float) -> None:
+        super().__init__(clock, sync_s=sync_s)
+        self._clock_of = clock_of
+        self._hear = written
+        self._usual_s = sync_s
+        self._slow_s: dict[NodeId, float] = {}
+        self.journals: dict[NodeId, ShadowedDisk] = {}
+        self.running: dict[NodeId, tuple[MemoryJournal, MemoryLedgerStore | None]] = {}
+        self.ledgers: dict[NodeId, MemoryLedger] = {}
+        self.shadow: dict[NodeId, dict[Origin, Journalled]] = {}
+        """every row that was ever synced, by its node"""
+        self.destroyed: dict[Origin, Journalled] = {}
+        """rows that a fault took off their own journal"""
+
+    # ── Storage ─────────────────────────────────────────────────────────────────────────────────────────────────────
+    def journal(self, settings: JournalSettings) -> Journal:
+        """See ``Storage``."""
+        node = settings.node
+        disk = self.journals.get(node)
+        if disk is None:
+            disk = self.journals[node] = ShadowedDisk(node, self._on_disk)
+        journal = MemoryJournal(disk, settings, self._clock_of(node), sync_s=self._sync_of(node))
+        self.running[node] = (journal, None)
+        return journal
+
+    def ledger_store(self, node: NodeId) -> LedgerStore:
+        """See ``Storage``."""
+        ledger = self.ledgers.setdefault(node, MemoryLedger())
+        store = MemoryLedgerStore(ledger, self._clock_of(node), commit_s=self._sync_of(node))
+        self.running[node] = (self.running[node][0], store)
+        return store
+
+    def crash(self, node: NodeId) -> None:
+        """The node dies now: what it has not synced is lost."""
+        journal, store = self.running[node]
+        journal.crash()
+        if store is not None:
+            store.crash()
+
+    def _on_disk(self, node: NodeId, stamped: Sequence[Stamped]) -> None:
+        shadow = self.shadow.setdefault(node, {})
+        for one in stamped:
+            shadow[one.journalled.lineage, one.journalled.sequence] = one.journalled
+        self._hear(node, stamped)
+
+    # ── faults ──────────────────────────────────────────────────────────────────────────────────────────────────────
+    def slow(self, node: NodeId, sync_s: float | None) -> None:
+        """From the next sync on a sync of ``node`` takes so long; None: as usual."""
+        if sync_s is None:
+            self._slow_s.pop(node, None)
+        else:
+            self._slow_s[node] = sync_s
+        if node in self.running:
+            journal, store = self.running[node]
+            journal.sync_s = self._sync_of(node)
+            if store is not None:
+                store.commit_s = self._sync_of(node)
+
+    def backup(self, node: NodeId) -> MemoryDisk:
+        """A copy of the journal as it is now."""
+        return self.journals[node].copy()
+
+    def lose_journal(self, node: NodeId, backup: MemoryDisk | None) -> int:
+        """The journal of a dead node is what it was in ``backup``, or empty; how many rows were destroyed."""
+        disk = self.journals[node]
+        before = {(row.lineage, row.sequence): row for row in disk.rows()}
+        disk.set_back(backup if backup is not None else MemoryDisk())
+        kept = {(row.lineage, row.sequence) for row in disk.rows()}
+        gone = {origin: row for origin, row in before.items() if origin not in kept}
+        self.destroyed.update(gone)
+        return len(gone)
+
+    def lose_tail(self, node: NodeId, rows: int) -> int:
+        """The last ``rows`` rows of a dead node, synced or so its disk had said, are gone; how many that were."""
+        disk = self.journals[node]
+        lineage = disk.lineages[-1]
+        last = [sequence for sequence in sorted(lineage.rows) if sequence > 1][-rows:]
+        if not last:
+            return 0
+        self.destroyed.update({(lineage.lineage, sequence): lineage.rows[sequence].journalled for sequence in last})
+        self._cut_back(disk, last[0])
+        return len(last)
+
+    @staticmethod
+    def _cut_back(disk: ShadowedDisk, first_gone: int) -> None:
+        """Write the disk anew without the rows of its newest lineage from ``first_gone`` on."""
+        old = disk.copy()
+        disk.set_back(MemoryDisk())
+        for lineage in old.lineages:
+            kept = [one for sequence, one in sorted(lineage.rows.items())]
+            if lineage is old.lineages[-1]:
+                kept = [one for one in kept if one.journalled.sequence < first_gone]
+            disk.lineages.append(type(lineage)(lineage.lineage))
+            MemoryDisk.write(disk, kept)
+            written = disk.lineages[-1]
+            for receiver, number in lineage.acknowledged.items():
+                written.acknowledged[receiver] = min(number, written.heads.get(receiver, 0))
+
+    def lose_ledger(self, node: NodeId) -> int:
+        """The rows that a dead node had received from others are gone; how many that were."""
+        lost = len(self.ledgers[node].rows) if node in self.ledgers else 0
+        self.ledgers[node] = MemoryLedger()
+        return lost
+
+    def _sync_of(self, node: NodeId) -> float:
+        return self._slow_s.get(node, self._usual_s)

@@ -1,0 +1,1 @@
+"""A node of the version before: what it says and what it understands."""

@@ -1,0 +1,310 @@
+"""The envelope and its messages as version 1 spoke them: a frozen copy, never changed again.
+
+A node of version 2 reads version 1 and is read by it; simulations and tests hold it to that (``version1.link``).
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+from dataset.ids import AgentId, CityId, ContactId, LineageId, NodeId, SkillId, Token
+
+VERSION = 1
+
+
+class Stream(StrEnum):
+    """Three promises."""
+
+    PICTURE = "picture"
+    COMMAND = "command"
+    LEDGER = "ledger"
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
+    """Base of all messages."""
+
+
+# ── picture ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+class SkillPicture(msgspec.Struct, frozen=True, kw_only=True):
+    """One queue of one city at one moment."""
+
+    waiting: int = 0
+    oldest_wait_s: float = 0.0
+    idle: int = 0
+    """agents who could take a contact of this skill at once"""
+    staffed: int = 0
+    """agents logged in with this skill and not in 示忙"""
+    expected_wait_s: float | None = None
+    """for a contact that came now; None = nobody is staffed"""
+
+
+class AgentPicture(msgspec.Struct, frozen=True, kw_only=True):
+    """One agent session."""
+
+    agent: AgentId
+    name: str
+    state: str
+    reason: str = ""
+    since_s: float = 0.0
+    """seconds in this state when the beat was sent"""
+    skills: tuple[SkillId, ...] = ()
+    seat: str = ""
+    contact: ContactId | None = None
+
+
+class CityPicture(msgspec.Struct, frozen=True, kw_only=True):
+    """What a city tells everybody about itself."""
+
+    city: CityId
+    skills: dict[str, SkillPicture]
+    agents: tuple[AgentPicture, ...] = ()
+    contacts_live: int = 0
+    trunks_busy: dict[str, int] = msgspec.field(default_factory=dict)
+    """legs up towards each other city"""
+    switch_up: bool = True
+    hub_seen: bool = True
+
+
+class Beat(Message, frozen=True, kw_only=True, tag="beat"):
+    """One beat (1 s): ``full`` now and then and on request, else only what changed since ``base``.
+
+    ``digest`` is over the full picture after applying; who computes another asks for a full one.
+    """
+
+    count: int
+    wall: float
+    digest: str
+    full: CityPicture | None = None
+    base: int = 0
+    skills: dict[str, SkillPicture] = msgspec.field(default_factory=dict)
+    agents: tuple[AgentPicture, ...] = ()
+    gone: tuple[AgentId, ...] = ()
+    contacts_live: int = 0
+    trunks_busy: dict[str, int] = msgspec.field(default_factory=dict)
+    switch_up: bool = True
+    hub_seen: bool = True
+
+
+class FullPictureWanted(Message, frozen=True, kw_only=True, tag="full_picture_wanted"):
+    """The sender's copy of the receiver's picture is missing or wrong."""
+
+
+class HubBeat(Message, frozen=True, kw_only=True, tag="hub_beat"):
+    """The hub is there, under this term."""
+
+    count: int
+    wall: float
+
+
+# ── commands ────────────────────────────────────────────────────────────────────────────────────────────────────────
+class Context(msgspec.Struct, frozen=True, kw_only=True):
+    """What goes along with the voice, so that the far agent sees what the first one saw."""
+
+    calling: str
+    door: str
+    path: tuple[str, ...]
+    service: str
+    skill: SkillId
+    channel: str
+    priority: int
+    package: str
+    waited_s: float
+    notes: tuple[str, ...] = ()
+    """``1001@guangzhou: text``, oldest first"""
+    handled_by: tuple[AgentId, ...] = ()
+
+
+class Open(Message, frozen=True, kw_only=True, tag="open"):
+    """Anchor to hub: contact's attempt ``n`` is open to the province (A1)."""
+
+    contact: ContactId
+    n: int
+    context: Context
+    budget_s: float
+    """how long the anchor will wait for a grant, counted by the receiver on its own clock (A9)"""
+    refused_by: tuple[CityId, ...] = ()
+
+
+class Propose(Message, frozen=True, kw_only=True, tag="propose"):
+    """Hub (or the anchor itself, for a named agent) to serving site: would you take it? ``anchor`` hears the answer."""
+
+    contact: ContactId
+    n: int
+    anchor: CityId
+    context: Context
+    budget_s: float
+    agent: AgentId | None = None
+
+
+class Granted(Message, frozen=True, kw_only=True, tag="granted"):
+    """Serving site to anchor (copy to the hub): a slot is leased (A2)."""
+
+    contact: ContactId
+    n: int
+    site: CityId
+    agent: AgentId
+    token: Token
+    number: str
+    ttl_s: float
+
+
+class NotGranted(Message, frozen=True, kw_only=True, tag="not_granted"):
+    """Serving site to proposer and anchor."""
+
+    contact: ContactId
+    n: int
+    site: CityId
+    reason: str
+    """``nobody_idle``, ``agent_busy``, ``agent_unknown``, ``unverified``, ``numbers_exhausted``"""
+
+
+class NoProposal(Message, frozen=True, kw_only=True, tag="no_proposal"):
+    """Hub to anchor: the budget ran out without anybody to propose."""
+
+    contact: ContactId
+    n: int
+    reason: str
+
+
+class Taken(Message, frozen=True, kw_only=True, tag="taken"):
+    """Anchor to serving site (copy to the hub): the leg is on its way."""
+
+    contact: ContactId
+    n: int
+    token: Token
+
+
+class Release(Message, frozen=True, kw_only=True, tag="release"):
+    """Anchor to serving site: not taken; frees only a lease that no leg has claimed (A4)."""
+
+    contact: ContactId
+    n: int
+    token: Token
+    reason: str
+
+
+class Close(Message, frozen=True, kw_only=True, tag="close"):
+    """Anchor to hub: stop proposing for this attempt."""
+
+    contact: ContactId
+    n: int
+    reason: str
+
+
+class TransferWanted(Message, frozen=True, kw_only=True, tag="transfer_wanted"):
+    """Serving site to anchor: its agent sends the caller on. Answered by ``TransferAnswer`` within ``budget_s``."""
+
+    contact: ContactId
+    n: int
+    token: Token
+    by: AgentId
+    request: str
+    """chosen by the sender, comes back in the answer"""
+    to_skill: SkillId | None = None
+    to_agent: AgentId | None = None
+    notes: tuple[str, ...] = ()
+    budget_s: float = 3.0
+
+
+class TransferAnswer(Message, frozen=True, kw_only=True, tag="transfer_answer"):
+    """Anchor to serving site; ``problem`` is empty when the caller is on the way, else a slug."""
+
+    contact: ContactId
+    request: str
+    problem: str = ""
+
+
+# ── ledger ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+class LedgerHello(Message, frozen=True, kw_only=True, tag="ledger_hello"):
+    """Sender to receiver on every (re)connect: opens ``session``; rows of older sessions are refused (J3)."""
+
+    session: str
+    lineage: LineageId
+    head: int
+    """highest number assigned for this receiver in this lineage"""
+
+
+class LedgerHeads(Message, frozen=True, kw_only=True, tag="ledger_heads"):
+    """Receiver's answer: all heads it knows for that sender, and the session it accepts (J3)."""
+
+    session: str
+    """in force; empty when the receiver has none"""
+    heads: dict[str, int]
+    """highest number applied, per lineage of that sender"""
+    refused: str = ""
+    """the session whose rows were just refused; its sender, if it still uses it, opens a new one"""
+
+
+class LedgerRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One numbered entry of an outbox: ``number`` is gapless per (lineage, receiver); ``row`` is a ``Journalled``."""
+
+    number: int
+    row: msgspec.Raw
+
+
+class LedgerRows(Message, frozen=True, kw_only=True, tag="ledger_rows"):
+    """A run of entries of one lineage, in order."""
+
+    session: str
+    lineage: LineageId
+    rows: tuple[LedgerRow, ...]
+    forgotten_from: int = 0
+    forgotten_to: int = 0
+    """the numbers from … to, just before ``rows``, are no longer kept by the sender (J5); 0 = none are missing"""
+
+
+class LedgerAck(Message, frozen=True, kw_only=True, tag="ledger_ack"):
+    """Receiver to sender, after the receiver's own commit: everything up to ``number`` is applied (S1)."""
+
+    session: str
+    lineage: LineageId
+    number: int
+    again_from: int = 0
+    """rows came that leave a gap before them: please send again from this number on; 0 = no gap"""
+
+
+AnyMessage = (
+    Beat
+    | FullPictureWanted
+    | HubBeat
+    | Open
+    | Propose
+    | Granted
+    | NotGranted
+    | NoProposal
+    | Taken
+    | Release
+    | Close
+    | TransferWanted
+    | TransferAnswer
+    | LedgerHello
+    | LedgerHeads
+    | LedgerRows
+    | LedgerAck
+)
+
+
+class Envelope(msgspec.Struct, frozen=True, kw_only=True):
+    """Around every message. ``contact`` and ``attempt`` repeat the message's own for logs and tracing."""
+
+    sender: NodeId
+    to: NodeId
+    """a node, or ``*`` for everybody"""
+    stream: Stream
+    lineage: LineageId
+    """the sender's current run"""
+    sequence: int
+    """per (lineage, stream), by the sender; for picture and command only a hint of loss and order"""
+    body: AnyMessage
+    term: int = 0
+    contact: ContactId | None = None
+    attempt: int | None = None
+    budget_s: float | None = None
+    """time to live on the way; also its TTL at a broker"""
+    version: int = VERSION
+
+
+ENCODER = msgspec.json.Encoder()
+DECODER = msgspec.json.Decoder(Envelope)
