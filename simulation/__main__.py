@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from federation.node.program import run_commands
 from simulation.command import yht
 
 
@@ -9,7 +10,7 @@ def main() -> None:
     """Run the command line."""
     from twisted.internet import reactor  # installs the reactor; must not happen on import
 
-    yht(obj=reactor)
+    run_commands(yht, reactor)
 
 
 if __name__ == "__main__":

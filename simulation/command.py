@@ -12,9 +12,11 @@ from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.python.failure import Failure
 
 from dataset.errors import Refused
+from federation.node.offering import load_offering
 from federation.node.program import say_problems
 from federation.node.province import load_province
 from provincial_hub.__main__ import provincial_hub
+from simulation.chaos.command import chaos
 from simulation.demo import DemoSettings, run_demo
 from simulation.machines.trouble import MachineTrouble
 from simulation.replay.command import replay
@@ -43,6 +45,10 @@ def yht() -> None:
       yht replay --trace FILE         核心须与记录一致 · the core has to agree with a real center's days
 
     \b
+    故障演练 · faults by seed:
+      yht chaos --seeds 300           一切都可能出错，承诺须守住 · whatever breaks, every promise is checked
+
+    \b
     一个城市、省中心 · one city, the province's hub (= python -m site_node, python -m provincial_hub):
       yht site run --config conf/up/guangzhou.toml
       yht hub run --config conf/up/hub.toml
@@ -53,6 +59,7 @@ def yht() -> None:
 
 
 yht.add_command(replay)
+yht.add_command(chaos)
 yht.add_command(site_node, "site")
 yht.add_command(provincial_hub, "hub")
 
@@ -110,6 +117,7 @@ def demo(reactor: Any, /, file: Path, port: int, **options: Any) -> None:
 
     def run() -> Deferred[None]:
         province, package = load_province(file)
+        load_offering(file, province, package)
         settings = DemoSettings(port=port, **options)
         return run_demo(reactor, province, package, settings, time.time(), _say)
 

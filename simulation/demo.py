@@ -155,10 +155,10 @@ class Demo:
         await self.world.stop()
 
     def summary(self) -> str:
-        """The simulated day so far, out of the cities' own journals, every queue's balance written out (I7)."""
+        """The simulated day so far, out of the nodes' own journals, every queue's balance written out (I7)."""
         fold = IntervalFold()
-        for city in self.world.province.cities:
-            for row in self.world.journal(NodeId(city.id)).rows_since(0.0):
+        for node in (*self.world.province.hub_ids, *(NodeId(city.id) for city in self.world.province.cities)):
+            for row in self.world.journal(node).rows_since(0.0):
                 fold.add(row)
         intervals = fold.intervals()
         return "\n".join(

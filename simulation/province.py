@@ -14,14 +14,18 @@ from twisted.logger import Logger
 
 from dataset.ids import HUB, CityId, LineageId, NodeId
 from dataset.packages import ServicePackage
+from federation.core.ledger import SendingPace
+from federation.links.discovery.alone import Alone
+from federation.links.discovery.inprocess import InProcessLock
 from federation.links.inprocess import Wires
 from federation.node.journal import JournalSettings
 from federation.node.login import CHEAP, Logins, MemoryUsers, UserRecord
 from federation.node.province import Province
-from federation.ports import Clock, Journal
+from federation.ports import Clock, Journal, Leadership, Link
 from provincial_hub.assembly import Hub, build_hub
 from simulation.storage import Storage
 from site_node.assembly import City, build_city
+from site_node.ports import Switch
 from site_node.switch.simulated.network import Network
 
 log = Logger()
@@ -55,6 +59,7 @@ class SimulatedProvince:
         trunk_delay_s: float = 0.02,
         people_clock: Clock | None = None,
         speed: float = 1.0,
+        pace: SendingPace | None = None,
     ) -> None:
         self.province = province
         self.package = package
@@ -63,18 +68,23 @@ class SimulatedProvince:
             clock, Random(rng.random()), [city.id for city in province.cities], trunk_delay_s=trunk_delay_s
         )
         self.wires = Wires(clock, Random(rng.random()), delay_s=link_delay_s)
+        self.lock = InProcessLock(clock)
+        """by which one of several hubs leads (B2)"""
         self.people_clock = people_clock if people_clock is not None else clock
         self.speed = speed
         self.sites: dict[CityId, City] = {}
-        self.hub: Hub | None = None
+        self.hubs: dict[NodeId, Hub] = {}
+        """the hubs that run now"""
         self.storage = storage
+        self.pace = pace
         self._rng = rng
         self._journals: dict[NodeId, Journal] = {}
 
     # ── life ────────────────────────────────────────────────────────────────────────────────────────────────────
     def start(self) -> None:
-        """Start the hub and every city."""
-        self.start_hub()
+        """Start every hub and every city."""
+        for hub in self.province.hub_ids:
+            self.start_hub(hub)
         for city in self.province.cities:
             self.start_city(city.id)
 
@@ -84,12 +94,37 @@ class SimulatedProvince:
 
     async def _stop(self) -> None:
         await gatherResults([city.stop() for city in self.sites.values()], consumeErrors=True)
-        if self.hub is not None:
-            await self.hub.stop()
+        await gatherResults([hub.stop() for hub in self.hubs.values()], consumeErrors=True)
+
+    @property
+    def hub(self) -> Hub | None:
+        """The first hub, while it runs."""
+        return self.hubs.get(self.province.hub_ids[0])
 
     def journal(self, node: NodeId) -> Journal:
         """The journal of the present run of ``node``."""
         return self._journals[node]
+
+    # ── for those who look closer ───────────────────────────────────────────────────────────────────────────────
+    def clock_of(self, node: NodeId) -> Clock:
+        """The clock of a node's next run; here all share one."""
+        return self.clock
+
+    def people_clock_of(self, node: NodeId) -> Clock:
+        """The time of those who look at a node, for its next run."""
+        return self.people_clock
+
+    def switch_of(self, city: CityId) -> Switch:
+        """The switch of a city for its next run."""
+        return self.network.adapter(city)
+
+    def link_of(self, node: NodeId) -> Link:
+        """The link of a node for its next run."""
+        return self.wires.link(node)
+
+    def leadership_of(self, node: NodeId, clock: Clock) -> Leadership:
+        """The lock as a hub sees it in its next run; ``clock`` is that run's."""
+        return self.lock.leadership(node, clock) if len(self.province.hub_ids) > 1 else Alone()
 
     # ── cities ──────────────────────────────────────────────────────────────────────────────────────────────────
     def start_city(self, city: CityId) -> City:
@@ -98,13 +133,14 @@ class SimulatedProvince:
             city=city,
             province=self.province,
             package=self.package,
-            clock=self.clock,
+            clock=self.clock_of(NodeId(city)),
             journal=self._open_journal(NodeId(city), self.province.city(city).area_code),
-            switch=self.network.adapter(city),
+            switch=self.switch_of(city),
             logins=self._logins(NodeId(city), self._city_users(city)),
-            link=self.wires.link(NodeId(city)),
+            link=self.link_of(NodeId(city)),
             store=self.storage.ledger_store(NodeId(city)),
-            people_clock=self.people_clock,
+            people_clock=self.people_clock_of(NodeId(city)),
+            pace=self.pace,
         )
         self.sites[city] = built
         built.start()
@@ -115,27 +151,32 @@ class SimulatedProvince:
         _noted(self.sites.pop(city).stop())
 
     # ── hub ─────────────────────────────────────────────────────────────────────────────────────────────────────
-    def start_hub(self) -> Hub:
-        """Start the hub."""
-        self.hub = build_hub(
+    def start_hub(self, node: NodeId = HUB) -> Hub:
+        """Start a hub."""
+        clock = self.clock_of(node)
+        built = build_hub(
+            node=node,
             province=self.province,
             package=self.package,
-            clock=self.clock,
-            link=self.wires.link(HUB),
-            journal=self._open_journal(HUB, ""),
-            store=self.storage.ledger_store(HUB),
-            logins=self._logins(HUB, [PROVINCE_USER]),
-            people_clock=self.people_clock,
+            clock=clock,
+            leadership=self.leadership_of(node, clock),
+            link=self.link_of(node),
+            journal=self._open_journal(node, ""),
+            store=self.storage.ledger_store(node),
+            logins=self._logins(node, [PROVINCE_USER]),
+            people_clock=self.people_clock_of(node),
+            pace=self.pace,
             bases={city.id: city_base(city.id) for city in self.province.cities},
             speed=self.speed,
         )
-        _noted(self.hub.start())
-        return self.hub
+        self.hubs[node] = built
+        _noted(built.start())
+        return built
 
-    def stop_hub(self) -> None:
-        """Take the hub down."""
-        if self.hub is not None:
-            hub, self.hub = self.hub, None
+    def stop_hub(self, node: NodeId = HUB) -> None:
+        """Take a hub down."""
+        hub = self.hubs.pop(node, None)
+        if hub is not None:
             _noted(hub.stop())
 
     # ── people ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -146,7 +187,7 @@ class SimulatedProvince:
         ]
 
     def _logins(self, node: NodeId, users: Sequence[UserRecord]) -> Logins:
-        return Logins(node, MemoryUsers(*users), self.people_clock, self._rng.randbytes, hasher=CHEAP)
+        return Logins(node, MemoryUsers(*users), self.people_clock_of(node), self._rng.randbytes, hasher=CHEAP)
 
     # ── disks ───────────────────────────────────────────────────────────────────────────────────────────────────
     def _open_journal(self, node: NodeId, area_code: str) -> Journal:
@@ -154,8 +195,9 @@ class SimulatedProvince:
             node=node,
             boot="simulated",
             new_lineage=lambda: LineageId(f"{self._rng.getrandbits(32):08x}"),
-            receivers=() if node == HUB else (HUB,),
+            receivers=tuple(hub for hub in self.province.hub_ids if hub != node),
             area_code=area_code,
+            nodes=self.province.nodes,
         )
         journal = self.storage.journal(settings)
         self._journals[node] = journal

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -33,10 +34,15 @@ class _Disk:
 
 
 class MemoryStorage:
-    """Disks that outlive a crash of their node but not the process; a sync takes ``sync_s`` seconds of ``clock``."""
+    """Disks that outlive a crash of their node but not the process; a sync takes ``sync_s`` seconds.
 
-    def __init__(self, clock: Clock, *, sync_s: float = 0.005) -> None:
-        self._clock = clock
+    ``clock_of`` gives the clock of a node's next run, where they do not all share ``clock``.
+    """
+
+    def __init__(
+        self, clock: Clock, *, sync_s: float = 0.005, clock_of: Callable[[NodeId], Clock] | None = None
+    ) -> None:
+        self._clock_of = clock_of if clock_of is not None else lambda node: clock
         self._sync_s = sync_s
         self._disks: dict[NodeId, _Disk] = {}
 
@@ -47,13 +53,13 @@ class MemoryStorage:
     def journal(self, settings: JournalSettings) -> Journal:
         """See ``Storage``."""
         disk = self.disk(settings.node)
-        disk.running = MemoryJournal(disk.journal, settings, self._clock, sync_s=self._sync_s)
+        disk.running = MemoryJournal(disk.journal, settings, self._clock_of(settings.node), sync_s=self._sync_s)
         return disk.running
 
     def ledger_store(self, node: NodeId) -> LedgerStore:
         """See ``Storage``."""
         disk = self.disk(node)
-        disk.store = MemoryLedgerStore(disk.ledger, self._clock, commit_s=self._sync_s)
+        disk.store = MemoryLedgerStore(disk.ledger, self._clock_of(node), commit_s=self._sync_s)
         return disk.store
 
     def crash(self, node: NodeId) -> None:
@@ -63,6 +69,11 @@ class MemoryStorage:
             disk.running.crash()
         if disk.store is not None:
             disk.store.crash()
+
+    def lose(self, node: NodeId) -> None:
+        """The node dies now, and its disks with it: its next run begins with empty ones."""
+        self.crash(node)
+        del self._disks[node]
 
 
 class FileStorage:

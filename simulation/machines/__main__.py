@@ -9,6 +9,7 @@ import click
 from simulation.machines.addresses import CITIES, Slot
 from simulation.machines.asterisk import Asterisk, city_asterisk
 from simulation.machines.asterisk_root import AsteriskRoot, asterisk_root, existing_root
+from simulation.machines.consul import consul_program, slot_consul
 from simulation.machines.rabbitmq import RabbitMQ, slot_rabbitmq
 from simulation.machines.trouble import MachineTrouble, MirrorTrouble
 
@@ -16,7 +17,8 @@ MIRROR_EXIT = 75
 """EX_TEMPFAIL: try again later, nothing is wrong with the product."""
 
 slot_option = click.option("--slot", type=click.IntRange(0, 99), default=0, show_default=True)
-machine_argument = click.argument("machines", type=click.Choice(["all", "asterisk", "rabbitmq"]), default="all")
+MACHINES = click.Choice(["all", "asterisk", "rabbitmq", "consul"])
+machine_argument = click.argument("machines", type=MACHINES, default="all")
 
 
 @click.group(help=__doc__)
@@ -29,6 +31,12 @@ def root() -> None:
     """Make the Asterisk root, or print the version of the one that is there."""
     made = asterisk_root(click.echo)
     click.echo(f"Asterisk {made.version} in {made.path}")
+
+
+@commands.command()
+def consul() -> None:
+    """Fetch Consul, or say where the one that is there is."""
+    click.echo(f"Consul: {consul_program(click.echo)}")
 
 
 def _switches(made: AsteriskRoot, slot: int) -> list[Asterisk]:
@@ -46,12 +54,15 @@ def start(machines: str, slot: int) -> None:
             _show(switch)
     if machines in ("all", "rabbitmq"):
         _show_broker(slot_rabbitmq(Slot(slot)).start())
+    if machines == "consul":
+        consul_program(click.echo)
+        click.echo(slot_consul(Slot(slot)).start().url)
 
 
 def _show_broker(broker: RabbitMQ) -> None:
     click.echo(f"{broker.name}: {'running' if broker.running() else 'stopped'}")
-    for user in broker.spec.users:
-        click.echo(f"  {user.name:<9} {broker.spec.uri(user.name)}")
+    for node in broker.spec.nodes:
+        click.echo(f"  {node:<9} {broker.spec.uri(node)}")
     click.echo(f"  log       {broker.log}")
 
 
@@ -92,6 +103,9 @@ def stop(machines: str, slot: int) -> None:
         broker = slot_rabbitmq(Slot(slot))
         broker.stop()
         click.echo(f"{broker.name}: stopped")
+    if machines in ("all", "consul") and slot_consul(Slot(slot)).running():
+        slot_consul(Slot(slot)).stop()
+        click.echo("consul: stopped")
 
 
 def main() -> None:

@@ -63,7 +63,17 @@ class Slot:
     @property
     def broker(self) -> str:
         """RabbitMQ's address."""
-        return f"127.0.{self.number}.5"
+        return self.brokers[0]
+
+    @property
+    def brokers(self) -> tuple[str, str, str]:
+        """The addresses of three brokers in a cluster; a single one has the first."""
+        return (f"127.0.{self.number}.5", f"127.0.{self.number}.6", f"127.0.{self.number}.7")
+
+    @property
+    def consul(self) -> str:
+        """Consul's address."""
+        return f"127.0.{self.number}.6"
 
 
 @contextmanager

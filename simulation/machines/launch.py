@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from simulation.machines.trouble import MachineTrouble, tail_of
 
 POLL = 0.05
 """Seconds between two looks at something that is starting or ending."""
+FREEZING_POLL = 0.001
 
 
 def _stat_of(pid: int) -> tuple[str, int] | None:
@@ -35,8 +36,8 @@ def _threads_of(pid: int) -> int:
         return 0
 
 
-def _session_lives(session: int) -> bool:
-    """Whether any process of a session still runs: a started script may be gone before what it started."""
+def _processes_of(session: int) -> Iterator[tuple[int, str]]:
+    """Pid and state letter of every process of a session."""
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit():
             continue
@@ -44,8 +45,27 @@ def _session_lives(session: int) -> bool:
             after_name = (entry / "stat").read_text().rpartition(")")[2].split()
         except (FileNotFoundError, ProcessLookupError):
             continue
-        if int(after_name[3]) == session and (after_name[0] != "Z" or _threads_of(int(entry.name)) > 1):
-            return True
+        if int(after_name[3]) == session:
+            yield int(entry.name), after_name[0]
+
+
+def _session_lives(session: int) -> bool:
+    """Whether any process of a session still runs: a started script may be gone before what it started."""
+    return any(state != "Z" or _threads_of(pid) > 1 for pid, state in _processes_of(session))
+
+
+def _session_works(session: int) -> bool:
+    """Whether any thread of a session runs or could: SIGSTOP stops a process only once the thread that takes it has had
+    the processor, and on a busy machine the others go on until then.
+    """
+    for pid, _ in _processes_of(session):
+        for thread in Path(f"/proc/{pid}/task").glob("*/stat"):
+            try:
+                state = thread.read_text().rpartition(")")[2].split()[0]
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            if state in "RS":
+                return True
     return False
 
 
@@ -104,8 +124,18 @@ class Launched:
         self.record.unlink(missing_ok=True)
 
     def suspend(self) -> None:
-        """Freeze it (SIGSTOP): it keeps its sockets and answers nothing."""
+        """Freeze it (SIGSTOP), and wait until it is: it keeps its sockets and answers nothing from here on."""
         self.signal(signal.SIGSTOP)
+        end = time.monotonic() + 10.0
+        while _session_works(self.pid):
+            if time.monotonic() > end:
+                raise MachineTrouble(
+                    "machine-not-frozen",
+                    zh=f"{self.name} 无法冻结",
+                    en=f"{self.name} cannot be frozen",
+                    place=str(self.pid),
+                )
+            time.sleep(FREEZING_POLL)
 
     def resume(self) -> None:
         """Let a frozen process go on."""

@@ -18,7 +18,10 @@ START_SECONDS = 30.0
 
 
 class NodeProcess:
-    """One node. ``settings`` are laid over its file (``--set key=value``)."""
+    """One node. ``settings`` are laid over its file (``--set key=value``).
+
+    ``program`` may be another one at its next start: of another version.
+    """
 
     def __init__(
         self,
@@ -33,7 +36,7 @@ class NodeProcess:
         self.name = config.stem
         self.listen = listen
         self.log = folder / f"{self.name}.log"
-        self._program = program
+        self.program = program
         self._config = config
         self._folder = folder
         self._settings = {"http.listen": listen[0], "http.port": listen[1], **(settings or {})}
@@ -53,7 +56,7 @@ class NodeProcess:
     def command(self) -> Sequence[str]:
         """What is run."""
         sets = [part for key, value in self._settings.items() for part in ("--set", f"{key}={value}")]
-        return [sys.executable, "-m", self._program, "run", "--config", str(self._config), *sets]
+        return [sys.executable, "-m", self.program, "run", "--config", str(self._config), *sets]
 
     def start(self, seconds: float = START_SECONDS) -> NodeProcess:
         """Start it and wait until its web answers. Raises ``MachineTrouble`` with the end of its log."""

@@ -176,9 +176,8 @@ class Sipp:
         last: dict[str, str] = {}
         statistics = self.directory / "statistics.csv"
         if statistics.exists():
-            with statistics.open(newline="") as rows:
-                for row in csv.DictReader(rows, delimiter=";"):
-                    last = row
+            for row in csv.DictReader(_whole_lines(statistics), delimiter=";"):
+                last = row
         if code is not None and code >= 0 and (code not in (0, 1, 99) or not statistics.exists()):
             raise MachineTrouble(
                 "sipp-failed",
@@ -195,11 +194,17 @@ class Sipp:
         )
 
 
+def _whole_lines(path: Path) -> list[str]:
+    """What a program at work has written so far; the line that it is in the middle of is for the next time."""
+    written, _, _ = path.read_text().rpartition("\n")
+    return written.splitlines()
+
+
 def _read_log(path: Path) -> list[Seen]:
     if not path.exists():
         return []
     seen = []
-    for line in path.read_text().splitlines():
+    for line in _whole_lines(path):
         parts = line.split("|")
         if len(parts) in (3, 4):
             # [timestamp] ends with seconds since 1970

@@ -104,6 +104,12 @@ class FakeCity:
     def province(self) -> Mapping[CityId, tuple[CityPicture, float]]:
         return self.others
 
+    def stands_alone(self) -> bool:
+        return False
+
+    def peers_seen(self) -> bool:
+        return True
+
     def watch(self, agent: AgentId, changed: Callable[[], None]) -> Callable[[], None]:
         self._watching.setdefault(agent, []).append(changed)
         return lambda: self._watching[agent].remove(changed)
@@ -165,6 +171,8 @@ class FakeCity:
             skills=event.skills,
             calls=(),
             hub_seen=True,
+            peers_seen=True,
+            alone=False,
             switch_up=True,
         )
 

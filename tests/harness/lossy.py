@@ -10,10 +10,6 @@ from dataset.rows import AnyRow, Journalled
 from federation.core.envelope import (
     AnyMessage,
     Envelope,
-    LedgerAck,
-    LedgerHeads,
-    LedgerHello,
-    LedgerRows,
     Stream,
     decode,
     encode,
@@ -22,9 +18,8 @@ from federation.core.ledger import SendingPace
 from federation.node.clock import VirtualClock
 from federation.node.journal import JournalSettings
 from federation.node.journal_memory import MemoryDisk, MemoryJournal
-from federation.node.ledger import ReceivedLedger
+from federation.node.ledger import Ledger
 from federation.node.ledger_store import MemoryLedger, MemoryLedgerStore
-from federation.node.outbox import Outbox
 from tests.harness.rows_of_record import counting_lineages
 
 _LINEAGES = counting_lineages(0x100)
@@ -57,8 +52,8 @@ class Carrier:
         self.loss = self.double = 0.0
         self.cut.clear()
         for node in self.nodes.values():
-            node.outbox.link_changed(False)
-            node.outbox.link_changed(True)
+            node.ledger.link_changed(False)
+            node.ledger.link_changed(True)
 
 
 class Node:
@@ -89,15 +84,14 @@ class Node:
         settings = JournalSettings(self.name, "boot", self._new_lineage, self._receivers)
         self.journal = MemoryJournal(self.disk, settings, self.carrier.clock)
         self.store = MemoryLedgerStore(self.ledger_disk, self.carrier.clock)
-        self.outbox = Outbox(self.journal, self.carrier.clock, self._say, self._pace)
-        self.ledger = ReceivedLedger(self.store, self._say)
+        self.ledger = Ledger(self.journal, self.store, self.carrier.clock, self._say, self._pace)
         self.ledger.on_rows(self.applied.extend)
         self.carrier.nodes[self.name] = self
-        self.outbox.link_changed(True)
+        self.ledger.link_changed(True)
 
     def crash(self) -> None:
         """Kill -9: nothing of this run happens any more."""
-        self.outbox.stop()
+        self.ledger.fall_silent()
         self.journal.crash()
         self.store.crash()
         self.carrier.nodes.pop(self.name, None)
@@ -106,11 +100,7 @@ class Node:
         self.journal.append([(row, receivers)], lambda: self.synced.append(row))
 
     def received(self, envelope: Envelope) -> None:
-        body = envelope.body
-        if isinstance(body, LedgerHello | LedgerRows):
-            self.ledger.heard(envelope, body)
-        elif isinstance(body, LedgerHeads | LedgerAck):
-            self.outbox.heard(envelope.sender, body)
+        self.ledger.heard(envelope)
 
     def _say(self, to: NodeId, message: AnyMessage) -> None:
         self.carrier.send(

@@ -19,6 +19,8 @@ from tests.harness.network_entrance import NetworkEntrance
 from tests.harness.real_province import RealProvince
 
 RING_S = 0.2
+LAST_CALLS_S = 60.0
+"""after which a crowd that a failed test has left is cut off"""
 
 
 def always(seconds: float) -> Draw:
@@ -33,10 +35,16 @@ def always(seconds: float) -> Draw:
 class Floor:
     """Telephones that answer by themselves, and the agents at them, in the cities named."""
 
-    def __init__(self, province: RealProvince, folder: Path, cities: Sequence[str], handling: Draw, seed: int) -> None:
+    def __init__(
+        self, province: RealProvince, folder: Path, cities: Sequence[str], handling: Draw, seed: int, *, spare: int = 0
+    ) -> None:
+        """``spare`` agents of each city, its first ones, are left to others."""
         self.province = province
+        self._wanted: dict[str, int] = {}
         self.staff: dict[str, Staff] = {}
         self.phones: dict[str, Sipp] = {}
+        self._closed = False
+        province.left_over.callback(self.close)
         reactor = province.driver.reactor
         manners = Manners(
             reaction_s=always(RING_S + 1.0),  # the telephone answers long before
@@ -52,12 +60,14 @@ class Floor:
         for name in cities:
             city = city_of(name)
             switch = province.switches[name]
-            agents = province.province.agents_of(CityId(name), province.package)
+            agents = province.province.agents_of(CityId(name), province.package)[spare:]
+            self._wanted[name] = len(agents)
             seats = [seat for seat in switch.spec.seats if seat.user in {agent.seat for agent in agents}]
             telephones = AnsweringSeats(
                 f"seats-{name}", switch, seats, province.slot.outside(50 + city.number), ring=RING_S
             )
             self.phones[name] = start_seats(telephones, folder / name)
+            province.at_end.callback(self.phones[name].process.stop)
             entrance = NetworkEntrance(reactor, province.nodes[name].address)
             places = [Place(agent.staff, password_of(agent.staff), agent.seat, entrance) for agent in agents]
             self.staff[name] = Staff(ReactorClock(reactor), Random(seed + city.number), places, manners)
@@ -70,21 +80,26 @@ class Floor:
 
     def _all_there(self) -> bool:
         return all(
-            (self.province.nodes[city].health() or {}).get("agents") == self.province.shape.agents[city]
-            for city in self.staff
+            (self.province.nodes[city].health() or {}).get("agents", 0) >= wanted
+            for city, wanted in self._wanted.items()
         )
 
     def close(self) -> None:
         """Everybody goes home; the telephones are put away."""
+        if self._closed:
+            return
+        self._closed = True
         for staff in self.staff.values():
             staff.go_home()
-        self.province.wait(
-            lambda: all(not one.at_work for staff in self.staff.values() for one in staff.members),
-            20.0,
-            "all have gone home",
-        )
-        for phones in self.phones.values():
-            phones.stop()
+        try:
+            self.province.wait(
+                lambda: all(not one.at_work for staff in self.staff.values() for one in staff.members),
+                20.0,
+                "all have gone home",
+            )
+        finally:
+            for phones in self.phones.values():
+                phones.stop()
 
     def answers(self) -> dict[str, tuple[str, float]]:
         """(city, time of the answer) by caller's number, out of the telephones' own log."""
@@ -104,9 +119,19 @@ class Crowd:
     """Callers of several cities; every one has a number of its own."""
 
     running: dict[str, Sipp]
+    prefix: str = "139"
+    """of the callers' numbers; the city's number and a count follow"""
 
     @classmethod
-    def call(cls, province: RealProvince, folder: Path, calls: dict[str, int], seconds: float, stays_s: float) -> Crowd:
+    def call(
+        cls,
+        province: RealProvince,
+        folder: Path,
+        calls: dict[str, int],
+        seconds: float,
+        stays_s: float,
+        prefix: str = "139",
+    ) -> Crowd:
         """``calls`` by city, spread over ``seconds``; each stays on the line ``stays_s`` at most."""
         running = {}
         for city in CITIES:
@@ -118,14 +143,24 @@ class Crowd:
                 door=f"{spec.sip_address}:{spec.sip_port}",
                 address=province.slot.outside(60 + city.number),
                 number="112",
-                caller=f"139{city.number}[call_number]",
+                caller=f"{prefix}{city.number}[call_number]",
                 calls=calls[city.id],
                 rate=calls[city.id] / seconds,
                 patience=10.0,
                 talk=stays_s,
             )
             running[city.id] = start_callers(callers, folder / callers.name)
-        return cls(running)
+            province.at_end.callback(running[city.id].process.stop)
+        crowd = cls(running, prefix)
+        province.dialled += [f"{prefix}{city_of(name).number}" for name in running]
+        province.left_over.callback(crowd.gone, province)
+        return crowd
+
+    def gone(self, province: RealProvince) -> None:
+        """Wait for the last calls, and cut them off when they do not end."""
+        if not province.driver.until(lambda: self.over, LAST_CALLS_S):
+            for sipp in self.running.values():
+                sipp.process.stop()
 
     @property
     def over(self) -> bool:
@@ -144,7 +179,7 @@ class Crowd:
             for seen in sipp.result().seen:
                 marks.setdefault(seen.call, set()).add(seen.what)
             for call, mark in marks.items():
-                number = f"139{city_of(city).number}{call.partition('-')[0]}"
+                number = f"{self.prefix}{city_of(city).number}{call.partition('-')[0]}"
                 assert mark & {"released", "hung-up"}, f"{number} did not end well: {mark}"
                 lines.append(CallerLine(number, reached="answered" in mark, spoke=number in spoke))
         return lines

@@ -15,11 +15,14 @@ from simulation.machines.asterisk import Asterisk, city_asterisk
 from simulation.machines.asterisk_root import asterisk_root
 from simulation.machines.baresip import PhoneSpec, Softphone
 from simulation.machines.needs import lacking
+from tests.harness.wan import lacking_lines
 
 
 def require(*names: str) -> None:
-    """Skip, or fail where services are required, unless all of these are there."""
-    reasons = lacking(*names)
+    """Skip, or fail where services are required, unless all of these are there. ``lines``: tests.harness.wan."""
+    reasons = lacking(*(name for name in names if name != "lines"))
+    if "lines" in names:
+        reasons += lacking_lines()
     if reasons and os.environ.get("REQUIRE_SERVICES") == "1":
         pytest.fail("; ".join(reasons), pytrace=False)
     if reasons:

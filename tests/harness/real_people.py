@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
@@ -17,6 +18,7 @@ FIRST_TONE_HZ = 1730.0
 TONE_STEP_HZ = 70.0
 """Tones lie above music (below 600 Hz) and away from each other."""
 TONES = 25
+IN_CALL = ("alerting", "talking", "held")
 SOON_S = 10.0
 """Deadline of what has nothing to wait for, on a machine that is busy with other things."""
 
@@ -46,6 +48,15 @@ class Caller:
     def hang_up(self) -> None:
         self.call.hang_up()
 
+    def leave(self) -> None:
+        """Hang up, and put the telephone away."""
+        try:
+            if self.phone.call is not None:
+                self.hang_up()
+                self.people.wait(lambda: self.call.over, "the caller has gone")
+        finally:
+            self.phone.close()
+
 
 class SeatedAgent:
     """An agent at a seat: the telephone on the desk, and the agent API over WebSocket."""
@@ -62,12 +73,17 @@ class SeatedAgent:
         self.lost: list[str] = []
 
     def register(self) -> None:
-        """Let the switch know where the telephone is."""
+        """Let the switch know where the telephone is, and answer its question whether we are there: until then it
+        rings nobody, and an agent whose seat cannot be rung is 示忙.
+        """
         spec = self.province.switches[self.city].spec
         password = next(seat.password for seat in spec.seats if seat.user == self.seat)
         self.phone.registered = False
         self.phone.register(self.seat, password)
         self.province.wait(lambda: self.phone.registered, SOON_S, f"{self.seat} of {self.city} is registered")
+        switch = self.province.switches[self.city]
+        # the telephone lives on this reactor: whoever waits without turning it keeps the telephone from answering
+        self.province.wait(lambda: switch.seat_online(self.seat), 15.0, f"{self.seat} of {self.city} can be rung")
 
     def sit_down(self) -> SeatedAgent:
         """Register the telephone, log in and attach; 示忙 afterwards."""
@@ -121,6 +137,14 @@ class SeatedAgent:
         self.do("ready")
         self.wait_presence("ready")
 
+    def ready_again(self) -> bool:
+        """Where the seat rang longer than it may while somebody was away, say 示闲 again; False, to be asked at each
+        turn of a wait.
+        """
+        if not self.lost and self.presence == "not_ready":
+            self.do("ready")
+        return False
+
     def wait_presence(self, presence: str, within_s: float = SOON_S) -> None:
         """Until the seat page shows it."""
         self.province.wait(lambda: self.presence == presence, within_s, f"{self.agent} is {presence}: {self.state}")
@@ -143,18 +167,27 @@ class SeatedAgent:
         contact = self.contact
         self.do("disposition", contact=contact, code=disposition)
         self.do("finish", contact=contact)
-        self.province.wait(lambda: not self.calls, SOON_S, f"{self.agent} is free")
+        over = f"{self.agent} is done with {contact}"
+        self.province.wait(lambda: all(call["contact"] != contact for call in self.calls), SOON_S, over)
 
     def leave(self) -> None:
-        """Hang up what is left and log out."""
-        if self.phone.call is not None:
-            self.phone.call.hang_up()
-        if self.door is not None and not self.lost:
-            if self.presence == "wrap_up":
-                self.wrap_up()
-            self.do("logout")
-            self.province.wait(lambda: bool(self.lost), SOON_S, "the node has closed the connection")
-        self.phone.close()
+        """Hang up what is left and log out: who only goes away would be rung at the next call."""
+        try:
+            if self.phone.call is not None:
+                self.phone.call.hang_up()
+            if self.door is not None and self.lost:  # the node has been away
+                self.lost.clear()
+                self.attach()
+            if self.door is not None:
+                over = f"{self.agent} is in no call"
+                self.province.wait(lambda: self.presence not in IN_CALL, SOON_S, over)
+                if self.presence == "wrap_up":
+                    self.wrap_up()
+                self.do("logout")
+                self.province.wait(lambda: bool(self.lost), SOON_S, "the node has closed the connection")
+        finally:
+            self.door = None
+            self.phone.close()
 
 
 class People:
@@ -185,6 +218,7 @@ class People:
         """Somebody who dials ``door`` in ``city``, calling from ``number``."""
         caller = Caller(self, self.new_phone(city), number)
         self.callers.append(caller)
+        self.province.dialled.append(number)
         caller.phone.dial(door, number)
         return caller
 
@@ -205,10 +239,9 @@ class People:
         )
 
     def close(self) -> None:
-        for caller in self.callers:
-            if caller.phone.call is not None:
-                caller.hang_up()
-                self.wait(lambda call=caller.call: call.over, "the caller has gone")  # type: ignore[misc]
-            caller.phone.close()
-        for agent in self.agents:
-            agent.leave()
+        """Everybody leaves, also when one of them cannot; no telephone sends any more."""
+        with ExitStack() as everybody:
+            for agent in reversed(self.agents):
+                everybody.callback(agent.leave)
+            for caller in reversed(self.callers):
+                everybody.callback(caller.leave)

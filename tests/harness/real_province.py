@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
@@ -20,14 +20,19 @@ from simulation.machines.addresses import CITIES, Slot, city_of, claimed_slot
 from simulation.machines.asterisk import Asterisk, city_asterisk, trial_spec
 from simulation.machines.asterisk_root import asterisk_root
 from simulation.machines.nodes import NodeProcess
-from simulation.machines.rabbitmq import RabbitMQ, slot_rabbitmq
+from simulation.machines.places import slot_dir
+from simulation.machines.rabbitmq import BrokerSpec, BrokerUser, RabbitMQ, slot_cluster, slot_rabbitmq, trial_nodes
 from simulation.province import PROVINCE_USER, password_of
 from simulation.up import NodeFile, make_users
 from tests.harness.driving import ReactorDriver
 from tests.harness.real_machines import require
+from tests.harness.small_disk import small_disk
+from tests.harness.wan import Line, namespace
 
 CONF = Path(__file__).parents[2] / "conf"
 AREA = {"guangzhou": "020", "shenzhen": "0755", "foshan": "0757"}
+DOUBLER = "doubler"
+"""may publish as anybody at a broker of its own namespace, to send again what others sent"""
 FIRST_STAFF = {"guangzhou": 1001, "shenzhen": 2001, "foshan": 3001}
 
 
@@ -39,6 +44,22 @@ class Shape:
     wrap_up_s: float = 5.0
     transfer_wait_s: float = 10.0
     overflow: bool = True
+    lines: bool = False
+    """the broker in a namespace of its own, and a line of its own to it for every node"""
+    replicated: bool = False
+    """three brokers that are one, with quorum queues"""
+    environments: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """more environment variables, by node"""
+    disks: Mapping[str, str] = field(default_factory=dict)
+    """by node: the size of the small disk that its data are on"""
+    settings: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    """more settings, by node"""
+    queue: str = ""
+    """more lines of the ``[queue]`` table"""
+    tables: str = ""
+    """more tables"""
+    each_city: str = ""
+    """more lines of every ``[[city]]`` table"""
 
     def text(self) -> str:
         """A province file."""
@@ -46,14 +67,15 @@ class Shape:
         cities = "".join(
             f'[[city]]\nid = "{city.id}"\nname = "{city.zh}"\nname_en = "{city.id}"\narea_code = "{AREA[city.id]}"\n'
             f"x = 0.{city.number}\ny = 0.5\n"
-            f"agents = {self.agents.get(city.id, 0)}\nstaff_from = {FIRST_STAFF[city.id]}\n"
+            f"agents = {self.agents.get(city.id, 0)}\nstaff_from = {FIRST_STAFF[city.id]}\n{self.each_city}"
             for city in CITIES
         )
         return (
             '[province]\nname = "试验"\nname_en = "trial"\nnumber = "10000"\n'
             f'package = "{CONF / "packages" / "yihaotong.toml"}"\n'
-            f"[overflow]\n{never}"
-            f'[queue]\nwrap_up = "{self.wrap_up_s:g}s"\ntransfer_wait = "{self.transfer_wait_s:g}s"\n{cities}'
+            f"{self.tables}[overflow]\n{never}"
+            f'[queue]\nwrap_up = "{self.wrap_up_s:g}s"\ntransfer_wait = "{self.transfer_wait_s:g}s"\n'
+            f"{self.queue}{cities}"
         )
 
 
@@ -78,8 +100,32 @@ class RealProvince:
             )
             for city in CITIES
         }
-        self.broker: RabbitMQ = slot_rabbitmq(slot)
-        self.nodes: dict[str, NodeProcess] = {name: self._node(name) for name in ("hub", *(city.id for city in CITIES))}
+        self.lines: dict[str, Line] = {}
+        """by node, where ``shape`` asks for lines"""
+        self._machine = ExitStack()
+        """namespace and disks"""
+        self.at_end = ExitStack()
+        """what a test started for itself, and may have no more occasion to stop"""
+        self.dialled: list[str] = []
+        """the number of everybody who has begun to call, or what the numbers of a crowd begin with"""
+        self.left_over = ExitStack()
+        """puts away what a test that fails leaves at work; does nothing where the test has put it away"""
+        for name, size in shape.disks.items():
+            self._machine.enter_context(small_disk(folder / name, size))
+        names = ("hub", *(city.id for city in CITIES))
+        self.cluster = slot_cluster(slot) if shape.replicated else None
+        self.broker: RabbitMQ = self.cluster.members[0] if self.cluster is not None else slot_rabbitmq(slot)
+        """of a cluster the first, which all nodes try first"""
+        if shape.lines:
+            where = f"yht{slot.number}"
+            for place, name in enumerate(names):
+                # RFC 2544 keeps 198.18.0.0/15 for tests of networks
+                ends = (f"198.18.{slot.number}.{4 * place + 1}", f"198.18.{slot.number}.{4 * place + 2}")
+                self.lines[name] = Line(f"{where}-{place}", where, *ends)
+            users = [BrokerUser(DOUBLER, DOUBLER, tags=("administrator", "impersonator"))]
+            spec = BrokerSpec(self.lines["hub"].far, slot.number, trial_nodes(), users, namespace=where)
+            self.broker = RabbitMQ(spec, slot_dir(slot.number) / "rabbitmq")
+        self.nodes: dict[str, NodeProcess] = {name: self._node(name) for name in names}
 
     def _node(self, name: str) -> NodeProcess:
         config = CONF / "up" / f"{name}.toml"
@@ -87,7 +133,8 @@ class RealProvince:
         settings: dict[str, object] = {
             "province": self._file,
             "data": data,
-            "link.addresses": f"{self.slot.broker}:5672",
+            "link.addresses": f"{self.lines[name].far}:5672" if self.lines else ",".join(self.broker_addresses),
+            "link.replicated": str(self.shape.replicated).lower(),
         }
         port = 8080
         if name != "hub":
@@ -98,14 +145,27 @@ class RealProvince:
         city_id = CityId(name) if name != "hub" else None
         make_users(NodeFile(config, city_id, self._file, data, listen), self.province, self.package)
         program = "provincial_hub" if name == "hub" else "site_node"
-        return NodeProcess(program, config, data, listen=listen, settings=settings)
+        environment = self.shape.environments.get(name)
+        settings |= self.shape.settings.get(name, {})
+        log = self.folder / "log"  # not where the node's data are: that disk may be filled
+        return NodeProcess(program, config, log, listen=listen, settings=settings, environment=environment)
+
+    @property
+    def broker_addresses(self) -> tuple[str, ...]:
+        """``host:port`` of each broker, in the order in which nodes try them."""
+        return self.cluster.addresses if self.cluster is not None else (f"{self.slot.broker}:5672",)
 
     def start(self) -> None:
         for switch in self.switches.values():
             switch.remove()
             switch.start()
-        self.broker.remove()
-        self.broker.start()
+        brokers = self.cluster or self.broker
+        brokers.remove()
+        if self.lines:
+            self._machine.enter_context(namespace(f"yht{self.slot.number}"))
+        for line in self.lines.values():
+            line.start()
+        brokers.start()
         for node in self.nodes.values():
             node.start()
         self.wait(lambda: all(self._ready(name) for name in self.nodes), 20.0, "all nodes see each other")
@@ -117,16 +177,24 @@ class RealProvince:
         return bool(health.get("hub_seen") and health.get("switch_up") and health.get("link"))
 
     def stop(self) -> None:
+        self.at_end.close()
         for node in reversed(self.nodes.values()):
             if node.running():
                 node.stop()
-        self.broker.stop()
+        (self.cluster or self.broker).stop()
+        for line in self.lines.values():
+            line.stop()
+        self._machine.close()
         for switch in self.switches.values():
             switch.stop()
 
     def wait(self, condition: Callable[[], bool], within_s: float, what: str) -> None:
         """Turn the reactor until the condition holds; fails at the deadline."""
         assert self.driver.until(condition, within_s), f"not within {within_s:g} s: {what}"
+
+    def put_away(self) -> None:
+        """Nobody calls and nobody is at work any more, whatever the last test has left: the next one is on its own."""
+        self.left_over.pop_all().close()
 
     # ── what was written ────────────────────────────────────────────────────────────────────────────────────────
     def journal(self, node: str) -> list[Journalled]:
@@ -174,11 +242,14 @@ class RealProvince:
 @contextmanager
 def real_province(folder: Path, shape: Shape, driver: ReactorDriver) -> Iterator[RealProvince]:
     """A started province in a slot of its own; skips, or fails where services are required, without its services."""
-    require("asterisk", "rabbitmq", "sipp")
+    require("asterisk", "rabbitmq", "sipp", *(["lines"] if shape.lines else []))
     with claimed_slot() as slot:
         province = RealProvince(slot, folder, shape, driver)
         try:
             province.start()
             yield province
         finally:
-            province.stop()
+            try:
+                province.put_away()
+            finally:
+                province.stop()

@@ -30,17 +30,28 @@ class _Failures:
             self.texts.append(f"{formatEvent(event)}\n{event['log_failure'].getTraceback()}")
 
 
+def _sockets() -> set[Any]:
+    """What can be closed of all that the reactor looks at."""
+    seen = {*reactor.getReaders(), *reactor.getWriters()}
+    return {one for one in seen if hasattr(one, "abortConnection") or hasattr(one, "stopListening")}
+
+
 def run_on_reactor(work: Callable[[Any], Coroutine[Deferred[Any], Any, T]], within: float = 30.0) -> T:
     """``work(reactor)``'s result. Fails at the deadline, on any failure logged, and on any timer left running."""
     outcome: list[T | Failure] = []
     failures = _Failures()
     globalLogPublisher.addObserver(failures)
     driver = ReactorDriver(reactor)
+    before = _sockets()
     try:
         Deferred.fromCoroutine(work(reactor)).addBoth(outcome.append)
         in_time = driver.until(lambda: bool(outcome), within)
         driver.step(0.0)  # one more turn, for what was just closed
         gc.collect()
+        if not in_time or isinstance(outcome[0], Failure):
+            for socket in _sockets() - before:  # or they would be lost, and made again, in the tests to come
+                socket.abortConnection() if hasattr(socket, "abortConnection") else socket.stopListening()
+            driver.step(0.0)
     finally:
         globalLogPublisher.removeObserver(failures)
     left = [str(call) for call in reactor.getDelayedCalls()]

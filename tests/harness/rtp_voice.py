@@ -81,12 +81,15 @@ class Voice(DatagramProtocol):
 
     def close(self) -> None:
         self._closing = True
-        if self._timer is not None and self._timer.active():
-            self._timer.cancel()
-        self._timer = None
+        self._be_silent()
         if self.transport is not None:
             self.transport.stopListening()
             self.transport = None
+
+    def _be_silent(self) -> None:
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+        self._timer = None
 
     def press(self, digits: str) -> None:
         """Send digits as RFC 4733 events, 120 ms each, with 100 ms between them."""
@@ -96,6 +99,8 @@ class Voice(DatagramProtocol):
         # Frames are sent on a fixed grid; after a pause of the test's own, what is due is not sent in a heap.
         now = self.reactor.seconds()
         self._send_frame()
+        if self.broken or self._closing:
+            return
         self._next_at = max(self._next_at + FRAME_S, now)
         self._timer = self.reactor.callLater(max(0.0, self._next_at - now), self._tick)
 
@@ -139,6 +144,7 @@ class Voice(DatagramProtocol):
     def stopProtocol(self) -> None:  # noqa: N802
         # The epoll reactor closes a socket whose far end refuses before it asks why.
         self.broken = self.broken or not self._closing
+        self._be_silent()  # whoever holds the telephone may never ask whether the call is over
 
     def hearing(self) -> Any:
         """The samples of the last moment, from -1 to 1; what did not come is silence."""

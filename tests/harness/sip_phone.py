@@ -213,6 +213,13 @@ class SipPhone(DatagramProtocol):
         self.port = self.reactor.listenUDP(0, self, interface=self.address, maxPacketSize=65535).getHost().port
         return self
 
+    def lose_line(self) -> None:
+        """The switch has died with the call on it: no word of its end comes, and the next call is a new one."""
+        if self.call is not None:
+            self.call.end()
+            self._earlier.append(self.call)
+            self.call = None
+
     def close(self) -> None:
         for call in [*self._earlier, *([self.call] if self.call is not None else [])]:
             call.voice.close()

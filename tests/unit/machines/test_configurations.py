@@ -10,11 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from federation.links.amqp.definitions import password_hash
 from simulation.machines.addresses import CITIES, Slot, city_of
 from simulation.machines.asterisk import AsteriskSpec, Seat, render, trial_spec
 from simulation.machines.asterisk_root import AsteriskRoot
+from simulation.machines.certificates import TrialCa
 from simulation.machines.launch import launch, recall, require_free, wait_until_ready
-from simulation.machines.rabbitmq import BrokerSpec, BrokerUser, definitions, password_hash
+from simulation.machines.places import conf_dir
+from simulation.machines.rabbitmq import BrokerSpec, BrokerTlsSpec, BrokerUser, broker_definitions
 from simulation.machines.trouble import MachineTrouble
 
 
@@ -61,7 +64,7 @@ def test_no_variable_of_a_template_is_left(root: AsteriskRoot) -> None:
 
 def test_addresses_of_a_slot_do_not_meet() -> None:
     slot = Slot(9)
-    every = [slot.broker, *(slot.main(city) for city in CITIES), *(slot.trunk(city) for city in CITIES)]
+    every = [*slot.brokers, *(slot.main(city) for city in CITIES), *(slot.trunk(city) for city in CITIES)]
     every += [slot.outside(n) for n in range(100)]
     assert len(set(every)) == len(every)
     with pytest.raises(MachineTrouble, match="bad-slot"):
@@ -71,13 +74,16 @@ def test_addresses_of_a_slot_do_not_meet() -> None:
 
 
 def test_a_broker_is_told_hashes_not_passwords() -> None:
-    spec = BrokerSpec("127.0.3.5", 3, [BrokerUser("hub", "secret", configure="^hub")])
-    told = definitions(spec)
-    assert "secret" not in str(told)
-    assert told["permissions"] == [
-        {"user": "hub", "vhost": "yihaotong", "configure": "^hub", "write": ".*", "read": ".*"}
-    ]
-    assert spec.uri("hub") == "amqp://hub:secret@127.0.3.5:5672/yihaotong"
+    """The trial broker has production's rights for nodes; only onlookers have all."""
+    spec = BrokerSpec("127.0.3.5", 3, {"hub": "s3cret-hub"}, [BrokerUser("onlooker", "s3cret-all", vhost="/")])
+    told = broker_definitions(spec)
+    assert "s3cret" not in str(told)
+    assert told["vhosts"] == [{"name": "/"}, {"name": "yihaotong"}]
+    [hub, onlooker] = told["permissions"]
+    assert (hub["user"], hub["configure"]) == ("hub", r"^yht\.hub\.(picture|command|ledger)$")
+    assert (onlooker["user"], onlooker["vhost"], onlooker["configure"]) == ("onlooker", "/", ".*")
+    assert spec.uri("hub") == "amqp://hub:s3cret-hub@127.0.3.5:5672/yihaotong"
+    assert spec.uri("onlooker") == "amqp://onlooker:s3cret-all@127.0.3.5:5672/%2F"
     with pytest.raises(MachineTrouble, match="no-such-user"):
         spec.uri("nobody")
 
@@ -136,3 +142,51 @@ def test_a_later_command_finds_the_process_and_never_another(tmp_path: Path) -> 
     finally:
         machine.kill()
     assert recall(tmp_path / "nothing") is None
+
+
+def test_the_example_for_a_provinces_brokers_has_only_settings_that_trial_brokers_start_with(tmp_path: Path) -> None:
+    """RabbitMQ refuses a key that it does not know: those of the example are all in files that real brokers read in
+    the tests, with TLS and as a cluster.
+    """
+    ca = TrialCa(tmp_path)
+    tls = BrokerTlsSpec(ca.certificate, ca.sign("broker", ["127.0.3.5"]))
+    spec = BrokerSpec("127.0.3.5", 3, {"hub": "secret-hub"}, tls=tls, member=2, cookie="x")
+    trial = (conf_dir() / "rabbitmq" / "rabbitmq.conf.in").read_text("utf-8").replace("$more", spec.more_lines())
+    example = (conf_dir() / "rabbitmq" / "province.conf.example").read_text("utf-8")
+
+    def keys(text: str) -> set[str]:
+        lines = (line.strip() for line in text.splitlines())
+        return {line.partition(" = ")[0] for line in lines if " = " in line and not line.startswith("#")}
+
+    assert keys(example) - keys(trial) == {"listeners.tcp"}
+    assert spec.node == "yht3c@localhost"
+    assert "cluster_formation.classic_config.nodes.3 = yht3c@localhost" in trial
+
+
+MANY_THREADS = """
+import threading, time
+def work():
+    while True:
+        time.sleep(0.0005)
+for _ in range(20):
+    threading.Thread(target=work).start()
+"""
+
+
+def test_a_frozen_machine_does_nothing_more_once_that_is_said(tmp_path: Path) -> None:
+    """Each of its threads, however busy the computer is; let go on, it works again."""
+    machine = launch("busy", [sys.executable, "-c", MANY_THREADS], log=tmp_path / "log", record=tmp_path / "record")
+
+    def states() -> str:
+        threads = Path(f"/proc/{machine.pid}/task").glob("*/stat")
+        return "".join(thread.read_text().rpartition(")")[2].split()[0] for thread in threads)
+
+    try:
+        wait_until_ready(machine, lambda: len(states()) == 21, 20)
+        for _ in range(50):
+            machine.suspend()
+            assert set(states()) == {"T"}
+            machine.resume()
+            wait_until_ready(machine, lambda: "T" not in states(), 20)
+    finally:
+        machine.kill()
