@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import count
 from pathlib import Path
 from random import Random
@@ -20,6 +21,7 @@ from federation.core.envelope import (
     CityPicture,
     Envelope,
     FullPictureWanted,
+    HubBeat,
     LedgerAck,
     LedgerHeads,
     SkillPicture,
@@ -37,6 +39,7 @@ from federation.node.outbox import Outbox
 from federation.node.post import Post
 from federation.node.province import load_province
 from provincial_hub.assembly import Hub, build_hub
+from provincial_hub.shell.revisions import MemoryRevisions, Revisions, Told
 
 SHENZHEN, FOSHAN, GUANGZHOU = CityId("shenzhen"), CityId("foshan"), CityId("guangzhou")
 PASSWORD = "a good password"
@@ -60,10 +63,11 @@ class ScriptedCity:
         self._post = Post(node, self.journal.lineage, self._link, term=0)
         self._outbox = Outbox(self.journal, clock, lambda to, message: self._post.send(to, message, Stream.LEDGER))
         self._beating = False
+        self._reporting = True
 
     def start(self, *states: str) -> None:
         """Come up with agents 1001… in these states, all of them able to take faults."""
-        self._link.start(self._received, self._outbox.link_changed)
+        self._link.start(self._received, self._outbox.link_changed if self._reporting else _nothing)
         self._beating = True
         self.show(*states)
         self._beat()
@@ -89,6 +93,21 @@ class ScriptedCity:
         """Beat no more."""
         self._beating = False
 
+    def beat_again(self) -> None:
+        """After silence, in the same run; the link is back."""
+        self._beating = True
+        self.sender.want_full()
+        self._outbox.link_changed(True)
+        self._beat()
+
+    def report_nothing(self) -> None:
+        """From the start on keep all rows back."""
+        self._reporting = False
+
+    def report_again(self) -> None:
+        """Send what was kept back."""
+        self._outbox.link_changed(True)
+
     def write(self, *rows: AnyRow) -> None:
         """Journal rows for the hub."""
         self.journal.append([(row, (HUB,)) for row in rows], lambda: None)
@@ -105,10 +124,16 @@ class ScriptedCity:
 
     def _received(self, envelope: Envelope) -> None:
         self.heard.append(envelope.body)
+        if isinstance(envelope.body, HubBeat):
+            self._outbox.run_heard(envelope.sender, envelope.lineage)
         if isinstance(envelope.body, FullPictureWanted):
             self.sender.want_full()
         elif isinstance(envelope.body, LedgerHeads | LedgerAck):
             self._outbox.heard(envelope.sender, envelope.body)
+
+
+def _nothing(up: bool) -> None:
+    """Nobody hears that the link is up."""
 
 
 class HubScene:
@@ -124,6 +149,8 @@ class HubScene:
         users = MemoryUsers(*(UserRecord(user, user, frozenset({role}), hashed) for user, role in roles.items()))
         numbers = count(1)
         self.journal_disk, self.ledger = MemoryDisk(), MemoryLedger()
+        self.revisions: Told = {}
+        self.revisions_on: Callable[[Told], Revisions] = MemoryRevisions
         self._numbers = numbers
         self._users, self._hasher = users, hasher
         self.hub = self.start_hub()
@@ -150,6 +177,7 @@ class HubScene:
             logins=self.logins,
             bases={city.id: f"/city/{city.id}" for city in self.province.cities},
             speed=20.0,
+            revisions=self.revisions_on(self.revisions),
         )
         self.hub.start()
         self.door = MemoryDoor(self.hub.door, self.clock)
@@ -161,6 +189,10 @@ class HubScene:
         self.store.crash()
         self.hub.stop()
 
+    def lose_disks(self) -> None:
+        """The hub's machine burns: the next run begins with nothing."""
+        self.journal_disk, self.ledger, self.revisions = MemoryDisk(), MemoryLedger(), {}
+
     def result(self, waiting: Deferred[Any], within_s: float = 2.0) -> Any:
         """What ``waiting`` fires with; what it fails with is raised."""
         got: list[Any] = []
@@ -170,13 +202,13 @@ class HubScene:
             raise got[0]
         return got[0]
 
-    def ask(self, operation: str, user: str = "bureau", **fields: Any) -> dict[str, Any]:
+    def ask(self, operation: str, user: str = "bureau", *, within_s: float = 2.0, **fields: Any) -> dict[str, Any]:
         """One operation on a new live connection of ``user``; raises ``Refused``."""
         login = self.result(self.door.login(user, PASSWORD))
         connection = self.door.open()
         self.result(connection.send("attach", token=login["token"]))
         try:
-            answer: dict[str, Any] = self.result(connection.send(operation, **fields))
+            answer: dict[str, Any] = self.result(connection.send(operation, **fields), within_s)
         finally:
             connection.close()
         return answer

@@ -34,6 +34,7 @@ class LoneCity:
         self.network = Network(self.clock, Random(1), [GUANGZHOU])
         self.disk = MemoryDisk()
         self.runs = 0
+        self.boot = "boot"
         self.journal: MemoryJournal
         self.city: RunningCity
         self.start()
@@ -41,7 +42,7 @@ class LoneCity:
     def start(self) -> None:
         self.runs += 1
         lineage = LineageId(f"{self.runs:08x}")
-        settings = JournalSettings(node=NodeId(GUANGZHOU), boot="boot", new_lineage=lambda: lineage)
+        settings = JournalSettings(node=NodeId(GUANGZHOU), boot=self.boot, new_lineage=lambda: lineage)
         self.journal = MemoryJournal(self.disk, settings, self.clock)
         logins = Logins(NodeId(GUANGZHOU), MemoryUsers(), self.clock, Random(1).randbytes, hasher=CHEAP)
         self.site = build_city(

@@ -22,6 +22,8 @@ from dataset.rows import (
     QueueLeft,
 )
 from federation.core.envelope import Context, NoProposal, Open, Propose
+from federation.node.journal_memory import MemoryDisk
+from federation.node.ledger_store import MemoryLedger
 from tests.province.hub_scene import FOSHAN, GUANGZHOU, SHENZHEN, HubScene, ScriptedCity
 
 FAULT = SkillId("fault")
@@ -100,6 +102,23 @@ def test_the_ledger_is_complete_whatever_the_lines_do_and_however_often_the_hub_
     assert live.json() == fold(kept).json()
     assert all(balance(one) == 0 for one in live.intervals())
     assert list(scene.hub.running.memory.contacts.live()) == []
+
+
+def test_a_hub_that_lost_its_disk_gets_the_rows_of_cities_that_have_nothing_new_to_report() -> None:
+    """J5: a new run of the hub is asked what it has, although the line never broke and no row came since."""
+    scene = HubScene()
+    for number, city in enumerate(scene.cities.values()):
+        city.start("talking")
+        for row in life(city, number, Random(number)):
+            city.write(row)
+    scene.clock.advance(3.0)
+    before = {(row.lineage, row.sequence) for row, _ in scene.ledger.rows.values() if row.node != HUB}
+    scene.kill_hub()
+    scene.journal_disk, scene.ledger = MemoryDisk(), MemoryLedger()
+    scene.start_hub()
+    scene.clock.advance(5.0)
+    assert before
+    assert {(row.lineage, row.sequence) for row, _ in scene.ledger.rows.values() if row.node != HUB} == before
 
 
 @pytest.mark.parametrize("seed", range(5))

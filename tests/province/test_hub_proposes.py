@@ -32,12 +32,13 @@ from federation.core.envelope import (
 )
 from federation.core.overflow import OverflowPolicy
 from federation.core.picture import PictureSender, ProvincePicture
+from federation.core.proposals import Proposals
+from federation.links.discovery.alone import Alone
 from federation.node.clock import VirtualClock
 from federation.node.journal import JournalSettings
 from federation.node.journal_memory import MemoryDisk, MemoryJournal
 from federation.node.ledger_store import MemoryLedger, MemoryLedgerStore
 from federation.node.outbox import Outbox
-from provincial_hub.core.province import Province
 from provincial_hub.shell.counts import HubCounts
 from provincial_hub.shell.hub import RunningHub
 from provincial_hub.shell.memory import Memory
@@ -53,6 +54,7 @@ class Wire:
     def __init__(self, clock: VirtualClock) -> None:
         self.clock = clock
         self.dropped = Counter[str]()
+        self.failures = Counter[str]()
         self.sent: list[Envelope] = []
         self.ledger_to: dict[str, Callable[[LedgerHeads | LedgerAck], None]] = {}
         self.received: Callable[[Envelope], None] = lambda envelope: None
@@ -96,12 +98,15 @@ class Scene:
         settings = JournalSettings(node=HUB, boot="boot", new_lineage=lambda: LineageId(f"000000f{self.runs}"))
         self.counts = HubCounts()
         hub = RunningHub(
+            node=HUB,
             cities=(SHENZHEN, FOSHAN),
+            others=(),
+            leadership=Alone(),
             clock=self.clock,
             link=self.wire,
             journal=MemoryJournal(self.disk, settings, self.clock),
             store=MemoryLedgerStore(self.ledger, self.clock),
-            core=Province(ProvincePicture(beat_s=1.0), OverflowPolicy(), proposal_s=2.0),
+            core=Proposals(ProvincePicture(beat_s=1.0), OverflowPolicy(), proposal_s=2.0),
             memory=Memory(),
             counts=self.counts,
         )
@@ -248,7 +253,7 @@ def test_rows_of_a_city_are_applied_once_and_acknowledged_end_to_end(scene: Scen
     assert contact is not None
     assert (contact.city, contact.state) == (FOSHAN, "menu")
     assert [row.row for row, _ in scene.ledger.rows.values() if row.node == "foshan"][1:] == [born]
-    assert scene.metric("yht_hub_rows_total", city="foshan") == 2.0
+    assert scene.metric("yht_hub_rows_total", node="foshan") == 2.0
 
 
 def test_a_restarted_hub_knows_contacts_and_its_own_decisions(scene: Scene) -> None:

@@ -27,6 +27,15 @@ def ending(lone: LoneCity) -> rows.ContactEnded:
     return ended
 
 
+def test_no_hub_is_missed_where_none_is_configured(lone: LoneCity) -> None:
+    """B5: the screen of a city without a link speaks of no island, and says that the city stands alone."""
+    view = lone.city.seat_view(lone.ready())
+    assert view is not None
+    assert (view.hub_seen, view.alone) == (True, True)
+    health = lone.city.health()
+    assert (health["alone"], health["link"], health["rows_waiting"]) == (True, False, {})
+
+
 def test_an_idle_agent_at_home_answers_at_once(lone: LoneCity) -> None:
     """An idle home agent wins at once; the agent finishes; one ending is on record."""
     agent = lone.ready()
@@ -272,6 +281,42 @@ def test_a_restart_while_callers_wait(lone: LoneCity) -> None:
     choosing.press("1")
     lone.pass_s(1.0)
     assert len(lone.rows(rows.MenuChosen)) == 2
+
+
+@pytest.mark.parametrize("jump_s", [600.0, -600.0])
+def test_durations_go_on_over_a_restart_whatever_the_wall_clock_does(lone: LoneCity, jump_s: float) -> None:
+    """The clock is set by ten minutes while the node restarts in mid-call: waiting and talk last as long as ever."""
+    caller = lone.call()
+    lone.pass_s(8.0)
+    agent = lone.ready()
+    lone.phone().answer()
+    lone.pass_s(10.0)
+    lone.clock.jump_wall(jump_s)
+    lone.crash_and_restart()
+    lone.pass_s(10.0)
+    caller.hang_up()
+    lone.pass_s(20.0)
+    record = ending(lone)
+    assert record.waited_s == pytest.approx(9.0, abs=0.2)
+    assert record.talked_s == pytest.approx(21.1, abs=0.2)
+    assert record.lasted_s == pytest.approx(30.3, abs=0.3)
+    [segment] = lone.rows(rows.SegmentClosed)
+    assert segment.talked_s == pytest.approx(21.1, abs=0.2)
+    assert lone.seat(agent).presence == "ready"
+
+
+def test_after_a_boot_no_duration_is_negative(lone: LoneCity) -> None:
+    """The machine itself was booted, and its clock was set back: what cannot be known counts as no time."""
+    lone.call()
+    lone.pass_s(8.0)
+    lone.boot = "another"
+    lone.clock.jump_wall(-600.0)
+    lone.crash_and_restart()
+    lone.ready()
+    lone.phone().answer()
+    lone.pass_s(1.0)
+    [answered] = lone.rows(rows.AttemptAnswered)
+    assert 0.0 <= answered.waited_s < 5.0
 
 
 def test_a_restart_moves_nobody_back_in_the_queue(lone: LoneCity) -> None:

@@ -247,6 +247,22 @@ def test_the_anchor_dies_in_talk(province: ThreeCities) -> None:
     assert ended(province).ending is Ending.COMPLETED
 
 
+def test_a_serving_site_hears_of_attempts_that_a_restart_withdrew(province: ThreeCities) -> None:
+    """The far agent answered, the anchor died before that was on its disk: its next run withdraws the attempt, and the
+    serving site, whose grant that run knows nothing of, hears of it and voids its segment (O3, O6).
+    """
+    province.agent(SHENZHEN)
+    province.call(FOSHAN)
+    province.phone(SHENZHEN).answer()
+    province.pass_s(0.024)
+    province.crash_city(FOSHAN)
+    assert province.rows(SHENZHEN, rows.SegmentOpened)
+    province.start_city(FOSHAN)
+    province.pass_s(3.0)
+    assert province.rows(FOSHAN, rows.AttemptAnswered) == []
+    assert len(province.rows(SHENZHEN, rows.SegmentVoided)) == 1
+
+
 def test_the_trunk_breaks_in_talk(province: ThreeCities) -> None:
     """Every end of a serving leg but an explicit one puts the customer back at the front (O4)."""
     province.agent(SHENZHEN)

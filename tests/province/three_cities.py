@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import TypeVar
 
 from dataset.ids import HUB, AgentId, CityId, ContactId, NodeId, SkillId, agent_id
 from federation.node.clock import VirtualClock
-from federation.node.province import load_province
+from federation.node.province import HubEntry, load_province
+from federation.ports import Clock
 from simulation.province import SimulatedProvince
 from simulation.storage import MemoryStorage
 from site_node.core import events
@@ -24,13 +26,17 @@ STAFF = {GUANGZHOU: "1001", SHENZHEN: "2001", FOSHAN: "3001"}
 class ThreeCities(SimulatedProvince):
     """A started province with words for tests."""
 
-    def __init__(self, seed: int = 1) -> None:
+    def __init__(self, seed: int = 1, people_clock: Clock | None = None, *, hubs: tuple[NodeId, ...] = ()) -> None:
         province, package = load_province(PROVINCE)
+        province = replace(province, hubs=tuple(HubEntry(id=hub) for hub in hubs))
         self.time = VirtualClock(wall0=1_700_000_000.0)
-        self.memory = MemoryStorage(self.time)
-        super().__init__(province, package, self.time, Random(seed), storage=self.memory)
+        self.memory = self.make_storage()
+        super().__init__(province, package, self.time, Random(seed), storage=self.memory, people_clock=people_clock)
         self.start()
         self.pass_s(3.0)
+
+    def make_storage(self) -> MemoryStorage:
+        return MemoryStorage(self.time)
 
     def pass_s(self, seconds: float) -> None:
         self.time.advance(seconds)

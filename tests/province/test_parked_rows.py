@@ -1,0 +1,119 @@
+"""A poison message from its city to the bureau's desk and off it again (S2, failure mode 10)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from dataset.ids import ContactId, LineageId
+from dataset.rows import ROW_BYTES, ContactBorn, Journalled, LegRefused, RowSettled
+from tests.province.hub_scene import FOSHAN, GUANGZHOU, HubScene
+
+RUBBISH = b'{"kind": "no row", "calling": "13800001234"}'
+
+
+def from_guangzhou(scene: HubScene, sequence: int, row: LegRefused | ContactBorn) -> bytes:
+    lineage = scene.cities[GUANGZHOU].journal.lineage
+    wall = scene.clock.wall()
+    return ROW_BYTES.encode(
+        Journalled(node=GUANGZHOU, lineage=lineage, sequence=sequence, wall=wall, mono=1.0, boot="b", row=row)
+    )
+
+
+def refused(number: str) -> LegRefused:
+    return LegRefused(from_city="foshan", reason="missing", number=number)
+
+
+@pytest.fixture
+def scene() -> HubScene:
+    """Guangzhou sends rubbish, a row of a kind that a later version has, and two rows of one origin; then good rows."""
+    scene = HubScene()
+    city = scene.cities[GUANGZHOU]
+    city.start()
+    scene.clock.advance(3.0)
+    newer = from_guangzhou(scene, 900, refused("1")).replace(b"leg_refused", b"leg_teleported")
+    twice = [from_guangzhou(scene, 901, refused("2")), from_guangzhou(scene, 901, refused("3"))]
+    city.journal.relay([RUBBISH, newer, *twice], ("hub",), lambda: None)
+    born = ContactBorn(
+        contact=ContactId("0020-00000001-000001"),
+        city=GUANGZHOU,
+        channel="voice",
+        door="112",
+        calling="13800000001",
+        connection="c",
+        package="p@1",
+    )
+    city.write(born)
+    scene.clock.advance(5.0)
+    return scene
+
+
+def missing(scene: HubScene) -> dict[str, int]:
+    now = scene.clock.wall()
+    times: dict[str, Any] = {"from": now - 3600.0, "to": now}
+    answer = scene.ask("intervals", **times)
+    return {one["city"]: one["unknown_rows"] for one in answer["missing"] if one["unknown_rows"]}
+
+
+def unknown_metric(scene: HubScene) -> float | None:
+    scene.clock.advance(1.5)
+    value: float | None = scene.hub.running.counts.registry.get_sample_value(
+        "yht_hub_unknown_rows", {"city": GUANGZHOU}
+    )
+    return value
+
+
+def test_poison_rows_hold_nothing_up_and_are_named_everywhere(scene: HubScene) -> None:
+    """The good row behind them is on record; reports, metric and the bureau's list name the three by number."""
+    assert [one["contact"] for one in scene.ask("contacts")["contacts"]] == ["0020-00000001-000001"]
+    assert missing(scene) == {GUANGZHOU: 3}
+    assert unknown_metric(scene) == 3
+    answer = scene.ask("parked")
+    assert (answer["unknown"], answer["holes"], answer["more"]) == (3, [], 0)
+    assert [(one["number"], one["why"], one["settled"]) for one in answer["parked"]] == [
+        (2, "unreadable", None),
+        (3, "unreadable", None),
+        (5, "differs", None),
+    ]
+    assert answer["parked"][0]["size"] == len(RUBBISH)
+    assert answer["parked"][0]["begins"] == '{"kind": "no row", "calling": "138****1234"}'
+    assert scene.ask("parked", node=FOSHAN)["parked"] == []
+
+
+def test_settled_slots_count_no_more_and_stay_to_be_seen(scene: HubScene) -> None:
+    """Who settled what and why is a row of record; a restart of the hub knows it."""
+    lineage = scene.cities[GUANGZHOU].journal.lineage
+    answer = scene.ask("settle", node=GUANGZHOU, lineage=lineage, number=2, reason=" a test row, asked the city ")
+    assert (answer["first"], answer["last"], answer["unknown"]) == (2, 2, 2)
+    assert missing(scene) == {GUANGZHOU: 2}
+    assert unknown_metric(scene) == 2
+    settled = {one["number"]: one["settled"] for one in scene.ask("parked")["parked"]}
+    assert settled[2]["by"] == "bureau"
+    assert settled[2]["reason"] == "a test row, asked the city"
+    assert (settled[3], settled[5]) == (None, None)
+    (row,) = [one.row for one in scene.result(scene.store.all_rows()) if isinstance(one.row, RowSettled)]
+    assert (row.sender, row.lineage, row.by) == (GUANGZHOU, lineage, "bureau")
+    scene.kill_hub()
+    scene.start_hub()
+    scene.clock.advance(3.0)
+    assert scene.ask("parked")["unknown"] == 2
+    for number in (3, 5):
+        scene.ask("settle", node=GUANGZHOU, lineage=lineage, number=number, reason="known")
+    assert missing(scene) == {}
+    assert unknown_metric(scene) == 0
+
+
+def test_what_cannot_be_settled_is_refused(scene: HubScene) -> None:
+    """Only the province settles, with a reason, what is there and not settled."""
+    lineage = LineageId(scene.cities[GUANGZHOU].journal.lineage)
+    slot: dict[str, Any] = {"node": GUANGZHOU, "lineage": lineage, "number": 2}
+    assert scene.refusal("settle", **slot, reason="  ")[:2] == (400, "reason-missing")
+    assert scene.refusal("settle", **{**slot, "number": 4}, reason="x")[:2] == (404, "unknown-slot")
+    assert scene.refusal("settle", **{**slot, "node": FOSHAN}, reason="x")[:2] == (404, "unknown-slot")
+    for user in ("boss", "inspector"):
+        assert scene.refusal("settle", user=user, **slot, reason="x")[:2] == (403, "not-your-role")
+        assert scene.refusal("parked", user=user)[:2] == (403, "not-your-role")
+    scene.ask("settle", **slot, reason="x")
+    assert scene.refusal("settle", **slot, reason="again")[:2] == (409, "already-settled")
+    assert missing(scene) == {GUANGZHOU: 2}
