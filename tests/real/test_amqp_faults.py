@@ -163,7 +163,7 @@ def test_row_9_nothing_confirmed_is_lost_when_the_broker_is_killed_and_started_a
 
 
 def test_row_9_the_next_address_is_tried_when_the_first_is_dead_or_frozen(rabbit: RabbitNode) -> None:
-    """Nobody listens at the first, the second accepts and says nothing, the third is the broker."""
+    """B1: Nobody listens at the first, the second accepts and says nothing, the third is the broker."""
 
     async def work(reactor: Any) -> str:
         silent = reactor.listenTCP(0, Factory.forProtocol(Protocol), interface="127.0.0.1")

@@ -1,11 +1,18 @@
-"""What is wrong is named with its place: at the start, where then nothing runs, and in what comes over the link."""
+"""What is wrong is named with its place: at the start, where then nothing runs, in what comes over the link, and in
+what a city has on record.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 import socket
+import sqlite3
 import subprocess
+import sys
+import time
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,14 +23,23 @@ import pika
 import pytest
 
 from dataset.ids import CityId, LineageId, NodeId
+from dataset.rows import ROW_BYTES, ContactEnded, Journalled, LegRefused
 from federation.core.envelope import Envelope as Message
 from federation.core.envelope import FullPictureWanted, Stream, encode
-from federation.links.amqp.link import EXCHANGE
+from federation.links.amqp.layout import EXCHANGE
+from federation.node.clock import VirtualClock
+from federation.node.journal import JournalSettings
+from federation.node.journal_sqlite import SqliteJournal
 from simulation.machines.addresses import claimed_slot
 from simulation.machines.nodes import NodeProcess
+from simulation.machines.rabbitmq import slot_rabbitmq, trial_nodes
+from simulation.province import PROVINCE_USER, password_of
 from tests.harness.driving import ReactorDriver
+from tests.harness.node_log import log_lines
 from tests.harness.real_machines import require
+from tests.harness.real_people import People
 from tests.harness.real_province import CONF, RealProvince, Shape
+from tests.harness.threads import ThreadCalls
 
 FREE_PORT = 8099
 """of the nodes' own address: nobody listens here"""
@@ -58,6 +74,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealProvince]:
         try:
             half.switches["guangzhou"].remove()
             half.switches["guangzhou"].start()
+            half.broker = slot_rabbitmq(slot, {**trial_nodes(), STRANGER.sender: "amqp-stranger"})
             half.broker.remove()
             half.broker.start()
             for name in PROGRAMS:
@@ -188,7 +205,7 @@ def test_a_city_whose_broker_and_switch_are_away(running: RealProvince, tmp_path
     try:
         health = island.health() or {}
         assert (health["link"], health["switch_up"]) == (False, False)
-        told = [line for line in events(island.log) if line["level"] in ("warn", "error")]
+        told = [line for line in log_lines(island.log) if line["level"] in ("warn", "error")]
         assert any(broker in line["text"] for line in told), told
         assert any(switch in str(line) for line in told), told
     finally:
@@ -225,14 +242,9 @@ def metric(province: RealProvince, node: str, name: str, **labels: str) -> float
     return 0.0
 
 
-def events(log: Path) -> list[dict[str, Any]]:
-    """All lines of a log."""
-    return [json.loads(line) for line in log.read_text("utf-8").splitlines() if line.startswith("{")]
-
-
 def logged(province: RealProvince, node: str, event: str) -> list[dict[str, Any]]:
     """Lines of one event in a node's log."""
-    return [line for line in events(province.nodes[node].log) if line.get("event") == event]
+    return log_lines(province.nodes[node].log, event)
 
 
 STRANGER = Message(
@@ -245,10 +257,21 @@ STRANGER = Message(
 )
 
 
+def publish(province: RealProvince, user: str, key: str, *bodies: bytes) -> None:
+    """As another client than the product's, logged in as a node."""
+    with pika.BlockingConnection(pika.URLParameters(province.broker.spec.uri(user))) as connection:
+        channel = connection.channel()
+        channel.confirm_delivery()
+        for body in bodies:
+            channel.basic_publish(EXCHANGE, key, body, pika.BasicProperties(user_id=user), mandatory=True)
+
+
 @pytest.mark.parametrize("node", PROGRAMS)
 @pytest.mark.parametrize("stream", ["picture", "command", "ledger"])
 def test_a_malformed_envelope(running: RealProvince, node: str, stream: str) -> None:
-    """Refused, logged, counted, on each stream; the node goes on, and what follows is taken in."""
+    """Refused, logged (the same not more than once a minute), counted, on each stream; the node goes on, and what
+    follows is taken in.
+    """
     good = msgspec.json.decode(encode(STRANGER))
     bad = {
         "envelope-malformed": [b"\xff\xfe nothing", b"", b"[]", json.dumps({**good, "sequence": "one"}).encode()],
@@ -257,13 +280,7 @@ def test_a_malformed_envelope(running: RealProvince, node: str, stream: str) -> 
     }
     dropped = "yht_link_messages_dropped_total"
     before = {slug: metric(running, node, dropped, reason=slug) for slug in bad}
-    lines = len(logged(running, node, "message-refused"))
-    user = next(one for one in running.broker.spec.users if one.name == "shenzhen")
-    with pika.BlockingConnection(pika.URLParameters(running.broker.spec.uri(user.name))) as connection:
-        channel = connection.channel()
-        for bodies in bad.values():
-            for body in bodies:
-                channel.basic_publish(EXCHANGE, f"{node}.{stream}", body)
+    publish(running, "shenzhen", f"{node}.{stream}.shenzhen", *(body for bodies in bad.values() for body in bodies))
 
     def counted() -> bool:
         return all(
@@ -271,7 +288,8 @@ def test_a_malformed_envelope(running: RealProvince, node: str, stream: str) -> 
         )
 
     running.wait(counted, 10.0, "all are counted")
-    assert len(logged(running, node, "message-refused")) == lines + sum(map(len, bad.values()))
+    told = [line["slug"] for line in logged(running, node, "message-refused")]
+    assert {slug: told.count(slug) for slug in bad} == dict.fromkeys(bad, 1)
     assert healthy(running)
 
 
@@ -280,10 +298,155 @@ def test_a_message_of_a_stranger(running: RealProvince, node: str) -> None:
     """A whole envelope of a node that the province does not have."""
     name = "yht_hub_messages_refused_total" if node == "hub" else "yht_messages_refused_total"
     before = metric(running, node, name, reason="unknown_sender")
-    with pika.BlockingConnection(pika.URLParameters(running.broker.spec.uri("shenzhen"))) as connection:
-        connection.channel().basic_publish(EXCHANGE, f"{node}.command", encode(STRANGER))
+    stranger = msgspec.structs.replace(STRANGER, to=NodeId(node))
+    publish(running, STRANGER.sender, f"{node}.command.{STRANGER.sender}", encode(stranger))
     running.wait(
         lambda: metric(running, node, name, reason="unknown_sender") == before + 1, 10.0, "the stranger is counted"
     )
     assert CityId(STRANGER.sender) not in (running.nodes["hub"].health() or {})["cities"]
     assert healthy(running)
+
+
+@pytest.mark.parametrize("node", PROGRAMS)
+def test_a_site_that_signs_as_another(running: RealProvince, node: str) -> None:
+    """Its user at the broker betrays it: refused, counted, and the line names both."""
+    dropped = "yht_link_messages_dropped_total"
+    before = metric(running, node, dropped, reason="sender-mismatch")
+    forged = msgspec.structs.replace(STRANGER, sender=NodeId("foshan"), to=NodeId(node))
+    publish(running, "shenzhen", f"{node}.command.shenzhen", encode(forged))
+    running.wait(
+        lambda: metric(running, node, dropped, reason="sender-mismatch") == before + 1, 10.0, "the forgery is counted"
+    )
+    [line] = [one for one in logged(running, node, "message-refused") if one["slug"] == "sender-mismatch"]
+    assert "foshan" in line["text"]
+    assert line["user"] == "shenzhen"
+    assert healthy(running)
+
+
+# ── in a city's record ──────────────────────────────────────────────────────────────────────────────────────────────
+RUBBISH = b'{"kind": "no row", "calling": "13800001234"}'
+
+
+def refused_leg(number: str) -> LegRefused:
+    return LegRefused(from_city="foshan", reason="missing", number=number)
+
+
+def write_poison(path: Path, lineage: LineageId) -> None:
+    """Three rows that no hub can read, among good ones, in the journal of a city whose node is down: of a kind that a
+    later version has, of no kind, and one in which a bit flips on the disk. Numbers 3, 4 and 5 of 6 in ``lineage``.
+    """
+    calls = ThreadCalls()
+    settings = JournalSettings(NodeId("guangzhou"), "boot", lambda: lineage, (NodeId("hub"),), "020")
+    journal = SqliteJournal(path, settings, VirtualClock(time.time()), calls)
+    done: list[str] = []
+    newer = Journalled(
+        node=NodeId("guangzhou"),
+        lineage=lineage,
+        sequence=3,
+        wall=time.time(),
+        mono=1.0,
+        boot="boot",
+        row=refused_leg("3"),
+    )
+    journal.append([(refused_leg("2"), ("hub",))], lambda: done.append("before"))
+    bytes_of_newer = ROW_BYTES.encode(newer).replace(b"leg_refused", b"leg_teleported")
+    journal.relay([bytes_of_newer, RUBBISH], ("hub",), lambda: done.append("no rows"))
+    journal.append([(refused_leg("5"), ("hub",)), (refused_leg("6"), ("hub",))], lambda: done.append("behind"))
+    calls.until(lambda: len(done) == 3)
+    journal.stop().addCallback(lambda _: done.append("closed"))
+    calls.until(lambda: "closed" in done)
+    with closing(sqlite3.connect(path)) as file:
+        [(which, data)] = file.execute("SELECT id, data FROM rows WHERE instr(data, ?)", (b'"number":"5"',)).fetchall()
+        file.execute("UPDATE rows SET data = ? WHERE id = ?", (data.replace(b'"number":"5"', b'"number":"4"'), which))
+        file.commit()
+
+
+def hub_command(province: RealProvince, *words: str) -> tuple[int, str]:
+    """``yht hub …`` at the running hub, to its end."""
+    host, port = province.nodes["hub"].listen
+    user = PROVINCE_USER.user
+    environment = {"YHT_HTTP_LISTEN": host, "YHT_HTTP_PORT": str(port), "YHT_CONSOLE_PASSWORD": password_of(user)}
+    command, *others = words
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "simulation",
+            "hub",
+            command,
+            "--config",
+            str(CONF / "up" / "hub.toml"),
+            "--user",
+            user,
+            *others,
+        ],
+        capture_output=True,
+        text=True,
+        timeout=START_S,
+        env={**os.environ, **environment},
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_row_10_poison_in_a_citys_record_is_parked_and_the_rest_flows(running: RealProvince) -> None:
+    """The rows around it and a call behind it are on record; page, metric and command line name each slot by number,
+    until somebody settles it.
+    """
+    hub, city = (running.nodes[name] for name in PROGRAMS)
+    lineage = LineageId("0badc0de")
+    began = time.time()
+    city.stop()
+    write_poison(running.folder / "guangzhou" / "journal.sqlite", lineage)
+    city.start()
+    running.wait(lambda: healthy(running), 20.0, "hub and city see each other")
+    people = People(running)
+    try:
+        agent, caller = people.agent("guangzhou"), people.caller("guangzhou", "13800000010")
+        agent.answer()
+        people.hear_each_other(caller, agent)
+        caller.hang_up()
+        agent.wrap_up()
+    finally:
+        people.close()
+
+    def all_there() -> bool:
+        waiting = (city.health() or {}).get("rows_waiting", {"?": 1})
+        return not any(waiting.values()) and any(isinstance(one.row, ContactEnded) for one in running.hub_ledger())
+
+    running.wait(all_there, 20.0, "all that can be read is with the hub")
+    arrived_s = time.time() - began
+    ledger = running.hub_ledger()
+    assert [one.sequence for one in ledger if one.lineage == lineage] == [1, 2, 6]
+    kept = {_origin(one) for one in running.journal("guangzhou")} - {("guangzhou", lineage, 5)}
+    assert kept == {_origin(one) for one in ledger}
+
+    def unknown() -> dict[str, int]:
+        missing = running.console("intervals", **{"from": began - 900.0, "to": time.time()})["missing"]
+        return {one["city"]: one["unknown_rows"] for one in missing if one["unknown_rows"]}
+
+    def measured() -> float:
+        return metric(running, "hub", "yht_hub_unknown_rows", city="guangzhou")
+
+    assert unknown() == {"guangzhou": 3}
+    running.wait(lambda: measured() == 3.0, 10.0, "the metric names them")
+    status, said = hub_command(running, "parked")
+    lines = [line.split("  ") for line in said.splitlines()]
+    assert (status, lines[-1]) == (2, ["未知 unknown: 3"]), said
+    slots = [line for line in lines if line[:2] == ["guangzhou", lineage]]
+    assert [(number, why) for _, _, number, why, *_ in slots] == [(str(n), "unreadable") for n in (3, 4, 5)], said
+    for (*_, begins), word in zip(slots, ("leg_teleported", "138****1234", "damaged_on_disk"), strict=True):
+        assert word in begins, said
+    assert logged(running, "guangzhou", "row-damaged"), "the city says what its disk has done"
+
+    for number in "345":
+        status, said = hub_command(running, "settle", "--reason", "a trial", "guangzhou", lineage, number)
+        assert status == 0, said
+    assert unknown() == {}
+    running.wait(lambda: measured() == 0.0, 10.0, "the metric names nothing any more")
+    assert hub_command(running, "parked") == (0, "未知 unknown: 0\n")
+    assert hub.running()
+    print(f"row 10: 3 poison rows of {len(ledger) + 3} parked, the others and a call there {arrived_s:.1f} s later")
+
+
+def _origin(row: Journalled) -> tuple[str, str, int]:
+    return row.node, row.lineage, row.sequence

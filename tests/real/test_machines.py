@@ -15,7 +15,7 @@ from simulation.machines.addresses import claimed_slot
 from simulation.machines.asterisk import Asterisk
 from simulation.machines.baresip import Softphone
 from simulation.machines.launch import POLL
-from simulation.machines.rabbitmq import slot_rabbitmq
+from simulation.machines.rabbitmq import BrokerUser, slot_rabbitmq
 from simulation.machines.sipp import AnsweringSeats, Callers, start_callers, start_seats
 from simulation.machines.trouble import MachineTrouble
 from tests.harness.real_machines import Switches, require, three_switches
@@ -280,11 +280,11 @@ def test_a_broker_keeps_durable_messages_over_a_crash() -> None:
     """A kill -9 of RabbitMQ loses nothing durable; a frozen one takes no connection; its users are those asked for."""
     require("rabbitmq")
     with claimed_slot() as slot:
-        broker = slot_rabbitmq(slot)
+        broker = slot_rabbitmq(slot, users=[BrokerUser("onlooker", "onlooker")])
         broker.remove()
         try:
             broker.start()
-            with closing(pika.BlockingConnection(pika.URLParameters(broker.spec.uri("foshan")))) as connection:
+            with closing(pika.BlockingConnection(pika.URLParameters(broker.spec.uri("onlooker")))) as connection:
                 channel = connection.channel()
                 channel.confirm_delivery()
                 channel.queue_declare("kept", durable=True)

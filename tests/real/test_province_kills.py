@@ -7,51 +7,19 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from twisted.internet.threads import deferToThreadPool
 
-from dataset.rows import AttemptAnswered, ContactBorn, ContactEnded, Ending, SegmentClosed, SegmentConfirmed
+from dataset.rows import Ending
 from simulation.machines.addresses import CITIES
 from tests.harness.driving import ReactorDriver
-from tests.harness.ledger_checker import CallerLine, LedgerCheck
 from tests.harness.listening import Listening
 from tests.harness.real_floor import Crowd, Floor
 from tests.harness.real_people import People
 from tests.harness.real_province import RealProvince, Shape, real_province
+from tests.harness.real_witness import Witness, contact_of, ending_of, home_answers, in_thread
 
 UNHEARD_S = 1.0
 """Longest gap in a tone that still counts as going on: an ear looks 0.3 s back, and shares two cores with the rest."""
 AGENTS = {"guangzhou": 3, "shenzhen": 3, "foshan": 3}
-
-
-class Witness:
-    """What all callers of this module saw; the ledger is held against it once at the end of each test."""
-
-    def __init__(self, province: RealProvince) -> None:
-        self.province = province
-        self.lines: list[CallerLine] = []
-
-    def saw(self, number: str, *, spoke: bool) -> None:
-        """One caller who was let in."""
-        self.lines.append(CallerLine(number, reached=True, spoke=spoke))
-
-    def check(self) -> None:
-        """0/0/0, nothing unknown, sums right."""
-        self.province.wait(self.settled, 30.0, "every outbox is empty, every contact ended, every segment closed")
-        journals = {city.id: self.province.journal(city.id) for city in CITIES}
-        findings = LedgerCheck(self.lines, journals, self.province.hub_ledger()).findings()
-        assert findings.passed, findings.text()
-
-    def settled(self) -> bool:
-        if not self.province.ledger_complete():
-            return False
-        rows = [row.row for row in self.province.hub_ledger()]
-        ended = {row.contact for row in rows if isinstance(row, ContactEnded)}
-        confirmed = {(row.contact, row.n) for row in rows if isinstance(row, SegmentConfirmed)}
-        closed = {(row.contact, row.n) for row in rows if isinstance(row, SegmentClosed)}
-        answered = {(row.contact, row.n) for row in rows if isinstance(row, AttemptAnswered)}
-        return {row.contact for row in rows if isinstance(row, ContactBorn)} == ended and (
-            closed == confirmed == answered
-        )
 
 
 @pytest.fixture(scope="module")
@@ -61,9 +29,13 @@ def province(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealProvince]
         yield running
 
 
-@pytest.fixture(scope="module")
-def witness(province: RealProvince) -> Witness:
-    return Witness(province)
+@pytest.fixture
+def witness(province: RealProvince) -> Iterator[Witness]:
+    seen = Witness(province)
+    seen.begin()
+    yield seen
+    province.put_away()
+    seen.end()
 
 
 @pytest.fixture
@@ -73,48 +45,6 @@ def people(province: RealProvince) -> Iterator[People]:
         yield everybody
     finally:
         everybody.close()
-
-
-def in_thread(province: RealProvince, work: Callable[[], object], until: Callable[[], bool] | None = None) -> None:
-    """Do what blocks in a thread, so that telephones go on meanwhile; ``until`` is asked at each turn."""
-    reactor = province.driver.reactor
-    done: list[object] = []
-    deferToThreadPool(reactor, reactor.getThreadPool(), work).addBoth(done.append)
-    condition = until or (lambda: False)
-    province.wait(lambda: condition() or bool(done), 40.0, "the machine's work is done")
-    province.wait(lambda: bool(done), 40.0, "the machine's work is done")
-    if isinstance(failed := getattr(done[0], "value", None), BaseException):
-        raise failed
-
-
-def contact_of(province: RealProvince, number: str) -> str:
-    """The one contact of a caller, as the sites' own journals have it."""
-    (contact,) = {
-        row.row.contact
-        for city in CITIES
-        for row in province.journal(city.id)
-        if isinstance(row.row, ContactBorn) and row.row.calling == number
-    }
-    return contact
-
-
-def ending_of(province: RealProvince, number: str) -> ContactEnded:
-    """The one ending of a caller's contact at the hub."""
-    contact = contact_of(province, number)
-    (ended,) = [
-        row.row for row in province.hub_ledger() if isinstance(row.row, ContactEnded) and row.row.contact == contact
-    ]
-    return ended
-
-
-def home_answers(province: RealProvince) -> dict[str, int]:
-    """Answers at home on record in each city's own journal."""
-    return {
-        city.id: sum(
-            isinstance(row.row, AttemptAnswered) and row.row.site == city.id for row in province.journal(city.id)
-        )
-        for city in CITIES
-    }
 
 
 def test_the_hub_is_killed_under_load(province: RealProvince, witness: Witness, tmp_path: Path) -> None:
@@ -241,9 +171,8 @@ def test_a_switch_is_killed_in_talk(province: RealProvince, witness: Witness, pe
         assert "0 active channels" in province.switches[city].cli("core show channels count")
         assert (province.nodes[city].health() or {})["contacts_live"] == 0
 
-    at_home.phone.call = None
+    at_home.phone.lose_line()
     at_home.register()
-    switch.wait_for_seats([at_home.seat])
     if at_home.presence != "ready":
         at_home.ready()
     again = people.caller("foshan", "13700000013")
