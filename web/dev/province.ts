@@ -598,6 +598,9 @@ export class MockProvince {
     }
     return {
       at: this.start + this.now,
+      hub: 'hub',
+      leads: true,
+      leader: 'hub',
       term: 1,
       speed,
       cities: CITIES.map((city) => this.cityPicture(city)),

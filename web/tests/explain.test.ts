@@ -65,6 +65,7 @@ describe('rows of record', () => {
     row('segment_closed', { agent: '1001@guangzhou', talked_s: 60, held_s: 0, wrap_up_s: 5, disposition: 'solved', ended_by: 'transfer' }),
     row('agent_changed', { agent: '1001@guangzhou', state: 'talking' }),
     row('leg_refused', { from_city: 'guangzhou', reason: 'expired' }),
+    row('repaired', { what: 'seat_gone', found: 'talking, and no leg', done: 'freed' }),
   ]
 
   it.each(['zh', 'en'] as const)('are all told in plain words (%s)', (language) => {

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { MockProvince } from '../dev/province'
 import { flowCurve, ring, spread } from '../src/province/layout'
-import { cityLevel, levelOf, wallOf } from '../src/province/levels'
-import { age, clockTime, day, lasting, percent, timer } from '../src/shared/format'
+import { cityLevel, isThere, levelOf, wallOf } from '../src/province/levels'
+import { age, clockTime, day, lasting, percent, timer, when } from '../src/shared/format'
 import en from '../src/locales/en'
 import zh from '../src/locales/zh'
 
@@ -21,6 +21,19 @@ describe('levels', () => {
     const [city] = province().picture(1).cities
     if (city === undefined) throw new Error('no city')
     expect(cityLevel({ ...city, seen: false, service_level: 1 })).toBe('lost')
+  })
+
+  it('show a city that is declared lost as lost, heard or not, and leave it out of what is now, not of the day', () => {
+    const picture = province().picture(1)
+    const [city, ...rest] = picture.cities
+    if (city === undefined) throw new Error('no city')
+    const declared = { ...city, seen: true, lost: { since: 1, by: 'bureau', reason: 'fire' } }
+    expect([isThere(city), isThere(declared)]).toEqual([true, false])
+    expect(cityLevel(declared)).toBe('lost')
+    const [whole, wall, without] = [[city, ...rest], [declared, ...rest], rest].map((cities) => wallOf({ ...picture, cities }))
+    const now = { waiting: without?.waiting, oldestWait: without?.oldestWait, idle: without?.idle, staffed: without?.staffed, talking: without?.talking, away: without?.away }
+    expect(wall).toEqual({ ...whole, ...now })
+    expect(without?.staffed).toBeLessThan(whole?.staffed ?? 0)
   })
 })
 
@@ -84,6 +97,7 @@ describe('figures', () => {
   it('show the province’s own time whatever the machine’s zone is', () => {
     expect(clockTime(920000000)).toBe('11:33:20')
     expect(day(920000000)).toBe('1999-02-26')
+    expect(when(920000000)).toBe('02-26 11:33')
     expect(clockTime(null)).toBe('–')
   })
 })

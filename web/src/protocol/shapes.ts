@@ -104,7 +104,8 @@ export interface SeatState {
   /** names of these and of the reasons that only the node itself gives */
   reason_names?: Disposition[]
   wrap_up_s: number
-  island: { hub: boolean; switch: boolean }
+  /** `alone`: the city has joined no province and misses no hub. `peers`: another city is heard, so callers can be sent there without the hub */
+  island: { alone?: boolean; hub: boolean; peers?: boolean; switch: boolean }
   calls: Call[]
 }
 
@@ -179,6 +180,8 @@ export interface CityPicture {
   seen: boolean
   age_s: number | null
   missing_since: number | null
+  /** declared lost for good, until it is heard again */
+  lost?: { since: number; by: string; reason: string } | null
   switch_up: boolean
   contacts_live: number
   /** share answered within the target time in the last half hour or less; null: nothing counted */
@@ -215,6 +218,10 @@ export interface Province {
   at: number
   name?: string
   name_en?: string
+  /** This hub's id, whether it is the one that leads, and which does as far as it knows; absent before hubs had company. */
+  hub?: string
+  leads?: boolean
+  leader?: string | null
   term: number
   speed: number
   cities: CityPicture[]

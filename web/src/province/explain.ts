@@ -120,6 +120,8 @@ const SENTENCES: Record<string, Sentence> = {
     }),
   leg_refused: ({ words, names }, row) =>
     words.t('row.leg_refused', { city: names.cityName(text(row['from_city'])), reason: text(row['reason']) }),
+  repaired: ({ words }, row) =>
+    words.t('row.repaired', { what: words.word(`repair.${text(row['what'])}`, text(row['what'])) }),
   decision: (teller, row) => {
     const decision = row as DecisionRow
     return teller.words.t('row.decision', { choice: choiceOf(teller, decision), why: whyOf(teller, decision) })

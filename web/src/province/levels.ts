@@ -12,11 +12,16 @@ export function levelOf(share: number | null): Level {
   return share >= TARGET.fair ? 'fair' : 'poor'
 }
 
-export function cityLevel(city: CityPicture): Level {
-  return city.seen ? levelOf(city.service_level) : 'lost'
+/** Heard, and not declared lost: what it shows is of now. */
+export function isThere(city: CityPicture): boolean {
+  return city.seen && !city.lost
 }
 
-/** The six numbers of the wall, over the cities that are seen. */
+export function cityLevel(city: CityPicture): Level {
+  return isThere(city) ? levelOf(city.service_level) : 'lost'
+}
+
+/** The six numbers of the wall: what is now over the cities that are there, today's sums over all, as far as is known. */
 export interface Wall {
   /** answered within target ÷ (answered + abandoned), as the hub counts a city's; null before the first call */
   serviceLevel: number | null
@@ -39,8 +44,8 @@ function share(part: number, whole: number): number | null {
 
 /** Agents are counted once, however many skills they have. */
 export function wallOf(province: Province): Wall {
-  const seen = province.cities.filter((city) => city.seen)
-  const sum = (of: (city: CityPicture) => number) => seen.reduce((total, city) => total + of(city), 0)
+  const seen = province.cities.filter(isThere)
+  const sum = (of: (city: CityPicture) => number) => province.cities.reduce((total, city) => total + of(city), 0)
   const agents = seen.flatMap((city) => city.agents)
   const count = (...states: string[]) => agents.filter((agent) => states.includes(agent.state)).length
   const answered = sum((city) => city.today.answered_here + city.today.sent_out)

@@ -22,6 +22,11 @@ export function day(at: number): string {
   return dayFormat.format(at * 1000)
 }
 
+/** Day and time of something that may be days ago. */
+export function when(at: number): string {
+  return `${day(at).slice(5)} ${clockTime(at).slice(0, 5)}`
+}
+
 /** `m:ss`, or `h:mm:ss` from an hour on. */
 export function timer(seconds: number): string {
   const whole = Math.max(0, Math.floor(seconds))
