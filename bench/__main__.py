@@ -17,6 +17,8 @@ from simulation.machines.needs import lacking
 NEEDS: dict[str, tuple[str, ...]] = {
     "matching": (),
     "journal": (),
+    "thin_line": (),
+    "backlog": ("rabbitmq",),
     "amqp": ("rabbitmq",),
     "asterisk_calls": ("asterisk", "sipp"),
 }

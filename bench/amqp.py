@@ -90,7 +90,7 @@ class Ours:
     def __init__(self) -> None:
         self.on_delivery: Answer = nothing
         self.answered: Answer = nothing
-        self._properties = Properties(delivery_mode=1)
+        self._properties = Properties(delivery_mode=1, user_id="guest")
 
     async def open(self, host: str, port: int) -> None:
         access = BrokerAccess((f"{host}:{port}",), Login("guest", "guest"))

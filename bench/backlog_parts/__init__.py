@@ -1,0 +1,1 @@
+"""The city of ``bench.backlog`` and the rows of its outage."""
