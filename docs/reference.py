@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,24 +15,32 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 from prometheus_client.registry import Collector
 
+from dataset.importing import MappingText
+from dataset.number_plan import NumberPlan
 from dataset.packages import PackageText
+from dataset.services.service import Service, ServiceText
+from dataset.services.workflow import NEEDED
 from federation.core.attempt import ATTEMPT_MOVES
 from federation.core.lease import LEASE_MOVES
 from federation.core.moves import Moves
+from federation.core.open_attempt import OPEN_MOVES
 from federation.node.clock import VirtualClock
 from federation.node.configuration import reference
-from federation.node.metrics import DoorCounts, LinkDrops, ReactorLateness
+from federation.node.metrics import DoorCounts, JournalCounts, LinkCounts, ReactorLateness
 from federation.node.province import Province, load_province
-from provincial_hub.core.attempt import OPEN_MOVES
 from provincial_hub.settings import HubSettings
 from provincial_hub.shell.counts import HubCounts
+from simulation.chaos.log import CampaignLog
+from simulation.chaos.schedule import Kind
+from simulation.chaos.watch import INTERLEAVINGS as REACHED
 from site_node.core.agent import AGENT_MOVES
 from site_node.core.contact import CONTACT_MOVES
 from site_node.settings import SiteSettings
 from site_node.shell.counts import CityCounts
 
 DOCS = Path(__file__).parent
-PAGES = ("configuration.md", "operations.md", "machines.md")
+sys.path.insert(0, str(DOCS.parent))  # the tests' own registries
+PAGES = ("interleavings.md", "configuration.md", "operations.md", "machines.md", "import.md", "services.md", "chaos.md")
 _TABLE = re.compile(r"(<!-- table: ([a-z]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -54,7 +63,8 @@ def node_metrics() -> str:
     """What every node has."""
     registry = CollectorRegistry()
     DoorCounts(registry)
-    LinkDrops(registry, {})
+    LinkCounts(registry, {}, {})
+    JournalCounts(registry, None)
     ReactorLateness(registry, VirtualClock())
     return metrics(registry)
 
@@ -85,11 +95,123 @@ def menu() -> str:
     return "\n".join([*lines, "```"]) + "\n"
 
 
+def interleavings(listed: bool) -> str:
+    """The interleavings of federation.md, or the further ones, each with what breaks it."""
+    import tests.province.test_interleavings  # noqa: F401 - registers the scenarios
+    from tests.province.interleaved import INTERLEAVINGS
+
+    lines = ["| interleaving | rules | scenario | fails without its rule |", "|---|---|---|---|"]
+    for one in INTERLEAVINGS.values():
+        if one.listed is listed:
+            broken = ", ".join(f"`{name}`" for name in one.broken_by)
+            lines.append(f"| {one.sentence} | {', '.join(one.rules)} | `{one.name}` | {broken} |")
+    return "\n".join(lines) + "\n"
+
+
+def mutations() -> str:
+    """What each mutation of the tests breaks."""
+    from tests.harness.mutations import MUTATIONS
+
+    lines = ["| rule | mutation | what it does | what shows | needs |", "|---|---|---|---|---|"]
+    for one in sorted(MUTATIONS.values(), key=lambda one: ("OAESJB".index(one.rule[0]), one.rule)):
+        rule = f"{one.rule} *(found)*" if one.found else one.rule
+        lines.append(f"| {rule} | `{one.name}` | {one.sentence} | {one.shows} | {one.needs} |")
+    return "\n".join(lines) + "\n"
+
+
+def offered() -> str:
+    """What was asked for, line by line, and the services that it became, with what stands in their place today."""
+    from tests.harness.offered import OFFERED
+    from tests.harness.services import catalogue
+
+    lines = ["| 类别 group | 业务 service | 文件 file | 如今 today |", "|---|---|---|---|"]
+    for one in OFFERED:
+        named = [catalogue().services[name] for name in one.services]
+        today = dict.fromkeys(service.text.today for service in named if service.text.today)
+        beside = ", ".join(_file(catalogue().services[name]) for name in today)
+        lines.append(f"| {one.group} | {one.zh} | {', '.join(map(_file, named))} | {beside} |")
+    return "\n".join(lines) + "\n"
+
+
+def _file(service: Service) -> str:
+    return f"[`{service.id}`](../conf/packages/services/{service.id}.toml)"
+
+
+def services() -> str:
+    """All services: what is asked, how the work goes, by when, what it costs, what must hold."""
+    from tests.harness.services import catalogue
+
+    heads = "代码 id | 中文 | English | 类别 group | 入口 doors | 字段 fields | 状态 states | 考核 whole"
+    lines = [f"| {heads} | 费用，元 fees, yuan | 规则 rules |", "|" + "---|" * 10]
+    for one in catalogue():
+        text = one.text
+        cells = [f"`{one.id}`", text.zh, text.en, text.group, " ".join(text.doors)]
+        cells += [", ".join(field.id for field in text.fields), " → ".join(state.id for state in text.states)]
+        cells += [_whole(one), _fees(one), ", ".join(dict.fromkeys(rule.kind for rule in text.rules))]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _whole(service: Service) -> str:
+    """``95 % in 75 h`` of work, or of all hours."""
+    measure = service.text.measure
+    if measure is None:
+        return ""
+    clock = "" if measure.clock == "working" else ", all hours"
+    return f"{measure.share:.0%} in {measure.within_s / 3600:g} h{clock}"
+
+
+def _fees(service: Service) -> str:
+    """Each code with its amounts in the order of the file."""
+    found: dict[str, list[str]] = {}
+    for fee in service.text.fees:
+        found.setdefault(fee.code, []).append(f"{fee.fen / 100:g}")
+    return "; ".join(f"{code} {'/'.join(amounts)}" for code, amounts in found.items())
+
+
+def rules() -> str:
+    """What each kind of rule needs, and which services use it."""
+    from tests.harness.services import catalogue
+
+    lines = ["| 规则 kind | 须写 needs | 用于 used by |", "|---|---|---|"]
+    for kind, keys in NEEDED.items():
+        users = [one.id for one in catalogue() if any(rule.kind == kind for rule in one.text.rules)]
+        shown = ", ".join(f"`{name}`" for name in users[:4]) + (f" … ({len(users)})" if len(users) > 4 else "")
+        lines.append(f"| `{kind}` | {', '.join(f'`{key}`' for key in keys)} | {shown} |")
+    return "\n".join(lines) + "\n"
+
+
+def campaign() -> str:
+    """What the seeds of the kept log came to."""
+    log = CampaignLog(DOCS / "chaos-log.jsonl")
+    played: Counter[str] = Counter()
+    for block in log.blocks:
+        played[block.program] += block.seeds
+    totals = log.totals()
+    lines = [
+        f"**{totals.seeds} seeds, {totals.violations} violations** ("
+        + ", ".join(f"{seeds} played by {program}" for program, seeds in played.items())
+        + f"): {totals.contacts} contacts, {totals.rows} rows,"
+        f" {totals.island_calls} calls on islands that I5 was held to.",
+        "",
+        "| fault | seeds in which it hit |",
+        "|---|---|",
+        *(f"| {kind} | {totals.faults[kind]} |" for kind in Kind),
+        "",
+        "| interleaving | times reached |",
+        "|---|---|",
+        *(f"| {name} | {totals.interleavings[name]} |" for name in REACHED),
+    ]
+    return "\n".join(lines) + "\n"
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "site": lambda: reference(SiteSettings),
     "hub": lambda: reference(HubSettings),
     "province": lambda: reference(Province),
     "package": lambda: reference(PackageText),
+    "numberplan": lambda: reference(NumberPlan),
+    "mapping": lambda: reference(MappingText),
     "nodemetrics": node_metrics,
     "citymetrics": lambda: metrics(CityCounts().registry),
     "hubmetrics": lambda: metrics(HubCounts().registry),
@@ -99,6 +221,14 @@ TABLES: dict[str, Callable[[], str]] = {
     "lease": lambda: machine(LEASE_MOVES),
     "open": lambda: machine(OPEN_MOVES),
     "menu": menu,
+    "offered": offered,
+    "services": services,
+    "service": lambda: reference(ServiceText),
+    "rules": rules,
+    "interleavings": lambda: interleavings(listed=True),
+    "furtherinterleavings": lambda: interleavings(listed=False),
+    "mutations": mutations,
+    "campaign": campaign,
 }
 
 
