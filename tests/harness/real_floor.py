@@ -21,6 +21,17 @@ from tests.harness.real_province import RealProvince
 RING_S = 0.2
 LAST_CALLS_S = 60.0
 """after which a crowd that a failed test has left is cut off"""
+CROSSING_S = 1.0
+"""who hangs up so soon before or after an agent's telephone is answered may have crossed with the answer on its way"""
+
+
+def spoke(answered: float | None, over: float) -> bool | None:
+    """Whether a caller had an agent on the line: the agent's telephone was ``answered``, and the call was ``over``, at
+    these times (seconds since 1970). None where the two may have crossed: then the answer may be on record or not.
+    """
+    if answered is None or over < answered - CROSSING_S:
+        return False
+    return True if over > answered + CROSSING_S else None
 
 
 def always(seconds: float) -> Draw:
@@ -114,6 +125,21 @@ class Floor:
         return found
 
 
+def caller_lines(sipp: Sipp, prefix: str, answers: dict[str, tuple[str, float]]) -> list[CallerLine]:
+    """What each caller of one SIPp saw, numbered ``prefix`` and a count; ``answers`` as the telephones have them."""
+    marks: dict[str, dict[str, float]] = {}
+    for seen in sipp.result().seen:
+        marks.setdefault(seen.call, {})[seen.what] = seen.at
+    lines = []
+    for call, mark in marks.items():
+        number = f"{prefix}{call.partition('-')[0]}"
+        over = next((mark[what] for what in ("released", "hung-up", "refused") if what in mark), None)
+        assert over is not None, f"{number} did not end well: {mark}"
+        _, answered = answers.get(number, ("", None))
+        lines.append(CallerLine(number, reached="answered" in mark, spoke=spoke(answered, over)))
+    return lines
+
+
 @dataclass
 class Crowd:
     """Callers of several cities; every one has a number of its own."""
@@ -171,15 +197,9 @@ class Crowd:
         """How many our switches have answered so far."""
         return sum(one.result().count("answered") for one in self.running.values())
 
-    def lines(self, spoke: dict[str, tuple[str, float]]) -> list[CallerLine]:
-        """For the ledger checker; ``spoke``: whom an agent's telephone has answered."""
+    def lines(self, answers: dict[str, tuple[str, float]]) -> list[CallerLine]:
+        """For the ledger checker; ``answers``: whom an agent's telephone has answered, where and when."""
         lines = []
         for city, sipp in self.running.items():
-            marks: dict[str, set[str]] = {}
-            for seen in sipp.result().seen:
-                marks.setdefault(seen.call, set()).add(seen.what)
-            for call, mark in marks.items():
-                number = f"{self.prefix}{city_of(city).number}{call.partition('-')[0]}"
-                assert mark & {"released", "hung-up"}, f"{number} did not end well: {mark}"
-                lines.append(CallerLine(number, reached="answered" in mark, spoke=number in spoke))
+            lines += caller_lines(sipp, f"{self.prefix}{city_of(city).number}", answers)
         return lines

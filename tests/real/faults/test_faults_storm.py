@@ -13,8 +13,7 @@ import pytest
 
 from simulation.machines.sipp import Callers, Sipp, start_callers
 from tests.harness.driving import ReactorDriver
-from tests.harness.ledger_checker import CallerLine
-from tests.harness.real_floor import Floor
+from tests.harness.real_floor import Floor, caller_lines
 from tests.harness.real_province import RealProvince, Shape, real_province
 from tests.harness.real_witness import Witness
 from tests.harness.stalls import StallWatch
@@ -64,20 +63,6 @@ def call(province: RealProvince, folder: Path, nth: int, door: str, rate: float,
     return started
 
 
-def lines(nth: int, sipp: Sipp, spoke: set[str]) -> list[CallerLine]:
-    """What each caller saw."""
-    marks: dict[str, set[str]] = {}
-    for seen in sipp.result().seen:
-        marks.setdefault(seen.call, set()).add(seen.what)
-    found = []
-    for which, mark in marks.items():
-        number = f"15{nth}{which.partition('-')[0]}"
-        over = mark & {"released", "hung-up"} or any(what.startswith("refused") for what in mark)
-        assert over, f"{number} did not end well: {mark}"
-        found.append(CallerLine(number, reached="answered" in mark, spoke=number in spoke))
-    return found
-
-
 def late(province: RealProvince, limit: str) -> int:
     """How often the city's loop was later than ``limit`` seconds."""
     whole = metric(province, CITY, "yht_reactor_late_seconds_count")
@@ -106,7 +91,7 @@ def test_row_27_a_call_storm_takes_no_answer_away(busy_province: RealProvince, t
     answers = floor.answers()
     witness = Witness(province)
     for nth, sipp in enumerate(running, 1):
-        witness.lines += lines(nth, sipp, set(answers))
+        witness.lines += caller_lines(sipp, f"15{nth}", answers)
     checked = witness.check()
 
     def rate(begin: float, until: float) -> float:
