@@ -390,6 +390,8 @@ class WorkStepped(Row, frozen=True, kw_only=True, tag="work_stepped"):
     step: AnyStep
     handling_fen: int = 0
     """what the owning city owes the serving city for the handling"""
+    ended: bool = False
+    """the item has its ending with this step: nothing waits on it any more"""
 
 
 class ProblemSaid(msgspec.Struct, frozen=True, kw_only=True):
