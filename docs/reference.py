@@ -26,7 +26,7 @@ from federation.core.moves import Moves
 from federation.core.open_attempt import OPEN_MOVES
 from federation.node.clock import VirtualClock
 from federation.node.configuration import reference
-from federation.node.metrics import DoorCounts, JournalCounts, LinkCounts, ReactorLateness
+from federation.node.metrics import DoorCounts, JournalCounts, LinkCounts, ReactorLateness, StoreCounts
 from federation.node.province import Province, load_province
 from provincial_hub.settings import HubSettings
 from provincial_hub.shell.counts import HubCounts
@@ -66,6 +66,13 @@ def node_metrics() -> str:
     LinkCounts(registry, {}, {})
     JournalCounts(registry, None)
     ReactorLateness(registry, VirtualClock())
+    return metrics(registry)
+
+
+def city_metrics() -> str:
+    """What a city has besides."""
+    registry = CityCounts().registry
+    StoreCounts(registry, None)
     return metrics(registry)
 
 
@@ -213,7 +220,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "numberplan": lambda: reference(NumberPlan),
     "mapping": lambda: reference(MappingText),
     "nodemetrics": node_metrics,
-    "citymetrics": lambda: metrics(CityCounts().registry),
+    "citymetrics": city_metrics,
     "hubmetrics": lambda: metrics(HubCounts().registry),
     "contact": lambda: machine(CONTACT_MOVES),
     "agent": lambda: machine(AGENT_MOVES),

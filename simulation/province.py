@@ -60,6 +60,7 @@ class SimulatedProvince:
         people_clock: Clock | None = None,
         speed: float = 1.0,
         pace: SendingPace | None = None,
+        with_records: bool = False,
     ) -> None:
         self.province = province
         self.package = package
@@ -77,6 +78,8 @@ class SimulatedProvince:
         """the hubs that run now"""
         self.storage = storage
         self.pace = pace
+        self.with_records = with_records
+        """whether cities open their stores of records, in their next runs"""
         self._rng = rng
         self._journals: dict[NodeId, Journal] = {}
 
@@ -141,6 +144,7 @@ class SimulatedProvince:
             store=self.storage.ledger_store(NodeId(city)),
             people_clock=self.people_clock_of(NodeId(city)),
             pace=self.pace,
+            records=self.storage.records(NodeId(city)) if self.with_records else None,
         )
         self.sites[city] = built
         built.start()

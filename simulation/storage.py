@@ -1,18 +1,21 @@
-"""Where the nodes of a simulated province keep their journals and ledgers: in memory, or in files like production."""
+"""Where nodes of a simulated province keep journals, ledgers and records: in memory, or in files like production."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 from dataset.ids import NodeId
+from dataset.records.catalogue import EVERY
 from federation.node.journal import JournalSettings
 from federation.node.journal_memory import MemoryDisk, MemoryJournal
 from federation.node.journal_sqlite import SqliteJournal
 from federation.node.ledger_store import LedgerStore, MemoryLedger, MemoryLedgerStore, SqliteLedgerStore
-from federation.ports import Clock, Journal
+from federation.node.store_memory import MemoryRecords, MemoryStore
+from federation.node.store_sqlite import SqliteStore
+from federation.ports import Clock, Journal, Store
 
 
 class Storage(Protocol):
@@ -24,6 +27,9 @@ class Storage(Protocol):
     def ledger_store(self, node: NodeId) -> LedgerStore:
         """Open a node's store of received rows for a new run. Raises ``Refused``."""
 
+    def records(self, node: NodeId) -> Store:
+        """Open a node's store of records for a new run. Raises ``Refused``."""
+
 
 @dataclass(slots=True)
 class _Disk:
@@ -31,6 +37,8 @@ class _Disk:
     ledger: MemoryLedger
     running: MemoryJournal | None = None
     store: MemoryLedgerStore | None = None
+    kept: MemoryRecords = field(default_factory=MemoryRecords)
+    records: MemoryStore | None = None
 
 
 class MemoryStorage:
@@ -62,6 +70,12 @@ class MemoryStorage:
         disk.store = MemoryLedgerStore(disk.ledger, self._clock_of(node), commit_s=self._sync_s)
         return disk.store
 
+    def records(self, node: NodeId) -> Store:
+        """See ``Storage``."""
+        disk = self.disk(node)
+        disk.records = MemoryStore(disk.kept, node, EVERY, self._clock_of(node), commit_s=self._sync_s)
+        return disk.records
+
     def crash(self, node: NodeId) -> None:
         """The node dies now: what it has not synced is lost."""
         disk = self.disk(node)
@@ -69,6 +83,8 @@ class MemoryStorage:
             disk.running.crash()
         if disk.store is not None:
             disk.store.crash()
+        if disk.records is not None:
+            disk.records.crash()
 
     def lose(self, node: NodeId) -> None:
         """The node dies now, and its disks with it: its next run begins with empty ones."""
@@ -91,6 +107,10 @@ class FileStorage:
     def ledger_store(self, node: NodeId) -> LedgerStore:
         """See ``Storage``."""
         return SqliteLedgerStore(self._file(node, "ledger"), self._reactor)
+
+    def records(self, node: NodeId) -> Store:
+        """See ``Storage``."""
+        return SqliteStore(self._file(node, "store"), node, EVERY, self._reactor)
 
     def _file(self, node: NodeId, what: str) -> Path:
         folder = self._folder / node

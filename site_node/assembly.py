@@ -16,9 +16,9 @@ from federation.core.ledger import SendingPace
 from federation.node.http import NodeResource, NodeWeb, WebPlace
 from federation.node.ledger_store import LedgerStore
 from federation.node.login import Logins
-from federation.node.metrics import DoorCounts, JournalCounts, LinkCounts
+from federation.node.metrics import DoorCounts, JournalCounts, LinkCounts, StoreCounts
 from federation.node.province import Province
-from federation.ports import Clock, Journal, Link
+from federation.ports import Clock, Journal, Link, Store
 from site_node.core.admission import Admission
 from site_node.core.rules import Rules
 from site_node.core.site import Site
@@ -68,6 +68,8 @@ class City:
 
     running: RunningCity
     desk: CityDoor
+    records: Store | None = None
+    """what is on record of the city's customers, closed with the city"""
 
     def start(self) -> None:
         """Take up what an earlier run left; then listen to switch, link and desktops."""
@@ -77,7 +79,12 @@ class City:
     def stop(self) -> Deferred[None]:
         """Let desktops go, fall silent, close the disks; calls stay as they are. Fires when that is done."""
         self.desk.stop()
-        return self.running.stop()
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        await self.running.stop()
+        if self.records is not None:
+            await self.records.stop()
 
     def health(self) -> Mapping[str, object]:
         """``GET /health``."""
@@ -106,8 +113,10 @@ def build_city(
     seats: SeatSettings | None = None,
     counts: CityCounts | None = None,
     pace: SendingPace | None = None,
+    records: Store | None = None,
 ) -> City:
     """A city that is ready to ``start``. Without ``link`` and ``store`` it stands alone (B5). ``pace``: of its ledger.
+    Without ``records`` it knows nothing of its customers.
 
     ``people_clock`` is the time of those who look (``clock`` when left out), which is not the city's own where the
     simulated world runs faster than real.
@@ -135,8 +144,9 @@ def build_city(
     people = people_clock if people_clock is not None else clock
     asked = DoorCounts(running.counts.registry)
     JournalCounts(running.counts.registry, journal)
+    StoreCounts(running.counts.registry, records)
     if link is not None:
         LinkCounts(running.counts.registry, link.dropped, link.failures)
     desk = city_door(running, logins, people, rules, province.queue.wrap_up_s, asked.observed)
     asked.read_live(lambda: desk.door.live)
-    return City(running, desk)
+    return City(running, desk, records)

@@ -22,10 +22,9 @@ from federation.node.program import directory
 from federation.node.province import load_province
 from federation.node.sqlite_thread import FromThreads
 from federation.node.store_sqlite import SqliteStore
-from site_node.program import city_of
+from site_node.program import STORE, city_of
 from site_node.settings import SiteSettings
 
-STORE = "store.sqlite"
 NUMBER_PLAN = "number_plan.toml"
 
 

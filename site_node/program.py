@@ -14,6 +14,7 @@ from twisted.logger import Logger
 
 from dataset.errors import Problem, Refused
 from dataset.ids import CityId, NodeId
+from dataset.records.catalogue import EVERY
 from federation.core.envelope import Wording
 from federation.core.ledger import SendingPace
 from federation.links.build import build_link
@@ -31,6 +32,7 @@ from federation.node.origin import OriginRule
 from federation.node.program import boot_id, directory, new_lineage
 from federation.node.province import Province, load_province
 from federation.node.screens import BUILT
+from federation.node.store_sqlite import SqliteStore
 from federation.node.users import FileUsers, add_user, in_threads
 from site_node.assembly import City, build_city
 from site_node.settings import SiteSettings
@@ -39,6 +41,8 @@ from site_node.switch.asterisk.login import AriLogin, check_login
 
 DAY_S = 86_400.0
 USERS = "users.json"
+STORE = "store.sqlite"
+"""records of customers and of what the province publishes; ``import`` puts them while the city is down"""
 log = Logger()
 
 
@@ -86,6 +90,7 @@ async def _start(reactor: Any, settings: SiteSettings, file: Path, wording: Word
         else None
     )
     data = directory(beside(str(file), settings.data))
+    records = SqliteStore(data / STORE, node, EVERY, reactor)  # first: while an import runs, no new lineage begins
     journal = SqliteJournal(
         data / "journal.sqlite",
         JournalSettings(
@@ -114,6 +119,7 @@ async def _start(reactor: Any, settings: SiteSettings, file: Path, wording: Word
         store=SqliteLedgerStore(data / "ledger.sqlite", reactor) if link is not None else None,
         pace=SendingPace.at(settings.link.pace) if settings.link is not None else None,
         seats=settings.seats,
+        records=records,
     )
     resource = built.resource(
         reactor,

@@ -30,7 +30,9 @@ class SiteSettings:
 
     city: str = setting("本节点的城市代码", "id of this node's city")
     province: str = setting("省文件", "the province file")
-    data: str = setting("数据目录：日志、账本、用户", "directory of journal, ledger and users", default="../var/city")
+    data: str = setting(
+        "数据目录：日志、账本、资料、用户", "directory of journal, ledger, records and users", default="../var/city"
+    )
     screens: str = setting(
         "界面目录；缺省用随程序安装的界面", "folder of the built screens; those installed when left out", default=""
     )

@@ -17,7 +17,7 @@ from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
-from federation.ports import Clock, Journal, Timer
+from federation.ports import Clock, Journal, Store, Timer
 
 _REQUESTS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 _LATE_S = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
@@ -114,6 +114,30 @@ class JournalCounts(Collector):
             "yht_journal_damaged_rows",
             "Rows found in the journal that are not what was written",
             value=float(len(journal.damaged)) if journal is not None else 0.0,
+        )
+
+
+class StoreCounts(Collector):
+    """How the store of records is; read when the metrics are asked for."""
+
+    _labelnames = ()
+
+    def __init__(self, registry: CollectorRegistry, store: Store | None) -> None:
+        self._store = store
+        registry.register(self)
+
+    def collect(self) -> Iterable[Metric]:
+        """How often two contents had one revision, and what a disk has damaged."""
+        store = self._store
+        yield CounterMetricFamily(
+            "yht_store_conflicts",
+            "Records put with a revision that another content has; both are kept",
+            value=float(store.conflicts_found) if store is not None else 0.0,
+        )
+        yield GaugeMetricFamily(
+            "yht_store_damaged_records",
+            "Records found in the store that are not what was written",
+            value=float(len(store.damaged)) if store is not None else 0.0,
         )
 
 
