@@ -137,6 +137,13 @@ class Journal(Protocol):
     def rows_since(self, wall: float) -> list[Journalled]:
         """All rows kept, of all lineages, with that wall time or later; in order. For counters at start."""
 
+    def rows_of_work(self, since: float) -> list[Journalled]:
+        """All rows, of all lineages, about work items that are open here, however old, and those kept about any work
+        item with wall time ``since`` or later; in order. For the book of work at start.
+
+        Open: its opening was written here, and no step that ended it.
+        """
+
     def receivers(self) -> list[NodeId]:
         """Every node that rows were ever written for, if it still is in the province."""
 
@@ -147,7 +154,8 @@ class Journal(Protocol):
         """Up to ``limit`` synced entries with numbers above ``after``, in order; forgotten ones (J5) are skipped."""
 
     def acknowledged(self, receiver: NodeId, lineage: LineageId, number: int) -> None:
-        """The receiver has all up to ``number``; these may be forgotten after the days they are kept (J5).
+        """The receiver has all up to ``number``; these may be forgotten after the days they are kept (J5), but for
+        openings of lineages and rows of live contacts and open work items.
 
         A lower number than before is taken too: a receiver that lost its disk needs its rows again.
         """

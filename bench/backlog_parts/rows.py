@@ -143,7 +143,7 @@ def fill(path: Path, count: int, wall: float) -> int:
                     size += len(data)
                     yield base + first + done, at, row.contact, f"hub:{sent + done}", data, crc32(data)  # type: ignore[union-attr]  # a story is of one contact
 
-        file.executemany("INSERT INTO rows VALUES (?, ?, ?, ?, ?, ?)", rows())
+        file.executemany("INSERT INTO rows (id, wall, contact, outgoing, data, crc) VALUES (?, ?, ?, ?, ?, ?)", rows())
         file.execute(
             f"INSERT INTO outbox SELECT 'hub', ?1, (id & {(1 << SEQUENCE_BITS) - 1}) - ?2 + ?3,"
             f" id & {(1 << SEQUENCE_BITS) - 1} FROM rows WHERE id > ?4",

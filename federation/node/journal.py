@@ -1,4 +1,4 @@
-"""What both forms of the journal do alike: open a lineage, stamp rows, number them per receiver, know live contacts.
+"""What both forms of the journal do alike: open a lineage, stamp rows, number them per receiver, know what is live.
 
 A journal outlives its process; a lineage does not (J2). Sequence and outbox numbers are given when a row is appended
 and become true with its sync: a process that dies before loses both together, and the next one writes in another
@@ -30,7 +30,11 @@ from dataset.rows import (
     SegmentConfirmed,
     SegmentOpened,
     SegmentVoided,
+    WorkRefused,
+    WorkRequested,
+    WorkStepped,
 )
+from dataset.work import Opened, WorkItemId
 from federation.ports import Clock
 
 DAY_S = 86_400.0
@@ -69,6 +73,7 @@ class Stamped(NamedTuple):
     journalled: Journalled
     data: bytes
     contact: ContactId | None
+    item: WorkItemId | None
     outgoing: tuple[tuple[NodeId, int, int], ...]
     """receiver, outbox number, sequence of the row behind it"""
 
@@ -128,6 +133,23 @@ def contact_of(row: AnyRow) -> ContactId | None:
     return getattr(row, "contact", None)
 
 
+def item_of_row(row: AnyRow) -> WorkItemId | None:
+    """The work item that the row is about, if it is about one."""
+    return row.item if isinstance(row, WorkRequested | WorkStepped | WorkRefused) else None
+
+
+def open_after(row: AnyRow) -> bool | None:
+    """Whether the row's work item is open in this journal from here on; None where the row changes nothing about that.
+
+    Open from the row of its opening to the one that ended it; what is noted on an ended item does not open it again.
+    """
+    if not isinstance(row, WorkStepped):
+        return None
+    if row.ended:
+        return False
+    return True if isinstance(row.step, Opened) else None
+
+
 def live_change(row: AnyRow) -> LiveChange:
     """Which reasons to be live begin and end with ``row``: the anchor's leg, a handler, an outcome waited for (O3)."""
     if isinstance(row, ContactBorn):
@@ -185,7 +207,8 @@ class Stamps:
                 row=row,
             )
             outgoing = tuple(place for receiver in receivers for place in self._number(NodeId(receiver)))
-            stamped.append(Stamped(journalled, ROW_BYTES.encode(journalled), contact_of(row), outgoing))
+            data = ROW_BYTES.encode(journalled)
+            stamped.append(Stamped(journalled, data, contact_of(row), item_of_row(row), outgoing))
         return stamped
 
     def relay(self, rows: Sequence[bytes], receivers: Sequence[str]) -> list[Relayed]:

@@ -11,6 +11,7 @@ from twisted.internet.defer import Deferred, succeed
 
 from dataset.ids import ContactId, LineageId, NodeId, is_hub
 from dataset.rows import AnyRow, Journalled
+from dataset.work import WorkItemId
 from federation.node.journal import (
     DAY_S,
     Hearers,
@@ -21,6 +22,7 @@ from federation.node.journal import (
     for_hubs,
     keeps_everything,
     live_change,
+    open_after,
     read_rows,
     records_of,
 )
@@ -46,6 +48,7 @@ class MemoryDisk:
     def __init__(self) -> None:
         self.lineages: list[_Lineage] = []
         self.live: dict[ContactId, set[str]] = {}
+        self.open_items: set[WorkItemId] = set()
 
     def copy(self) -> MemoryDisk:
         """A backup: the same content, from here on apart."""
@@ -63,6 +66,7 @@ class MemoryDisk:
             for one in self.lineages
         ]
         backup.live = {contact: set(reasons) for contact, reasons in self.live.items()}
+        backup.open_items = set(self.open_items)
         return backup
 
     def write(self, stamped: Sequence[Stamped]) -> None:
@@ -74,6 +78,8 @@ class MemoryDisk:
             _address(lineage, one)
             if one.contact is not None:
                 self._live(one.contact, one.journalled.row)
+            if one.item is not None:
+                self._open(one.item, one.journalled.row)
 
     def write_relayed(self, relayed: Sequence[Relayed]) -> None:
         """A group of other nodes' rows reaches the disk, into the newest lineage."""
@@ -110,7 +116,10 @@ class MemoryDisk:
             old = {
                 sequence
                 for sequence, one in lineage.rows.items()
-                if 1 < sequence < end and one.journalled.wall < before and one.contact not in self.live
+                if 1 < sequence < end
+                and one.journalled.wall < before
+                and one.contact not in self.live
+                and one.item not in self.open_items
             }
             old |= {sequence for sequence, one in lineage.relayed.items() if sequence < end and one.wall < before}
             if old:
@@ -125,6 +134,13 @@ class MemoryDisk:
             reasons = (self.live.pop(contact, set()) | set(begins)) - set(ends)
             if reasons:
                 self.live[contact] = reasons
+
+    def _open(self, item: WorkItemId, row: AnyRow) -> None:
+        match open_after(row):
+            case True:
+                self.open_items.add(item)
+            case False:
+                self.open_items.discard(item)
 
 
 def _address(lineage: _Lineage, one: Stamped | Relayed) -> None:
@@ -249,6 +265,15 @@ class MemoryJournal:
             for lineage in self.disk.lineages
             for one in lineage.rows.values()
             if one.journalled.wall >= wall
+        ]
+
+    def rows_of_work(self, since: float) -> list[Journalled]:
+        """See ``Journal``."""
+        return [
+            one.journalled
+            for lineage in self.disk.lineages
+            for one in lineage.rows.values()
+            if one.item is not None and (one.journalled.wall >= since or one.item in self.disk.open_items)
         ]
 
     def receivers(self) -> list[NodeId]:

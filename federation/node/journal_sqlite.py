@@ -27,6 +27,7 @@ from federation.node.journal import (
     Stamps,
     keeps_everything,
     live_change,
+    open_after,
     read_rows,
     records_of,
 )
@@ -51,6 +52,12 @@ _FORMAT_2 = (
     "CREATE TABLE relayed (id INTEGER PRIMARY KEY, wall REAL NOT NULL, crc INTEGER NOT NULL, data BLOB NOT NULL)",
 )
 
+_FORMAT_3 = (
+    "CREATE INDEX rows_by_item ON rows (item) WHERE item IS NOT NULL",
+    "CREATE INDEX work_by_wall ON rows (wall) WHERE item IS NOT NULL",
+    "CREATE TABLE open_items (item TEXT NOT NULL PRIMARY KEY) WITHOUT ROWID",
+)
+
 
 def _to_format_2(connection: sqlite3.Connection) -> None:
     """Rows get a checksum, since SQLite's pages have none; those written before have none (NULL)."""
@@ -59,12 +66,19 @@ def _to_format_2(connection: sqlite3.Connection) -> None:
         connection.execute(statement)
 
 
+def _to_format_3(connection: sqlite3.Connection) -> None:
+    """Rows name their work item. Those on record need no look: no program wrote any about one in an older format."""
+    connection.execute("ALTER TABLE rows ADD COLUMN item TEXT")
+    for statement in _FORMAT_3:
+        connection.execute(statement)
+
+
 SCHEMA = Schema(
     slug="journal",
     zh="日志",
     en="journal",
-    version=2,
-    steps={1: _to_format_2},
+    version=3,
+    steps={1: _to_format_2, 2: _to_format_3},
     statements=(
         "CREATE TABLE node (node TEXT NOT NULL)",
         """CREATE TABLE lineages (
@@ -72,7 +86,7 @@ SCHEMA = Schema(
         # id = ordinal · 2^40 + sequence: the order of ids is the order of writing, over all lineages
         """CREATE TABLE rows (
             id INTEGER PRIMARY KEY, wall REAL NOT NULL, contact TEXT, outgoing TEXT NOT NULL, data BLOB NOT NULL,
-            crc INTEGER)""",
+            crc INTEGER, item TEXT)""",
         "CREATE INDEX rows_by_contact ON rows (contact) WHERE contact IS NOT NULL",
         "CREATE INDEX rows_by_wall ON rows (wall)",
         """CREATE TABLE outbox (
@@ -83,6 +97,7 @@ SCHEMA = Schema(
             acknowledged INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (receiver, lineage)) WITHOUT ROWID""",
         "CREATE TABLE live (contact TEXT NOT NULL, reason TEXT NOT NULL, PRIMARY KEY (contact, reason)) WITHOUT ROWID",
         *_FORMAT_2,
+        *_FORMAT_3,
     ),
 )
 FORGET_EVERY_S = 600.0
@@ -310,6 +325,15 @@ class SqliteJournal:
         """See ``Journal``; reads the file in the caller's thread."""
         return self._rows("wall >= ? ORDER BY id", wall)
 
+    def rows_of_work(self, since: float) -> list[Journalled]:
+        """See ``Journal``; reads the file in the caller's thread."""
+        # work items are a small part of all rows: a plan that looked at the others too is refused, not slow
+        return self._rows(
+            "id IN (SELECT id FROM rows INDEXED BY work_by_wall WHERE item IS NOT NULL AND wall >= ? UNION"
+            " SELECT id FROM rows INDEXED BY rows_by_item WHERE item IN (SELECT item FROM open_items)) ORDER BY id",
+            since,
+        )
+
     def _rows(self, where: str, *values: object) -> list[Journalled]:
         # `where` is one of the texts above, never input
         found = self._reading.execute(f"SELECT id, crc, data FROM rows WHERE {where}", values).fetchall()
@@ -392,7 +416,7 @@ def _write(connection: sqlite3.Connection, ordinal: int, group: Sequence[Stamped
     stamped = [one for one in group if isinstance(one, Stamped)]
     relayed = [one for one in group if isinstance(one, Relayed)]
     connection.executemany(
-        "INSERT INTO rows VALUES (?, ?, ?, ?, ?, ?)",
+        "INSERT INTO rows VALUES (?, ?, ?, ?, ?, ?, ?)",
         [
             (
                 base + one.journalled.sequence,
@@ -405,6 +429,7 @@ def _write(connection: sqlite3.Connection, ordinal: int, group: Sequence[Stamped
                 ),
                 one.data,
                 crc32(one.data),
+                one.item,
             )
             for one in stamped
         ],
@@ -429,6 +454,11 @@ def _write(connection: sqlite3.Connection, ordinal: int, group: Sequence[Stamped
             connection.execute("INSERT OR IGNORE INTO live VALUES (?, ?)", (one.contact, reason))
         for reason in ends:
             connection.execute("DELETE FROM live WHERE contact = ? AND reason = ?", (one.contact, reason))
+        match open_after(one.journalled.row):
+            case True:
+                connection.execute("INSERT OR IGNORE INTO open_items VALUES (?)", (one.item,))
+            case False:
+                connection.execute("DELETE FROM open_items WHERE item = ?", (one.item,))
     head = max(one.journalled.sequence if isinstance(one, Stamped) else one.sequence for one in group)
     connection.execute("UPDATE lineages SET head = ? WHERE ordinal = ?", (head, ordinal))
 
@@ -462,8 +492,9 @@ def _address_all_to(connection: sqlite3.Connection, hub: NodeId, ordinals: Seque
 
 
 def _forget(connection: sqlite3.Connection, current: int, before: float, awaited: Collection[NodeId]) -> None:
-    """Drop old rows that all ``awaited`` receivers have (J5), some at a time; not openings, nor rows of live contacts.
+    """Drop old rows that all ``awaited`` receivers have (J5), some at a time.
 
+    Not openings, nor rows of live contacts and open work items.
     Sequences of a stream grow with its numbers, so all rows before its first unacknowledged one are acknowledged.
     """
     room = FORGET_AT_ONCE
@@ -480,6 +511,7 @@ def _forget(connection: sqlite3.Connection, current: int, before: float, awaited
         old = connection.execute(
             "SELECT id FROM rows WHERE id > ?1 AND id < ?2 AND wall < ?3"
             " AND (contact IS NULL OR contact NOT IN (SELECT contact FROM live))"
+            " AND (item IS NULL OR item NOT IN (SELECT item FROM open_items))"
             " UNION ALL SELECT id FROM relayed WHERE id > ?1 AND id < ?2 AND wall < ?3 ORDER BY id LIMIT ?4",
             (base + 1, end, before, room),
         ).fetchall()

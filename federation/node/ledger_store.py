@@ -44,6 +44,8 @@ STANDING_KINDS = (
     "site_rejoined",
 )
 """rows that a fold of any stretch of time has to know"""
+WORK_KINDS = ("work_requested", "work_stepped", "work_refused")
+"""rows about work items"""
 
 
 class Settled(NamedTuple):
@@ -115,6 +117,9 @@ class LedgerStore(Protocol):
     def standing(self) -> Deferred[list[Journalled]]:
         """All rows of the kinds in ``STANDING_KINDS``, in the order of arrival."""
 
+    def work_since(self, wall: float) -> Deferred[list[Journalled]]:
+        """All rows of the kinds in ``WORK_KINDS`` with that wall time or later, in the order of arrival."""
+
     def tail(
         self, node: NodeId, lineage: LineageId, beyond: int, after: int, limit: int
     ) -> Deferred[list[tuple[int, bytes]]]:
@@ -157,6 +162,7 @@ def _read(data: bytes) -> Journalled | None:
 # ── SQLite ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 ORIGIN_INDEX = "CREATE UNIQUE INDEX rows_by_origin ON rows (node, lineage, sequence)"
 _STANDING = "kind IN ('" + "', '".join(STANDING_KINDS) + "')"
+_WORK = "kind IN ('" + "', '".join(WORK_KINDS) + "')"
 _FORMAT_2 = (
     ORIGIN_INDEX,
     f"CREATE INDEX standing ON rows (kind) WHERE {_STANDING}",
@@ -165,6 +171,8 @@ _FORMAT_2 = (
         digest TEXT NOT NULL, settled_by TEXT NOT NULL, reason TEXT NOT NULL, wall REAL NOT NULL,
         PRIMARY KEY (sender, stream, digest, first, last)) WITHOUT ROWID""",
 )
+
+_FORMAT_3 = (f"CREATE INDEX work ON rows (wall) WHERE {_WORK}",)
 
 
 def _to_format_2(connection: sqlite3.Connection) -> None:
@@ -177,12 +185,18 @@ def _to_format_2(connection: sqlite3.Connection) -> None:
         connection.execute("UPDATE parked SET digest = ? WHERE rowid = ?", (digest(data), row))
 
 
+def _to_format_3(connection: sqlite3.Connection) -> None:
+    """Rows about work items are found without the others; those that came already are indexed with it."""
+    for statement in _FORMAT_3:
+        connection.execute(statement)
+
+
 SCHEMA = Schema(
     slug="ledger",
     zh="账本",
     en="ledger",
-    version=2,
-    steps={1: _to_format_2},
+    version=3,
+    steps={1: _to_format_2, 2: _to_format_3},
     statements=(
         """CREATE TABLE rows (
             id INTEGER PRIMARY KEY, sender TEXT NOT NULL, stream TEXT NOT NULL, number INTEGER NOT NULL,
@@ -200,6 +214,7 @@ SCHEMA = Schema(
             sender TEXT NOT NULL, stream TEXT NOT NULL, head INTEGER NOT NULL,
             PRIMARY KEY (sender, stream)) WITHOUT ROWID""",
         *_FORMAT_2,
+        *_FORMAT_3,
     ),
 )
 
@@ -283,6 +298,11 @@ class SqliteLedgerStore:
     def standing(self) -> Deferred[list[Journalled]]:
         """See ``LedgerStore``."""
         return self._rows(f"{_STANDING} ORDER BY id")
+
+    def work_since(self, wall: float) -> Deferred[list[Journalled]]:
+        """See ``LedgerStore``."""
+        # left to itself SQLite walks the whole record, for the order asked for
+        return self._rows(f"id IN (SELECT id FROM rows INDEXED BY work WHERE {_WORK} AND wall >= ?) ORDER BY id", wall)
 
     def tail(
         self, node: NodeId, lineage: LineageId, beyond: int, after: int, limit: int
@@ -519,6 +539,7 @@ class MemoryLedger:
     runs: dict[tuple[str, LineageId], list[int]] = field(default_factory=dict)
     """sequences on record by node and lineage"""
     standing: list[Journalled] = field(default_factory=list)
+    work: list[Journalled] = field(default_factory=list)
     by_contact: dict[ContactId, list[Journalled]] = field(default_factory=dict)
     births: list[tuple[float, ContactId, str]] = field(default_factory=list)
     parked: dict[tuple[NodeId, LineageId, int], ParkedRow] = field(default_factory=dict)
@@ -540,6 +561,8 @@ class MemoryLedger:
         insort(self.runs.setdefault((row.node, row.lineage), []), row.sequence)
         if kind_of(row.row) in STANDING_KINDS:
             self.standing.append(row)
+        if kind_of(row.row) in WORK_KINDS:
+            self.work.append(row)
         if isinstance(row.row, RowSettled):
             fact = row.row
             numbers = (0, 0) if fact.digest else (fact.first, fact.last)
@@ -634,6 +657,10 @@ class MemoryLedgerStore:
     def standing(self) -> Deferred[list[Journalled]]:
         """See ``LedgerStore``."""
         return succeed(list(self.ledger.standing))
+
+    def work_since(self, wall: float) -> Deferred[list[Journalled]]:
+        """See ``LedgerStore``."""
+        return succeed([row for row in self.ledger.work if row.wall >= wall])
 
     def tail(
         self, node: NodeId, lineage: LineageId, beyond: int, after: int, limit: int

@@ -37,7 +37,7 @@ class ShadowedDisk(MemoryDisk):
     def set_back(self, backup: MemoryDisk) -> None:
         """Hold what ``backup`` holds, and nothing else."""
         copied = backup.copy()
-        self.lineages, self.live = copied.lineages, copied.live
+        self.lineages, self.live, self.open_items = copied.lineages, copied.live, copied.open_items
 
 
 class ChaosDisks(MemoryStorage):

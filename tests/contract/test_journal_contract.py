@@ -28,18 +28,26 @@ from tests.harness.rows_of_record import (
     C2,
     C3,
     GUANGZHOU,
+    R2,
     SHENZHEN,
+    W1,
+    W2,
+    W3,
+    asked,
     born,
     closed,
     confirmed,
     counting_lineages,
     ended,
+    noted,
+    refused,
     segment,
+    stepped,
 )
 from tests.harness.threads import ThreadCalls
 
 HUB, HUB2 = NodeId("hub"), NodeId("hub2")
-FORMAT_1 = Path(__file__).parent.parent / "data" / "journal_format_1.sql"
+FORMATS = [Path(__file__).parent.parent / "data" / f"journal_format_{number}.sql" for number in (1, 2)]
 DAY = 86_400.0
 
 
@@ -400,6 +408,87 @@ def test_rows_of_named_contacts_are_found(form: Form) -> None:
     assert again.rows_of_contacts([]) == []
 
 
+def work(journal: Journal, since: float = 0.0) -> list[Any]:
+    return [one.row for one in journal.rows_of_work(since)]
+
+
+def test_rows_of_work_are_found_over_all_lineages(form: Form) -> None:
+    """For the book of work at a start: open items whole, however old, of all others what is of late; in order."""
+    journal = form.open()
+    write(form, journal, (born(C1), ("hub",)), (stepped(W1), ("hub",)), (stepped(W2), ("hub", "shenzhen")))
+    write(form, journal, (noted(W2, ended=True), ("hub",)), (asked(R2), ("shenzhen",)))
+    result(form, journal.stop())
+    form.clock.advance(DAY)
+    late = form.clock.wall()
+    again = form.open()
+    write(form, again, (stepped(W3), ("hub",)), (noted(W1), ("hub",)), (refused(R2), ("shenzhen",)), (ended(C1), ()))
+    rows = [stepped(W1), stepped(W2), noted(W2, ended=True), asked(R2), stepped(W3), noted(W1), refused(R2)]
+    assert work(again) == rows
+    assert work(again, late) == [stepped(W1), stepped(W3), noted(W1), refused(R2)]
+    assert work(again, late + 1) == [stepped(W1), stepped(W3), noted(W1)]
+    write(form, again, (noted(W1, ended=True), ("hub",)))
+    assert work(again, late + 1) == [stepped(W3)]
+
+
+def test_work_items_are_no_live_contacts(form: Form) -> None:
+    """What is open among items is no contact whose customer may still be here (E3)."""
+    journal = form.open()
+    write(form, journal, (stepped(W1), ("hub",)))
+    assert journal.rows_of_live_contacts() == []
+    result(form, journal.stop())
+    again = form.open()
+    opening = ROW_FROM_BYTES.decode(pending(form, again, "hub", again.lineage)[0].data).row
+    assert isinstance(opening, LineageOpened)
+    assert opening.live_contacts == ()
+
+
+def pass_days(form: Form, journal: Journal, days: float) -> None:
+    """Acknowledge everything, let ``days`` pass, and give the journal the occasion to forget."""
+    for receiver in journal.receivers():
+        for stream in journal.streams(receiver):
+            journal.acknowledged(receiver, stream.lineage, stream.head)
+    form.clock.advance(days * DAY)
+    write(form, journal)
+
+
+def test_rows_of_open_work_items_are_kept_however_old(form: Form) -> None:
+    """J5: an item is the fold of its steps, so the first is needed as long as there may be another."""
+    journal = form.open()
+    write(form, journal, (stepped(W1), ("hub",)), (stepped(W2), ("hub",)), (noted(W1), ("hub",)))
+    write(form, journal, (noted(W2, ended=True), ("hub",)), (asked(R2), ("hub",)), (born(C1), ()), (ended(C1), ()))
+    pass_days(form, journal, 31)
+    assert work(journal) == [stepped(W1), noted(W1)]
+    result(form, journal.stop())
+    journal = form.open()
+    pass_days(form, journal, 400)
+    assert work(journal) == [stepped(W1), noted(W1)]
+    assert [one.row for one in journal.rows_since(0.0) if not isinstance(one.row, LineageOpened)] == work(journal)
+    write(form, journal, (noted(W1, ended=True), ("hub",)))
+    pass_days(form, journal, 29)
+    assert work(journal) == [noted(W1, ended=True)], "the others were older than the days already"
+    pass_days(form, journal, 2)
+    assert work(journal) == []
+
+
+def test_note_on_an_ended_work_item_does_not_open_it_again(form: Form) -> None:
+    """An ending stands: what is noted afterwards goes with its days, like the rest."""
+    journal = form.open()
+    write(form, journal, (stepped(W1), ("hub",)), (noted(W1, ended=True), ("hub",)), (noted(W1, "thanks"), ("hub",)))
+    assert work(journal, form.clock.wall() + 1) == []
+    result(form, journal.stop())
+    journal = form.open()
+    assert work(journal, form.clock.wall() + 1) == []
+    pass_days(form, journal, 31)
+    assert work(journal) == []
+
+
+def test_work_item_that_ends_with_its_opening_was_never_open(form: Form) -> None:
+    """A question that was answered at once: nothing waits on it."""
+    journal = form.open()
+    write(form, journal, (stepped(W1, ended=True), ("hub",)))
+    assert work(journal, form.clock.wall() + 1) == []
+
+
 # ── the memory form ─────────────────────────────────────────────────────────────────────────────────────────────────
 def test_crash_loses_what_was_not_synced(tmp_path: Path) -> None:
     """The simulated journal is honest: numbers given and not synced are gone, and given again in another lineage."""
@@ -427,6 +516,21 @@ def test_backup_goes_its_own_way(tmp_path: Path) -> None:
     write(form, journal, (ended(C1), ("hub",)))
     form.disk = backup
     assert [one.row for one in form.open().rows_of_live_contacts()] == [born(C1)]
+
+
+def test_open_work_items_are_those_of_the_rows_on_the_disk(tmp_path: Path) -> None:
+    """A crash loses an opening or an ending with its row, and a backup knows the items of its time."""
+    form = MemoryForm(tmp_path)
+    journal = form.open()
+    write(form, journal, (stepped(W1), ("hub",)), (stepped(W2), ("hub",)))
+    backup = form.disk.copy()
+    write(form, journal, (noted(W2, ended=True), ("hub",)))
+    journal.append([(stepped(W3), ("hub",)), (noted(W1, ended=True), ("hub",))], lambda: None)
+    journal.crash()
+    later = form.clock.wall() + DAY
+    assert work(form.open(), later) == [stepped(W1)]
+    form.disk = backup
+    assert work(form.open(), later) == [stepped(W1), stepped(W2)]
 
 
 # ── the SQLite form ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -509,8 +613,9 @@ def test_refusing_disk_holds_rows_until_it_takes_them(tmp_path: Path) -> None:
     result(form, journal.stop())
 
 
-def test_file_of_the_first_format_is_brought_to_the_present_one(tmp_path: Path) -> None:
-    """An upgrade keeps rows, streams and what is live; the old rows have no checksum and are taken as they are."""
+@pytest.mark.parametrize("older", FORMATS, ids=lambda path: path.stem)
+def test_file_of_an_older_format_is_brought_to_the_present_one(tmp_path: Path, older: Path) -> None:
+    """An upgrade keeps rows, streams and what is live; rows without a checksum are taken as they are."""
     form = SqliteForm(tmp_path)
     old = LineageId("00000001")
 
@@ -520,13 +625,13 @@ def test_file_of_the_first_format_is_brought_to_the_present_one(tmp_path: Path) 
     opening = journalled(1, LineageOpened(node="guangzhou", previous=None, previous_head=0))
     birth = journalled(2, born(C1))
     with closing(sqlite3.connect(form.path)) as file:
-        file.executescript(FORMAT_1.read_text())
+        file.executescript(older.read_text())
         file.execute("INSERT INTO node VALUES ('guangzhou')")
         file.execute("INSERT INTO lineages VALUES (1, ?, 2)", (old,))
         for one, contact in ((opening, None), (birth, C1)):
             place = (1 << 40) + one.sequence
             values = (place, one.wall, contact, f"hub:{one.sequence}", ROW_BYTES.encode(one))
-            file.execute("INSERT INTO rows VALUES (?, ?, ?, ?, ?)", values)
+            file.execute("INSERT INTO rows (id, wall, contact, outgoing, data) VALUES (?, ?, ?, ?, ?)", values)
             file.execute("INSERT INTO outbox VALUES ('hub', 1, ?, ?)", (one.sequence, one.sequence))
         file.execute("INSERT INTO streams VALUES ('hub', 1, 2, 1)")
         file.execute("INSERT INTO live VALUES (?, 'anchor')", (C1,))
@@ -535,8 +640,11 @@ def test_file_of_the_first_format_is_brought_to_the_present_one(tmp_path: Path) 
     assert journal.rows_of_live_contacts() == [birth]
     assert seen_by(form, journal, HUB) == [(old, 1, 1), (old, 2, 2), (journal.lineage, 1, 1)]
     assert seen_by(form, journal, HUB2) == seen_by(form, journal, HUB)
-    write(form, journal, (ended(C1), ("hub",)))
+    write(form, journal, (ended(C1), ("hub",)), (stepped(W1), ("hub",)), (noted(W1), ("hub",)))
+    assert work(journal, form.clock.wall() + 1) == [stepped(W1), noted(W1)]
     assert journal.damaged == set()
+    result(form, journal.stop())
+    assert work(form.open(), form.clock.wall() + 1) == [stepped(W1), noted(W1)]
     form.close()
 
 
@@ -591,7 +699,7 @@ def test_new_hub_is_put_in_line_for_a_long_history_quickly(tmp_path: Path) -> No
     with closing(sqlite3.connect(form.path)) as file:
         file.execute(
             "WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 250000)"
-            " INSERT INTO rows SELECT (1 << 40) + i, 1.0, NULL, '', ?, ? FROM n",
+            " INSERT INTO rows SELECT (1 << 40) + i, 1.0, NULL, '', ?, ?, NULL FROM n",
             (row, crc32(row)),
         )
         file.commit()

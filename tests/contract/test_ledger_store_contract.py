@@ -30,12 +30,30 @@ from federation.node.ledger_store import (
     digest,
     kind_of,
 )
-from tests.harness.rows_of_record import C1, C2, C3, Writing, born, ended, entered, left
+from tests.harness.rows_of_record import (
+    C1,
+    C2,
+    C3,
+    R1,
+    R2,
+    W1,
+    W2,
+    Writing,
+    asked,
+    born,
+    ended,
+    entered,
+    left,
+    noted,
+    refused,
+    stepped,
+)
 from tests.harness.threads import ThreadCalls
 
 GZ, SZ = NodeId("guangzhou"), NodeId("shenzhen")
 A = LineageId("0000000a")
-FORMAT_1 = Path(__file__).parent.parent / "data" / "ledger_format_1.sql"
+DATA = Path(__file__).parent.parent / "data"
+FORMAT_1, FORMAT_2 = DATA / "ledger_format_1.sql", DATA / "ledger_format_2.sql"
 
 
 class MemoryForm:
@@ -259,6 +277,45 @@ def test_standing_facts_are_found_without_their_time(form: Form) -> None:
     rows = Writing(GZ).write(opened, born(C1), missing, ended(C1))
     commit(form, store, batch(rows))
     assert [kind_of(one.row) for one in result(form, store.standing())] == ["lineage_opened", "tail_missing"]
+
+
+def test_rows_about_work_items_are_found_by_their_time(form: Form) -> None:
+    """What a starting city needs of others' rows for its book of work; in the order in which they came."""
+    store = form.open()
+    gz, sz = Writing(GZ), Writing(SZ, "0000000b")
+    early = gz.at(100.0, born(C1), stepped(W1), asked(R2))
+    late = gz.at(300.0, noted(W1, ended=True), ended(C1))
+    commit(form, store, batch([*late, *early]))
+    other = sz.at(200.0, refused(R1), stepped(W2), entered(C2))
+    commit(form, store, batch(other, sender=SZ, of=LineageId("0000000b")))
+    assert result(form, store.work_since(0.0)) == [late[0], *early[1:], *other[:2]]
+    assert result(form, store.work_since(200.0)) == [late[0], *other[:2]]
+    assert result(form, store.work_since(201.0)) == [late[0]]
+    result(form, store.stop())
+    again = form.open()
+    assert result(form, again.work_since(200.0)) == [late[0], *other[:2]]
+    commit(form, again, batch(early, sender=SZ, of=LineageId("0000000c")))
+    assert result(form, again.work_since(0.0)) == [late[0], *early[1:], *other[:2]], "each row once, whoever sent it"
+
+
+def test_file_of_the_second_format_shows_the_work_in_it(tmp_path: Path) -> None:
+    """A hub of the version before may have received rows about work items already."""
+    form = SqliteForm(tmp_path)
+    rows = Writing(GZ).write(stepped(W1), born(C1), refused(R2))
+    with closing(sqlite3.connect(form.path)) as file:
+        file.executescript(FORMAT_2.read_text())
+        for number, one in enumerate(rows, 1):
+            values = (number, GZ, A, number, GZ, A, one.sequence, one.wall, kind_of(one.row), ROW_BYTES.encode(one))
+            file.execute("INSERT INTO rows VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, ?)", values)
+        file.execute("INSERT INTO cursors VALUES (?, ?, 3)", (GZ, A))
+        file.commit()
+    store = form.open()
+    assert (store.heads(GZ), result(form, store.all_rows())) == ({A: 3}, rows)
+    assert result(form, store.work_since(0.0)) == [rows[0], rows[2]]
+    (fresh,) = Writing(SZ).write(stepped(W2))
+    commit(form, store, batch([fresh], sender=SZ))
+    assert result(form, store.work_since(0.0)) == [rows[0], rows[2], fresh]
+    form.close()
 
 
 def test_file_of_the_first_format_is_brought_to_the_present_one(tmp_path: Path) -> None:

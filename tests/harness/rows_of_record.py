@@ -24,7 +24,11 @@ from dataset.rows import (
     SegmentConfirmed,
     SegmentOpened,
     Withdrawn,
+    WorkRefused,
+    WorkRequested,
+    WorkStepped,
 )
+from dataset.work import Actor, AnyStep, Noted, Opened, RequestId, WorkItemId, item_of, request_id
 
 GUANGZHOU = CityId("guangzhou")
 SHENZHEN = CityId("shenzhen")
@@ -32,6 +36,9 @@ FAULT = SkillId("fault")
 C1 = ContactId("0020-0000000a-000001")
 C2 = ContactId("0020-0000000a-000002")
 C3 = ContactId("0020-0000000a-000003")
+R1, R2, R3 = (request_id("0020", LineageId("0000000a"), number) for number in (1, 2, 3))
+W1, W2, W3 = item_of(R1), item_of(R2), item_of(R3)
+BY = Actor(agent=AgentId("1001@guangzhou"), role="agent", city=GUANGZHOU)
 
 
 def counting_lineages(first: int = 10) -> Callable[[], LineageId]:
@@ -135,6 +142,30 @@ def ended(
 ) -> ContactEnded:
     values: dict[str, object] = {"cause": "customer", "service": "fault", "skill": FAULT, "talked_s": 60.0, **fields}
     return ContactEnded(contact=contact, city=city, ending=ending, evidence=evidence, **values)  # type: ignore[arg-type]
+
+
+def form(item: WorkItemId = W1) -> Opened:
+    return Opened(at=0.0, item=item, service="complaint@1", owning=GUANGZHOU, customer="c1", values={}, by=BY)
+
+
+def asked(request: RequestId = R1) -> WorkRequested:
+    item = item_of(request)
+    return WorkRequested(request=request, item=item, owning=GUANGZHOU, step=form(item))
+
+
+def stepped(item: WorkItemId = W1, step: AnyStep | None = None, *, ended: bool = False) -> WorkStepped:
+    """``step``: the opening of ``item`` unless given."""
+    return WorkStepped(
+        item=item, request=None, serving=GUANGZHOU, service="complaint@1", step=step or form(item), ended=ended
+    )
+
+
+def noted(item: WorkItemId = W1, note: str = "asked again", *, ended: bool = False) -> WorkStepped:
+    return stepped(item, Noted(at=0.0, by=BY, note=note), ended=ended)
+
+
+def refused(request: RequestId = R1) -> WorkRefused:
+    return WorkRefused(item=item_of(request), request=request, serving=SHENZHEN, problems=())
 
 
 class Writing:
