@@ -498,6 +498,11 @@ def _forget(connection: sqlite3.Connection, current: int, before: float, awaited
     Sequences of a stream grow with its numbers, so all rows before its first unacknowledged one are acknowledged.
     """
     room = FORGET_AT_ONCE
+    # rows are written in the order of ids, so those behind the latest old one are younger and need no look; where the
+    # clock was set back, some old ones behind it wait for a later time
+    (latest_old,) = connection.execute(
+        "SELECT ifnull((SELECT id FROM rows WHERE wall < ? ORDER BY wall DESC LIMIT 1), 0)", (before,)
+    ).fetchone()
     for (ordinal,) in connection.execute("SELECT ordinal FROM lineages ORDER BY ordinal").fetchall():
         (waiting,) = connection.execute(
             "SELECT min((SELECT sequence FROM outbox WHERE outbox.receiver = streams.receiver"
@@ -509,11 +514,11 @@ def _forget(connection: sqlite3.Connection, current: int, before: float, awaited
         base = ordinal << SEQUENCE_BITS
         end = base + waiting if waiting is not None else (ordinal + 1) << SEQUENCE_BITS
         old = connection.execute(
-            "SELECT id FROM rows WHERE id > ?1 AND id < ?2 AND wall < ?3"
+            "SELECT id FROM rows WHERE id > ?1 AND id < min(?2, ?5 + 1) AND wall < ?3"
             " AND (contact IS NULL OR contact NOT IN (SELECT contact FROM live))"
             " AND (item IS NULL OR item NOT IN (SELECT item FROM open_items))"
             " UNION ALL SELECT id FROM relayed WHERE id > ?1 AND id < ?2 AND wall < ?3 ORDER BY id LIMIT ?4",
-            (base + 1, end, before, room),
+            (base + 1, end, before, room, latest_old),
         ).fetchall()
         if old:
             _forget_rows(connection, ordinal, [which for (which,) in old])

@@ -451,6 +451,26 @@ def pass_days(form: Form, journal: Journal, days: float) -> None:
     write(form, journal)
 
 
+def test_rows_are_forgotten_by_their_own_time_where_the_clock_was_set(form: Form) -> None:
+    """J5: a clock that was ahead for a while, or is set back, puts off what is forgotten and keeps nothing for good."""
+    journal = form.open()
+
+    def kept() -> list[Any]:
+        return [one.row for one in journal.rows_since(0.0) if not isinstance(one.row, LineageOpened)]
+
+    write(form, journal, (born(C1), ("hub",)), (ended(C1), ("hub",)))
+    form.clock.jump_wall(10 * DAY)
+    write(form, journal, (born(C2), ("hub",)), (ended(C2), ("hub",)))
+    form.clock.jump_wall(-15 * DAY)
+    write(form, journal, (born(C3), ("hub",)), (ended(C3), ("hub",)))
+    pass_days(form, journal, 31)
+    assert kept() == [born(C1), ended(C1), born(C2), ended(C2)]
+    pass_days(form, journal, 5)
+    assert kept() == [born(C2), ended(C2)]
+    pass_days(form, journal, 10)
+    assert kept() == []
+
+
 def test_rows_of_open_work_items_are_kept_however_old(form: Form) -> None:
     """J5: an item is the fold of its steps, so the first is needed as long as there may be another."""
     journal = form.open()
