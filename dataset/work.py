@@ -38,6 +38,8 @@ class Actor(msgspec.Struct, frozen=True, kw_only=True):
     role: Role
     city: CityId
     contact: ContactId | None = None
+    identity_checked: bool = False
+    """the city of the agent vouches that the customer's identity was checked in this contact"""
 
 
 # ── steps ───────────────────────────────────────────────────────────────────────────────────────────────────────────

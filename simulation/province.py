@@ -20,6 +20,7 @@ from federation.links.discovery.inprocess import InProcessLock
 from federation.links.inprocess import Wires
 from federation.node.journal import JournalSettings
 from federation.node.login import CHEAP, Logins, MemoryUsers, UserRecord
+from federation.node.offering import Offering
 from federation.node.province import Province
 from federation.ports import Clock, Journal, Leadership, Link
 from provincial_hub.assembly import Hub, build_hub
@@ -29,6 +30,10 @@ from site_node.ports import Switch
 from site_node.switch.simulated.network import Network
 
 log = Logger()
+
+
+STAFF_ROLES = frozenset({"agent", "dispatcher", "crew", "back_office"})
+"""of everybody at a seat of a simulated city: it is small, and each does what comes"""
 
 
 def password_of(user: str) -> str:
@@ -61,7 +66,9 @@ class SimulatedProvince:
         speed: float = 1.0,
         pace: SendingPace | None = None,
         with_records: bool = False,
+        offering: Offering | None = None,
     ) -> None:
+        """``offering``: what its cities take in work for; None: they take calls only."""
         self.province = province
         self.package = package
         self.clock = clock
@@ -80,6 +87,7 @@ class SimulatedProvince:
         self.pace = pace
         self.with_records = with_records
         """whether cities open their stores of records, in their next runs"""
+        self.offering = offering
         self._rng = rng
         self._journals: dict[NodeId, Journal] = {}
 
@@ -145,6 +153,7 @@ class SimulatedProvince:
             people_clock=self.people_clock_of(NodeId(city)),
             pace=self.pace,
             records=self.storage.records(NodeId(city)) if self.with_records else None,
+            offering=self.offering,
         )
         self.sites[city] = built
         built.start()
@@ -186,7 +195,7 @@ class SimulatedProvince:
     # ── people ──────────────────────────────────────────────────────────────────────────────────────────────────
     def _city_users(self, city: CityId) -> list[UserRecord]:
         return [
-            UserRecord(agent.staff, agent.name, frozenset({"agent"}), CHEAP.hash(password_of(agent.staff)), agent.agent)
+            UserRecord(agent.staff, agent.name, STAFF_ROLES, CHEAP.hash(password_of(agent.staff)), agent.agent)
             for agent in self.province.agents_of(city, self.package)
         ]
 

@@ -62,7 +62,7 @@ def run(reactor: Any, /, file: Path, arguments: tuple[str, ...], log_level: str 
 @click.option(
     "--role",
     "roles",
-    type=click.Choice(["agent", "supervisor", "site_admin"]),
+    type=click.Choice(["agent", "dispatcher", "crew", "back_office", "supervisor", "site_admin"]),
     multiple=True,
     default=("agent",),
     show_default=True,

@@ -17,16 +17,20 @@ from federation.node.http import NodeResource, NodeWeb, WebPlace
 from federation.node.ledger_store import LedgerStore
 from federation.node.login import Logins
 from federation.node.metrics import DoorCounts, JournalCounts, LinkCounts, StoreCounts
+from federation.node.offering import Offering
 from federation.node.province import Province
 from federation.ports import Clock, Journal, Link, Store
 from site_node.core.admission import Admission
 from site_node.core.rules import Rules
 from site_node.core.site import Site
+from site_node.core.work_desk import DeskRules, WorkDesk
 from site_node.desktop.city_door import CityDoor, city_door
 from site_node.ports import Capability, Switch
 from site_node.services.seats import SeatRules, SeatSettings
+from site_node.services.work import WorkService
 from site_node.shell.counts import CityCounts
 from site_node.shell.running import RunningCity
+from site_node.shell.work import FactsOf, no_records
 
 
 def rules_of(province: Province, city: CityId, lineage: LineageId) -> Rules:
@@ -114,13 +118,22 @@ def build_city(
     counts: CityCounts | None = None,
     pace: SendingPace | None = None,
     records: Store | None = None,
+    offering: Offering | None = None,
+    facts: FactsOf = no_records,
 ) -> City:
     """A city that is ready to ``start``. Without ``link`` and ``store`` it stands alone (B5). ``pace``: of its ledger.
     Without ``records`` it knows nothing of its customers.
 
+    ``offering``: the province's services and calendar; without them it takes in no work. ``facts``: what the city's
+    records say of a line and a customer.
+
     ``people_clock`` is the time of those who look (``clock`` when left out), which is not the city's own where the
     simulated world runs faster than real.
     """
+    desk = None
+    if offering is not None and offering.catalogue.services:
+        area_code = province.city(city).area_code
+        desk = WorkDesk(DeskRules(city, area_code, journal.lineage, offering.catalogue, offering.calendar))
     running = RunningCity(
         site=Site(rules_of(province, city, journal.lineage), package),
         clock=clock,
@@ -131,6 +144,8 @@ def build_city(
         counts=counts if counts is not None else CityCounts(),
         beat_s=province.times.beat_s,
         pace=pace,
+        desk=desk,
+        facts=facts,
     )
     roster = {record.agent: record for record in province.agents_of(city, package)}
     by_command = Capability.SEAT_ANSWER in switch.capabilities
@@ -147,6 +162,22 @@ def build_city(
     StoreCounts(running.counts.registry, records)
     if link is not None:
         LinkCounts(running.counts.registry, link.dropped, link.failures)
-    desk = city_door(running, logins, people, rules, province.queue.wrap_up_s, asked.observed)
-    asked.read_live(lambda: desk.door.live)
-    return City(running, desk, records)
+    door = city_door(
+        running,
+        logins,
+        people,
+        rules,
+        province.queue.wrap_up_s,
+        asked.observed,
+        work=work_service(running, clock, province),
+    )
+    asked.read_live(lambda: door.door.live)
+    return City(running, door, records)
+
+
+def work_service(running: RunningCity, clock: Clock, province: Province) -> WorkService | None:
+    """Services and work items for the door; None where the city takes in no work."""
+    if running.work is None:
+        return None
+    codes = {other.area_code: other.id for other in province.cities}
+    return WorkService(running, running.work, clock, codes)

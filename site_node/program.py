@@ -77,7 +77,7 @@ def start_site(reactor: Any, settings: SiteSettings, file: Path, wording: Wordin
 async def _start(reactor: Any, settings: SiteSettings, file: Path, wording: Wording | None) -> RunningSite:
     province_file = beside(str(file), settings.province)
     province, package = load_province(province_file)
-    load_offering(province_file, province, package)  # a service with a fault is found at the start, not at a call
+    offering = load_offering(province_file, province, package)
     city = city_of(province, settings, file)
     start_logging(city, settings.log)
     clock = ReactorClock(reactor)
@@ -120,6 +120,7 @@ async def _start(reactor: Any, settings: SiteSettings, file: Path, wording: Word
         pace=SendingPace.at(settings.link.pace) if settings.link is not None else None,
         seats=settings.seats,
         records=records,
+        offering=offering,
     )
     resource = built.resource(
         reactor,

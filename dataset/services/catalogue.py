@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 
 from dataset.declared import Reading
 from dataset.errors import Problem, Refused
@@ -30,9 +31,16 @@ class Catalogue:
 
     services: Mapping[str, Service]
     """by code"""
+    earlier: Mapping[str, Service] = field(default_factory=dict)
+    """versions in force no more, which work items began with, by ``id@version``"""
 
     def __iter__(self) -> Iterator[Service]:
         return iter(self.services.values())
+
+    @cached_property
+    def versions(self) -> Mapping[str, Service]:
+        """All versions by ``id@version``, those in force too."""
+        return {**self.earlier, **{service.reference: service for service in self}}
 
     def entered_by(self, number: str) -> tuple[Service, ...]:
         """Those that a door leads to."""
@@ -49,27 +57,46 @@ class _Read:
     reading: Reading
 
 
-def parse_catalogue(files: Mapping[str, bytes], package: ServicePackage) -> Catalogue:
-    """The services in ``files`` (name → content). Raises ``Refused`` with the faults of all of them."""
+def parse_catalogue(
+    files: Mapping[str, bytes], package: ServicePackage, earlier: Mapping[str, bytes] | None = None
+) -> Catalogue:
+    """The services in ``files`` (name → content), and those of ``earlier`` versions, which are checked each for itself:
+    what they say of others was true in their time. Raises ``Refused`` with the faults of all of them.
+    """
     problems: list[Problem] = []
-    read: list[_Read] = []
-    for file, data in files.items():
-        try:
-            one, found = _read(data, file)
-        except Refused as refused:  # no TOML at all
-            problems += refused.problems
-            continue
-        read.append(one)
-        problems += found
+    read = _read_all(files, problems)
+    past = _read_all(earlier or {}, problems)
     by_id: dict[str, _Read] = {}
     for one in read:
         before = len(one.reading.problems)
         _Together(one, by_id, read, package).run()
         problems += one.reading.problems[before:]
         by_id.setdefault(one.service.id, one)
+    versions = {one.service.reference: one for one in by_id.values()}
+    for one in past:
+        first = versions.setdefault(one.service.reference, one)
+        if first is not one and one.reading.sound("version"):
+            place = first.reading.text.place(("version",))
+            one.reading.taken(("version",), one.service.text.version, place, "service-version-twice")
+            problems.append(one.reading.problems[-1])
     if problems:
         raise Refused(*problems)
-    return Catalogue({name: one.service for name, one in by_id.items()})
+    return Catalogue(
+        {name: one.service for name, one in by_id.items()}, {one.service.reference: one.service for one in past}
+    )
+
+
+def _read_all(files: Mapping[str, bytes], problems: list[Problem]) -> list[_Read]:
+    found = []
+    for file, data in files.items():
+        try:
+            one, faults = _read(data, file)
+        except Refused as refused:  # no TOML at all
+            problems += refused.problems
+            continue
+        found.append(one)
+        problems += faults
+    return found
 
 
 def _read(data: bytes, file: str) -> tuple[_Read, tuple[Problem, ...]]:

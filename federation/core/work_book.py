@@ -78,9 +78,14 @@ class WorkBook:
         self._calendar = calendar
         self._lineages = Lineages()
         self._items: dict[WorkItemId, _Item] = defaultdict(_Item)
-        self._asked: dict[RequestId, WorkRequested] = {}
+        self._by_line: dict[str, set[WorkItemId]] = defaultdict(set)
+        self._asked: dict[RequestId, tuple[WorkRequested, CityId]] = {}
+        """with the city that asks"""
         self._taken: dict[RequestId, WorkItemId] = {}
         self._refused: dict[RequestId, dict[Origin, WorkRefused]] = defaultdict(dict)
+        self.missing: set[str] = set()
+        """versions of services (``id@version``) that items here began with and that this node does not have: these
+        items cannot be told, and nothing is done with them, until it has"""
 
     # ── rows ────────────────────────────────────────────────────────────────────────────────────────────────────────
     def add(self, journalled: Journalled) -> None:
@@ -92,8 +97,10 @@ class WorkBook:
                 item.folded = None
                 if row.request is not None:
                     self._taken[row.request] = row.item
+                if isinstance(row.step, Opened):
+                    self._by_line[row.step.line].add(row.item)
             case WorkRequested() as row:
-                self._asked[row.request] = row
+                self._asked[row.request] = row, CityId(journalled.node)
             case WorkRefused() as row:
                 self._refused[row.request][journalled.origin] = row
             case _:
@@ -134,13 +141,31 @@ class WorkBook:
         if request in self._refused:
             first = min(self._refused[request], key=self._place)
             return RefusedThere(self._refused[request][first].problems)
-        asked = self._asked.get(request)
-        return None if asked is None else Pending(asked.owning, asked.step)
+        if request not in self._asked:
+            return None
+        asked, _ = self._asked[request]
+        return Pending(asked.owning, asked.step)
 
-    def unanswered(self, owning: CityId) -> tuple[WorkRequested, ...]:
-        """Requests to ``owning`` that it has not answered, in the order of their ids."""
+    def unanswered(self, owning: CityId) -> tuple[tuple[WorkRequested, CityId], ...]:
+        """Requests to ``owning`` that it has not answered, each with the city that asks, in the order of their ids."""
         waiting = self._asked.keys() - self._taken.keys() - self._refused.keys()
-        return tuple(self._asked[name] for name in sorted(waiting) if self._asked[name].owning == owning)
+        return tuple(self._asked[name] for name in sorted(waiting) if self._asked[name][0].owning == owning)
+
+    def asked(self, request: RequestId) -> WorkRequested | None:
+        """What another city is asked, or was."""
+        return self._asked[request][0] if request in self._asked else None
+
+    def of_line(self, line: str) -> tuple[WorkItem, ...]:
+        """All items of a line, the newest first."""
+        found = [item for name in self._by_line.get(line, ()) if (item := self.item(name)) is not None]
+        return tuple(sorted(found, key=lambda item: (-item.opened_at, item.id)))
+
+    def owner(self, item: WorkItemId) -> CityId | None:
+        """The owning city of an item that anything is known of: it writes the steps, or was asked for the first."""
+        known = self._items.get(item)
+        if known is not None and known.rows:
+            return CityId(next(iter(known.rows))[0])
+        return next((row.owning for row, _ in self._asked.values() if row.item == item), None)
 
     def due(self, now: float) -> tuple[WorkItem, ...]:
         """Items whose deadline has passed, the longest overdue first."""
@@ -168,8 +193,13 @@ class WorkBook:
             first = next((step for step in steps if isinstance(step, Opened)), None)
             if first is None:
                 return None
+            try:
+                service = self._service_of(first.service)
+            except KeyError:
+                self.missing.add(first.service)
+                return None
             behind = [step for step in steps if step is not first]
-            item.folded = fold(self._service_of(first.service), self._calendar, [first, *behind])
+            item.folded = fold(service, self._calendar, [first, *behind])
         return item.folded
 
     def _in_order(self, name: WorkItemId) -> tuple[Origin, ...]:

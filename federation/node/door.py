@@ -17,7 +17,7 @@ from twisted.python.failure import Failure
 
 from dataset.errors import Problem, Refused
 from federation.node.login import LONGEST_PASSWORD, Actor, Logins, not_logged_in
-from federation.node.operations import OperationTable, Request, decode, not_an_object, problem_of
+from federation.node.operations import OperationTable, Request, decode, not_an_object, refusal_of
 from federation.ports import Clock
 
 LARGEST_REQUEST = 16_000
@@ -199,6 +199,6 @@ def read_object(data: bytes | str) -> dict[str, Any]:
 
 def _as_posted(result: Any) -> Posted:
     if isinstance(result, Refused):
-        return Posted(result.status, msgspec.json.encode({"problem": problem_of(result)}))
+        return Posted(result.status, msgspec.json.encode(refusal_of(result)))
     answer, token = result
     return Posted(200, msgspec.json.encode(answer), token)

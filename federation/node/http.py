@@ -32,7 +32,7 @@ from dataset.errors import Problem, Refused
 from federation.node.configuration import read_file
 from federation.node.door import LARGEST_REQUEST, Door, Posted
 from federation.node.live import LiveLimits
-from federation.node.operations import problem_of
+from federation.node.operations import refusal_of
 from federation.node.origin import OriginRule, given
 from federation.node.screens import Screens
 from federation.node.websocket import LiveResource
@@ -390,7 +390,7 @@ def _json_headers(request: Request, status: int) -> None:
 
 def _refused(request: Request, refused: Refused) -> bytes:
     _json_headers(request, refused.status)
-    return msgspec.json.encode({"problem": problem_of(refused)})
+    return msgspec.json.encode(refusal_of(refused))
 
 
 def _problem(request: Request, status: int, slug: str, zh: str, en: str) -> bytes:

@@ -15,7 +15,7 @@ import msgspec
 from dataset.errors import Problem, Refused
 from federation.node.door import Door, read_object
 from federation.node.login import Actor
-from federation.node.operations import problem_of
+from federation.node.operations import refusal_of
 from federation.ports import Timer
 
 _ENCODE = msgspec.json.Encoder().encode
@@ -177,7 +177,7 @@ class LiveConnection:
         self._tokens -= 1
 
     def _refuse(self, number: int | None, refused: Refused) -> None:
-        self._answer(_ENCODE({"re": number, "status": refused.status, "problem": problem_of(refused)}))
+        self._answer(_ENCODE({"re": number, "status": refused.status, **refusal_of(refused)}))
 
     def _answer(self, data: bytes) -> None:
         if not self._open:

@@ -19,9 +19,11 @@ from twisted.internet.defer import Deferred, DeferredSemaphore, maybeDeferred
 from dataset.declared import Between, Seconds, setting
 from dataset.errors import Problem, Refused
 from dataset.ids import AgentId, NodeId
+from dataset.services.words import ROLES as WORK_ROLES
 from federation.ports import Clock, Timer
 
-ROLES = frozenset({"agent", "supervisor", "site_admin", "province", "auditor"})
+ROLES = frozenset({*WORK_ROLES, "auditor"})
+"""whoever takes steps of work (``dataset.services.words``), and who looks at what was done"""
 SHORTEST_PASSWORD = 8
 LONGEST_PASSWORD = 256
 _TRACKED_USERS = 10_000

@@ -12,6 +12,9 @@ from dataset.services.catalogue import Catalogue, parse_catalogue
 from federation.node.configuration import beside, read_file
 from federation.node.province import Province
 
+EARLIER = "earlier"
+"""the folder beside the services' files with the versions that running work items still have"""
+
 
 @dataclass(frozen=True)
 class Offering:
@@ -38,7 +41,8 @@ def load_offering(file: Path, province: Province, package: ServicePackage) -> Of
             problems += refused.problems
     if head.services is not None:
         try:
-            catalogue = parse_catalogue(_files(beside(str(file), head.services)), package)
+            folder = beside(str(file), head.services)
+            catalogue = parse_catalogue(_files(folder), package, _read(folder / EARLIER))
         except Refused as refused:
             problems += refused.problems
     if head.calendar is None and any(service.makes_work for service in catalogue):
@@ -55,9 +59,13 @@ def load_offering(file: Path, province: Province, package: ServicePackage) -> Of
     return Offering(catalogue, calendar)
 
 
+def _read(folder: Path) -> dict[str, bytes]:
+    return {str(path): read_file(path) for path in sorted(folder.glob("*.toml"))}
+
+
 def _files(folder: Path) -> dict[str, bytes]:
     """The service files of a folder, by name. Raises ``Refused`` when there are none."""
-    found = {str(path): read_file(path) for path in sorted(folder.glob("*.toml"))}
+    found = _read(folder)
     if not found:
         raise Refused(
             Problem(

@@ -121,10 +121,12 @@ def not_an_object(place: str = "") -> Refused:
     return Refused(Problem("bad-request", "应为 JSON 对象", "a JSON object is expected", place))
 
 
-def problem_of(refused: Refused) -> dict[str, str]:
-    """The first problem as everything outside sees it: ``slug``, ``zh``, ``en``, ``place``."""
-    problem = refused.problems[0]
-    return {"slug": problem.slug, "zh": problem.zh, "en": problem.en, "place": problem.place}
+def refusal_of(refused: Refused) -> dict[str, Any]:
+    """A refusal as everything outside sees it: the first ``problem`` with ``slug``, ``zh``, ``en``, ``place``, and all
+    ``problems`` where there are more, such as the fields of a form.
+    """
+    problems = [{"slug": one.slug, "zh": one.zh, "en": one.en, "place": one.place} for one in refused.problems]
+    return {"problem": problems[0], "problems": problems} if len(problems) > 1 else {"problem": problems[0]}
 
 
 def refusal_in(problem: Mapping[str, str], status: int) -> Refused:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from dataset.errors import Problem, Refused
 from dataset.ids import LineageId, NodeId
+from dataset.masking import masked
 from dataset.rows import RowSettled
-from federation.core.masking import masked
 from federation.node.ledger_store import Hole, LedgerStore, ParkedRow, Settled, digest
 from federation.node.login import Actor
 from provincial_hub.services.province import allow

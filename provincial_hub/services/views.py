@@ -8,11 +8,11 @@ from typing import Any
 
 import msgspec
 
+from dataset.masking import masked
 from dataset.packages import Skill
 from dataset.rows import Decision, Journalled
 from dataset.standing import Declaration
 from federation.core.envelope import AgentPicture, SkillPicture
-from federation.core.masking import masked
 from federation.core.picture import KnownCity, staffed_for
 from federation.node.province import City
 from provincial_hub.core.contacts import ContactSeen

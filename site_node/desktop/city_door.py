@@ -13,8 +13,11 @@ from federation.ports import Clock
 from site_node.core.views import SeatView
 from site_node.desktop.operations import agent_operations
 from site_node.desktop.views import away_state, seat_state
+from site_node.desktop.work_operations import work_operations
+from site_node.desktop.work_views import receipt
 from site_node.services.city import City
 from site_node.services.seats import SeatRules, SeatService
+from site_node.services.work import WorkService
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +45,12 @@ def city_door(
     rules: SeatRules,
     wrap_up_s: float,
     observed: Callable[[str, str, float], None] = lambda operation, slug, seconds: None,
+    work: WorkService | None = None,
 ) -> CityDoor:
-    """The door of ``city``. ``clock`` is that of the people outside, also where the city runs faster than real time."""
+    """The door of ``city``. ``clock`` is that of the people outside, also where the city runs faster than real time.
+
+    ``work``: of a city that takes in work.
+    """
 
     def shown(actor: Actor, seat: str, view: SeatView | None) -> dict[str, Any]:
         if view is None:
@@ -54,5 +61,7 @@ def city_door(
         return seat_state(actor, city.city, view, rules.package, wrap_up_s)
 
     seats = SeatService(city, logins, clock, rules, shown)
-    table = agent_operations(seats, rules.package)
+    table = agent_operations(seats, rules.package, work_operations(work) if work is not None else ())
+    if work is not None:
+        work.on_receipt(lambda agent, one: seats.tell(agent, "work", {"receipt": receipt(one)}))
     return CityDoor(Door(NodeId(city.city), table, logins, seats, clock, observed), seats, logins)

@@ -70,8 +70,8 @@ class NewPassword(Request, frozen=True, kw_only=True):
     new: Password
 
 
-def agent_operations(seats: SeatService, package: ServicePackage) -> OperationTable:
-    """All operations of a city's door."""
+def agent_operations(seats: SeatService, package: ServicePackage, more: tuple[Operation, ...] = ()) -> OperationTable:
+    """All operations of a city's door; ``more``: those that not every city offers."""
     one = Operation
     return OperationTable(
         (
@@ -147,5 +147,6 @@ def agent_operations(seats: SeatService, package: ServicePackage) -> OperationTa
                 "本局现况",
                 "queues, agents, contacts",
             ),
+            *more,
         )
     )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from dataset.masking import masked
 from dataset.packages import ServicePackage
 from federation.core.envelope import CityPicture
-from federation.core.masking import masked
 from federation.node.login import Actor
 from site_node.core.views import CallView, SeatView
 

@@ -180,6 +180,12 @@ class SeatService:
         for here in list(self._here.values()):
             self._forget(here)
 
+    def tell(self, agent: AgentId, kind: str, fields: Mapping[str, Any]) -> None:
+        """Push to an agent's live connection; nothing while there is none."""
+        here = self._here.get(agent)
+        if here is not None and here.listener is not None:
+            here.listener.push(kind, fields)
+
     # ── readiness ───────────────────────────────────────────────────────────────────────────────────────────────────
     def ready(self, actor: Actor) -> None:
         """示闲."""

@@ -68,6 +68,21 @@ class CityCounts:
         self.unacknowledged = Gauge(
             "yht_outbox_rows", "Rows of record that hub or peers have not acknowledged", registry=self.registry
         )
+        self._work_steps = Counter(
+            "yht_work_steps",
+            "Steps of work items taken, refused, or asked of other cities",
+            ["what"],
+            registry=self.registry,
+        )
+        self._work_open = Gauge("yht_work_items_open", "Work items of this city that go on", registry=self.registry)
+        self._work_overdue = Gauge(
+            "yht_work_items_overdue", "Work items of this city whose deadline has passed", registry=self.registry
+        )
+        self._work_missing = Gauge(
+            "yht_work_versions_missing",
+            "Versions of services that work items began with and this node lacks",
+            registry=self.registry,
+        )
         self.sync_s = Histogram(
             "yht_journal_sync_seconds",
             "From a decision to its rows on disk",
@@ -80,6 +95,14 @@ class CityCounts:
         """Show ``stuck()``, by kind, whenever somebody looks."""
         for kind in kinds:
             self._stuck.labels(kind).set_function(partial(_of_kind, stuck, kind))
+
+    def read_work(
+        self, open_items: Callable[[], float], overdue: Callable[[], float], missing: Callable[[], float]
+    ) -> None:
+        """Show these whenever somebody looks."""
+        self._work_open.set_function(open_items)
+        self._work_overdue.set_function(overdue)
+        self._work_missing.set_function(missing)
 
     def row(self, row: AnyRow) -> None:
         """Count a row of our own."""
@@ -104,6 +127,12 @@ class CityCounts:
                 self._legs_refused.labels(row.reason).inc()
             case rows.Repaired():
                 self._repaired.labels(row.what).inc()
+            case rows.WorkRequested():
+                self._work_steps.labels("asked").inc()
+            case rows.WorkStepped():
+                self._work_steps.labels(str(row.step.__struct_config__.tag)).inc()
+            case rows.WorkRefused():
+                self._work_steps.labels("refused").inc()
             case _:
                 pass
 

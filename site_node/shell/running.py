@@ -67,10 +67,12 @@ from site_node.core.evidence import STUCK
 from site_node.core.site import Event, Site
 from site_node.core.telephony import Offered, Report, SwitchDown, SwitchUp
 from site_node.core.views import SeatView, city_picture, seat_view
+from site_node.core.work_desk import WorkDesk
 from site_node.ports import Switch
 from site_node.shell.counts import CityCounts
 from site_node.shell.output import Effect, Output
 from site_node.shell.returned import ReturnedRows
+from site_node.shell.work import FactsOf, Work, no_records
 
 log = Logger()
 
@@ -93,7 +95,10 @@ class RunningCity:
         counts: CityCounts,
         beat_s: float,
         pace: SendingPace | None = None,
+        desk: WorkDesk | None = None,
+        facts: FactsOf = no_records,
     ) -> None:
+        """``desk``: of a city that takes in work; ``facts``: what its records say of a line."""
         self.city = site.rules.city
         self.site = site
         self.counts = counts
@@ -106,6 +111,20 @@ class RunningCity:
         self._ledger = Ledger(journal, store, clock, self._report, pace) if store is not None else None
         self._returned = (
             ReturnedRows(self.city, journal, self._ledger, clock, self._rows_returned) if self._ledger else None
+        )
+        self.work = (
+            Work(
+                city=self.city,
+                hubs=site.rules.hubs,
+                desk=desk,
+                journal=journal,
+                ledger=self._ledger,
+                clock=clock,
+                counts=counts,
+                facts=facts,
+            )
+            if desk is not None
+            else None
         )
         self._output = Output(journal)
         self._timers: dict[TimerKey, Timer] = {}
@@ -133,6 +152,8 @@ class RunningCity:
             self._ledger.on_rows(self._applied)
         if self._ledger is not None and self._returned is not None:
             self._ledger.on_rows(self._returned.heard)
+        if self.work is not None:
+            self.work.start()
         rows = self._journal.rows_of_live_contacts()
         if rows:
             log.info("found {count} rows of unfinished contacts in the journal", count=len(rows), event="record-read")
@@ -156,6 +177,8 @@ class RunningCity:
         self._timers.clear()
         if self._returned is not None:
             self._returned.stop()
+        if self.work is not None:
+            self.work.stop()
         self._silence.stop()
         return Deferred.fromCoroutine(self._close())
 

@@ -280,7 +280,7 @@ def test_a_request_is_pending_until_the_owning_city_answers() -> None:
     serving, owning = Asking(SERVING), Owning(OWNING)
     asked = serving.ask(begun_as(WorkItemId(""), form_for(INSTALL), 0))
     assert isinstance(serving.book.answer(asked.request), Pending)
-    assert serving.book.unanswered(OWNING) == (asked,)
+    assert serving.book.unanswered(OWNING) == ((asked, SERVING),)
     assert serving.book.answer(RequestId("unknown")) is None
     owning.answer(asked, SERVING)
     serving.book.add(owning.rows[-1])

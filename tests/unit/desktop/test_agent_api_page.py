@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from federation.core.masking import masked
+from dataset.masking import masked
 from federation.node.clock import VirtualClock
 from federation.node.operations import OperationTable, page_of
 from tests.harness.city_desk import Desk

@@ -1,0 +1,175 @@
+"""Services, work items and receipts as the agent API shows them (docs/agent-api.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date
+from typing import Any
+
+from dataset.calendar import day_of
+from dataset.masking import masked_text
+from dataset.services.form import Field, Value
+from dataset.services.service import Service
+from dataset.work import Acted, AnyStep, Assigned, CalledBack, Opened, Parked
+from federation.core.work_item import WorkItem
+from site_node.services.work import Receipt, WorkService
+
+
+def service_short(service: Service) -> dict[str, Any]:
+    """One line of the list of services."""
+    text = service.text
+    return {
+        "id": service.id,
+        "reference": service.reference,
+        "zh": text.zh,
+        "en": text.en,
+        "group": text.group,
+        "skill": text.skill,
+        "makes_work": service.makes_work,
+        "doors": list(text.doors),
+        "today": text.today,
+    }
+
+
+def service_whole(service: Service, day: date) -> dict[str, Any]:
+    """A service with its form, its work, and the fees of ``day``."""
+    text = service.text
+    return {
+        **service_short(service),
+        "schema": service.schema,
+        "states": [
+            {
+                "id": one.id,
+                "zh": one.zh,
+                "en": one.en,
+                "ends": one.ends,
+                "within_s": one.within_s,
+                "clock": one.clock,
+                "role": one.role,
+            }
+            for one in text.states
+        ],
+        "actions": [
+            {
+                "id": one.id,
+                "zh": one.zh,
+                "en": one.en,
+                "from": list(one.from_),
+                "to": one.to,
+                "roles": list(one.roles),
+                "needs": list(one.needs),
+                "note_required": one.note_required,
+                "after_call_back": one.after_call_back,
+            }
+            for one in text.actions
+        ],
+        "fees": [
+            {
+                "code": fee.code,
+                "zh": fee.zh,
+                "en": fee.en,
+                "fen": fee.fen,
+                "monthly": fee.monthly,
+                "deposit": fee.deposit,
+                "per": fee.per,
+                "when": {"field": fee.when.field, "is": list(fee.when.is_)} if fee.when is not None else None,
+            }
+            for fee in text.fees
+            if fee.holds(day)
+        ],
+        "knowledge": list(text.knowledge),
+    }
+
+
+def receipt(one: Receipt) -> dict[str, Any]:
+    """How a request stands."""
+    return {
+        "request": one.request,
+        "item": one.item,
+        "owning": one.owning,
+        "state": one.state,
+        "problems": [{"slug": two.slug, "zh": two.zh, "en": two.en, "place": two.place} for two in one.problems],
+    }
+
+
+def item_short(item: WorkItem, service: Service, now: float) -> dict[str, Any]:
+    """One line of a list of work items. ``now``: wall time, by which it is late."""
+    state = service.states[item.state]
+    return {
+        "item": item.id,
+        "service": item.service,
+        "zh": service.text.zh,
+        "en": service.text.en,
+        "group": service.text.group,
+        "owning": item.owning,
+        "line": item.line,
+        "customer": item.customer,
+        "state": item.state,
+        "state_zh": state.zh,
+        "state_en": state.en,
+        "ends": item.ending,
+        "opened_at": item.opened_at,
+        "since": item.since,
+        "due_at": item.due_at,
+        "late": item.missed > 0 or (item.due_at is not None and item.due_at <= now),
+        "missed": item.missed,
+        "pressed": item.pressed,
+        "assignee": item.assignee,
+        "parked_until": item.parked_until,
+        "waits_for_role": state.role if item.ending is None else None,
+        "revision": item.revision,
+    }
+
+
+def item_whole(
+    item: WorkItem, service: Service, possible: Iterable[str], history: Iterable[tuple[AnyStep, bool]], now: float
+) -> dict[str, Any]:
+    """A work item with its form, its steps, and what may be done now; personal fields are masked."""
+    fields = {field.id: field for field in service.text.fields}
+    return {
+        **item_short(item, service, now),
+        "values": {name: shown(fields.get(name), value) for name, value in item.values.items()},
+        "possible": list(possible),
+        "called_back": item.called_back,
+        "opened_by": {
+            "agent": item.opened_by.agent,
+            "role": item.opened_by.role,
+            "city": item.opened_by.city,
+            "contact": item.opened_by.contact,
+        },
+        "again_of": item.again_of,
+        "steps": [_step(one, service, overtaken=gone) for one, gone in history],
+    }
+
+
+def shown(field: Field | None, value: Value) -> Value:
+    """A value as it is shown to whoever has not asked to see it in full, with a reason (I10)."""
+    if field is None or not field.personal or isinstance(value, bool):
+        return value
+    return masked_text(str(value))
+
+
+def _step(step: AnyStep, service: Service, *, overtaken: bool) -> dict[str, Any]:
+    by = getattr(step, "by", None)
+    action = service.actions.get(step.action) if isinstance(step, Acted) else None
+    return {
+        "step": str(step.__struct_config__.tag),
+        "at": step.at,
+        "by": by.agent if by is not None else None,
+        "city": by.city if by is not None else None,
+        "role": by.role if by is not None else None,
+        "action": step.action if isinstance(step, Acted) else None,
+        "zh": action.zh if action is not None else None,
+        "en": action.en if action is not None else None,
+        "note": getattr(step, "note", ""),
+        "to": step.to if isinstance(step, Assigned) else None,
+        "until": step.until if isinstance(step, Parked) else None,
+        "reached": step.reached if isinstance(step, CalledBack) else None,
+        "collected_fen": step.collected_fen if isinstance(step, Opened | Acted) else 0,
+        "overtaken": overtaken,
+    }
+
+
+def service_answer(service: Service, work: WorkService) -> dict[str, Any]:
+    """``service``."""
+    return {"service": service_whole(service, day_of(work.now()))}

@@ -1,0 +1,301 @@
+"""Services and work items at a seat: who may hand in what, in which role, for whose customer."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from twisted.internet.defer import Deferred
+
+from dataset.errors import Problem, Refused
+from dataset.ids import AgentId, CityId, ContactId
+from dataset.services.form import Value
+from dataset.services.service import Service
+from dataset.services.words import ROLES, Role
+from dataset.work import (
+    Acted,
+    AnyStep,
+    Assigned,
+    CalledBack,
+    Noted,
+    Opened,
+    Parked,
+    Pressed,
+    RequestId,
+    WorkItemId,
+)
+from dataset.work import Actor as WorkActor
+from federation.core.work_book import Accepted, Pending, RefusedThere
+from federation.core.work_item import SUPERVISORS, WorkItem, queue_order
+from federation.node.login import Actor
+from federation.ports import Clock
+from site_node.services.city import City
+from site_node.shell.work import Work
+
+CHECKED_KEPT = 1_000
+"""contacts of which it is remembered whose identity was checked"""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """How something that was handed in stands."""
+
+    request: RequestId
+    item: WorkItemId
+    owning: CityId
+    state: str
+    """``pending``, ``accepted`` or ``refused``"""
+    problems: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Form:
+    """A form as it is handed in. ``owning`` may be empty: the city of the line's area code, else this one."""
+
+    service: str
+    values: Mapping[str, Value]
+    line: str = ""
+    customer: str = ""
+    owning: str = ""
+    contact: str = ""
+    collected_fen: int = 0
+    again_of: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Action:
+    """An action of a service on one of its items."""
+
+    item: str
+    action: str
+    values: Mapping[str, Value | None]
+    owning: str = ""
+    note: str = ""
+    contact: str = ""
+    collected_fen: int = 0
+
+
+class WorkService:
+    """The operations on services and work items of a city's door. ``codes``: city by area code."""
+
+    def __init__(self, city: City, work: Work, clock: Clock, codes: Mapping[str, CityId]) -> None:
+        self._city = city
+        self._work = work
+        self._clock = clock
+        self._codes = codes
+        self._checked: OrderedDict[ContactId, set[str]] = OrderedDict()
+
+    def on_receipt(self, hear: Callable[[AgentId, Receipt], None]) -> None:
+        """Call ``hear`` with the agent who asked when another city has answered."""
+
+        def answered(request: RequestId) -> None:
+            asked = self._work.desk.book.asked(request)
+            by = getattr(asked.step, "by", None) if asked is not None else None
+            if by is not None:
+                hear(by.agent, self._receipt(request))
+
+        self._work.on_answers(answered)
+
+    # ── services ────────────────────────────────────────────────────────────────────────────────────────────────────
+    def services(self) -> Sequence[Service]:
+        """All that are in force."""
+        return tuple(self._work.desk.services())
+
+    def service(self, name: str) -> Service:
+        """One of them by its code. Raises ``Refused`` 404 ``service-unknown``."""
+        return self._work.desk.service(name)
+
+    def identity_checked(self, actor: Actor, contact: ContactId, line: str) -> None:
+        """The agent has checked that the caller is the customer of ``line``; it holds for this contact."""
+        self._contact(actor, contact)
+        self._checked.setdefault(contact, set()).add(line)
+        while len(self._checked) > CHECKED_KEPT:
+            self._checked.popitem(last=False)
+
+    # ── handing in ──────────────────────────────────────────────────────────────────────────────────────────────────
+    def open(self, actor: Actor, form: Form) -> Deferred[Receipt]:
+        """Hand in a form. Errbacks with ``Refused`` and everything that is wrong with it, by field."""
+        service = self._work.desk.service(form.service)
+        owning = self._owning(form.owning, form.line)
+        by = self._by(actor, ("agent",), form.contact, form.line)
+        now = self._clock.wall()
+
+        def step(item: WorkItemId) -> Opened:
+            return Opened(
+                at=now,
+                item=item,
+                service=service.reference,
+                owning=owning,
+                customer=form.customer,
+                line=form.line,
+                values=dict(form.values),
+                by=by,
+                collected_fen=form.collected_fen,
+                again_of=WorkItemId(form.again_of) if form.again_of else None,
+            )
+
+        return self._work.open(owning, step).addCallback(self._receipt)
+
+    def act(self, actor: Actor, action: Action) -> Deferred[Receipt]:
+        """Take one of the service's actions."""
+        item = WorkItemId(action.item)
+        known = self._work.desk.book.item(item)
+        wanted: Sequence[Role] = ROLES
+        if known is not None:
+            declared = self._work.desk.service_of(known).actions.get(action.action)
+            wanted = declared.roles if declared is not None else ROLES
+        step = Acted(
+            at=self._clock.wall(),
+            action=action.action,
+            by=self._by(actor, wanted, action.contact, known.line if known is not None else ""),
+            values=dict(action.values),
+            note=action.note.strip(),
+            collected_fen=action.collected_fen,
+        )
+        return self._step(item, action.owning, step)
+
+    def assign(self, actor: Actor, item: str, to: AgentId | None) -> Deferred[Receipt]:
+        """Give the item to ``to``, or back to the queue."""
+        by = self._by(actor, SUPERVISORS)
+        return self._step(WorkItemId(item), "", Assigned(at=self._clock.wall(), to=to, by=by))
+
+    def take(self, actor: Actor, item: str) -> Deferred[Receipt]:
+        """Take the item oneself."""
+        return self.assign(actor, item, self._agent(actor))
+
+    def park(self, actor: Actor, item: str, for_s: float, note: str) -> Deferred[Receipt]:
+        """Out of the queue for so long, at most until its deadline."""
+        now = self._clock.wall()
+        step = Parked(at=now, until=now + for_s, by=self._by(actor, SUPERVISORS), note=note.strip())
+        return self._step(WorkItemId(item), "", step)
+
+    def note(self, actor: Actor, item: str, note: str) -> Deferred[Receipt]:
+        """Write something down."""
+        return self._step(
+            WorkItemId(item), "", Noted(at=self._clock.wall(), by=self._by(actor, ROLES), note=note.strip())
+        )
+
+    def called_back(self, actor: Actor, item: str, *, reached: bool) -> Deferred[Receipt]:
+        """The customer was called, and reached or not."""
+        step = CalledBack(at=self._clock.wall(), by=self._by(actor, ROLES), reached=reached)
+        return self._step(WorkItemId(item), "", step)
+
+    def press(self, actor: Actor, item: str, note: str) -> Deferred[Receipt]:
+        """督办."""
+        step = Pressed(at=self._clock.wall(), by=self._by(actor, SUPERVISORS), note=note.strip())
+        return self._step(WorkItemId(item), "", step)
+
+    def _step(self, item: WorkItemId, owning: str, step: AnyStep) -> Deferred[Receipt]:
+        owner = self._known_city(owning) if owning else self._work.desk.owning(item)
+        return self._work.step(item, owner, step).addCallback(self._receipt)
+
+    # ── looking ─────────────────────────────────────────────────────────────────────────────────────────────────────
+    def request(self, request: str) -> Receipt:
+        """How it stands. Raises ``Refused`` 404 ``request-unknown``."""
+        return self._receipt(RequestId(request))
+
+    def item(self, item: str) -> tuple[WorkItem, Service]:
+        """What an item has come to. Raises ``Refused`` 404 ``work-unknown``."""
+        found = self._work.desk.item(WorkItemId(item))
+        return found, self._work.desk.service_of(found)
+
+    def service_of(self, item: WorkItem) -> Service:
+        """The version of its service that it began with."""
+        return self._work.desk.service_of(item)
+
+    def history(self, item: str) -> tuple[tuple[AnyStep, bool], ...]:
+        """Its steps in order, each with whether it was overtaken."""
+        book = self._work.desk.book
+        overtaken = list(book.overtaken(WorkItemId(item)))
+        found = []
+        for step in book.steps(WorkItemId(item)):
+            gone = step in overtaken
+            if gone:
+                overtaken.remove(step)
+            found.append((step, gone))
+        return tuple(found)
+
+    def possible(self, actor: Actor, item: WorkItem) -> tuple[str, ...]:
+        """The actions that the roles of ``actor`` allow in its state."""
+        service = self._work.desk.service_of(item)
+        return tuple(one.id for one in service.possible(item.state) if actor.roles & set(one.roles))
+
+    def of_line(self, line: str) -> tuple[WorkItem, ...]:
+        """Everything on record here about a line, the newest first."""
+        return self._work.desk.book.of_line(line)
+
+    def mine(self, actor: Actor) -> tuple[WorkItem, ...]:
+        """What the agent has in hand, the most urgent first."""
+        agent = self._agent(actor)
+        return tuple(sorted((one for one in self._work.desk.book if one.assignee == agent), key=queue_order))
+
+    def waiting(self) -> tuple[WorkItem, ...]:
+        """What waits in this city for somebody to take it, the most urgent first."""
+        return tuple(sorted(self._work.desk.waiting(self._clock.wall()), key=queue_order))
+
+    def now(self) -> float:
+        """Wall time of the city."""
+        return self._clock.wall()
+
+    # ── inside ──────────────────────────────────────────────────────────────────────────────────────────────────────
+    def _receipt(self, request: RequestId) -> Receipt:
+        desk = self._work.desk
+        answer = desk.standing(request)
+        asked = desk.book.asked(request)
+        match answer:
+            case Pending(owning=owning):
+                assert asked is not None
+                return Receipt(request, asked.item, owning, "pending")
+            case Accepted(item=item):
+                return Receipt(request, item, desk.owning(item), "accepted")
+            case RefusedThere(problems=said):
+                assert asked is not None
+                problems = tuple(Problem(one.slug, zh=one.zh, en=one.en, place=one.place) for one in said)
+                return Receipt(request, asked.item, asked.owning, "refused", problems)
+
+    def _owning(self, owning: str, line: str) -> CityId:
+        if owning:
+            return self._known_city(owning)
+        codes = [code for code in self._codes if line.startswith(code)]
+        return self._codes[max(codes, key=len)] if codes else self._city.city
+
+    def _known_city(self, city: str) -> CityId:
+        if city not in self._codes.values():
+            names = ", ".join(sorted(self._codes.values()))
+            raise Refused(
+                Problem("city-unknown", f"没有城市 {city}；可用：{names}", f"no city {city}; known: {names}", "owning"),
+                status=404,
+            )
+        return CityId(city)
+
+    def _agent(self, actor: Actor) -> AgentId:
+        return actor.agent if actor.agent is not None else AgentId(f"{actor.user}@{self._city.city}")
+
+    def _by(self, actor: Actor, wanted: Sequence[Role], contact: str = "", line: str = "") -> WorkActor:
+        """Who acts, in the first of the ``wanted`` roles that the actor has; without one, in one that it has: the
+        check of the step refuses it then, in words.
+        """
+        ranked = [role for role in (*wanted, *ROLES) if role in actor.roles]
+        which = self._contact(actor, ContactId(contact)) if contact else None
+        return WorkActor(
+            agent=self._agent(actor),
+            role=ranked[0] if ranked else "agent",
+            city=self._city.city,
+            contact=which,
+            identity_checked=which is not None and line in self._checked.get(which, ()),
+        )
+
+    def _contact(self, actor: Actor, contact: ContactId) -> ContactId:
+        view = self._city.seat_view(actor.agent) if actor.agent is not None else None
+        if view is None or all(call.contact != contact for call in view.calls):
+            raise Refused(
+                Problem(
+                    "unknown-contact",
+                    zh="您的座席上没有此接触；请在其结束之前提交，或不带接触提交",
+                    en="this contact is not at your seat; hand it in before it ends, or without a contact",
+                    place="contact",
+                ),
+                status=404,
+            )
+        return contact

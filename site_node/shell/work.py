@@ -1,0 +1,295 @@
+"""The desk of work of a running city: requests and steps in, rows out, answers back.
+
+One step of an item, and one opening for a line, is decided after the other: the next is looked at once the rows of the
+one before are on disk. What another city asks is answered from the row that it wrote, so it is answered once more
+after any crash, and not twice (docs/work-items.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
+
+from twisted.internet.defer import Deferred, DeferredLock
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from dataset.errors import Problem, Refused
+from dataset.ids import CityId, NodeId
+from dataset.rows import AnyRow, Journalled, WorkRefused, WorkRequested, WorkStepped
+from dataset.services.form import problems_of
+from dataset.work import AnyStep, Opened, RequestId, WorkItemId, item_of
+from federation.core.work_book import Accepted, RefusedThere
+from federation.core.work_item import Facts
+from federation.node.ledger import Ledger
+from federation.ports import Clock, Journal, Timer
+from site_node.core.work_desk import WorkDesk
+from site_node.shell.counts import CityCounts
+
+KEPT_S = 24 * 86_400.0
+"""own rows about work that has ended, and requests of others, are read back so far at the start: shorter than rows are
+kept in the journal (J5), so that no request is answered anew whose answer was forgotten"""
+LOOK_EVERY_S = 30.0
+"""how often deadlines are looked at, and requests that could not be answered are taken up again"""
+
+FactsOf = Callable[[str, str, float], Deferred[Facts]]
+"""What the records say of a line and a customer (either may be empty) at a time; errbacks with ``Refused``."""
+log = Logger()
+
+
+def no_records(line: str, customer: str, at: float) -> Deferred[Facts]:
+    """Of a city without a store of records."""
+    nothing: Deferred[Facts] = Deferred()
+    nothing.callback(Facts())
+    return nothing
+
+
+class Work:
+    """Drives ``WorkDesk`` by journal, ledger and clock; on the reactor's thread."""
+
+    def __init__(
+        self,
+        *,
+        city: CityId,
+        hubs: Sequence[NodeId],
+        desk: WorkDesk,
+        journal: Journal,
+        ledger: Ledger | None,
+        clock: Clock,
+        counts: CityCounts,
+        facts: FactsOf = no_records,
+    ) -> None:
+        self.desk = desk
+        self._city = city
+        self._hubs = tuple(hubs)
+        self._journal = journal
+        self._ledger = ledger
+        self._clock = clock
+        self._facts = facts
+        self._locks: dict[str, DeferredLock] = {}
+        self._synced: dict[WorkItemId | RequestId, Deferred[None]] = {}
+        """what waits until its row is on disk and in the book: a step by its item, a request by its name"""
+        self._answering: set[RequestId] = set()
+        self._hearers: list[Callable[[RequestId], None]] = []
+        self._timer: Timer | None = None
+        self._read = False
+        self._stopped = False
+        counts.read_work(
+            open_items=lambda: sum(item.ending is None for item in desk.book if item.owning == city),
+            overdue=lambda: len(desk.overdue(clock.wall())),
+            missing=lambda: len(desk.book.missing),
+        )
+
+    # ── life ────────────────────────────────────────────────────────────────────────────────────────────────────────
+    def start(self) -> None:
+        """Read what earlier runs left; then answer what was asked, and look at deadlines."""
+        since = self._clock.wall() - KEPT_S
+        self.desk.add(self._journal.rows_of_work(since))
+        self._journal.on_rows(self._own)
+        if self._ledger is None:
+            self._begin([])
+            return
+        self._ledger.on_rows(self._received)
+        self._ledger.store.work_since(since).addCallback(self._begin).addErrback(_unread)
+
+    def _begin(self, rows: Sequence[Journalled]) -> None:
+        self.desk.add(rows)
+        self._read = True
+        found = list(self.desk.book)
+        if found:
+            log.info("found {count} work items on record", count=len(found), event="work-read")
+        for version in sorted(self.desk.book.missing):
+            log.error(
+                "work items began with {version}, which is not among the services: put its file into earlier/",
+                version=version,
+                event="work-version-missing",
+            )
+        self._look()
+
+    def stop(self) -> None:
+        """Take no more steps; what is decided is with the journal."""
+        self._stopped = True
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+        self._timer = None
+
+    def on_answers(self, hear: Callable[[RequestId], None]) -> None:
+        """Call ``hear`` when another city has answered a request of this one."""
+        self._hearers.append(hear)
+
+    # ── handing in ──────────────────────────────────────────────────────────────────────────────────────────────────
+    def open(self, owning: CityId, step_of: Callable[[WorkItemId], Opened]) -> Deferred[RequestId]:
+        """Hand in a form; ``step_of`` makes the step for the item's name. Fires with the request once it is on disk.
+
+        Of an own item the step is taken by then, else it is pending. Errbacks with ``Refused`` and all reasons, having
+        written nothing.
+        """
+        request = self.desk.next_request()
+        return self._hand_in(request, item_of(request), owning, step_of(item_of(request)))
+
+    def step(self, item: WorkItemId, owning: CityId, step: AnyStep) -> Deferred[RequestId]:
+        """Hand in a further step of ``item``; as ``open``."""
+        return self._hand_in(self.desk.next_request(), item, owning, step)
+
+    def _hand_in(self, request: RequestId, item: WorkItemId, owning: CityId, step: AnyStep) -> Deferred[RequestId]:
+        if owning == self._city:
+            work = self._take(item, step, request)
+        else:
+            work = self._ask(self.desk.request(request, item, owning, step))
+        return Deferred.fromCoroutine(work).addCallback(lambda _: request)
+
+    async def _ask(self, asked: WorkRequested) -> None:
+        if self._ledger is None:
+            raise Refused(
+                Problem(
+                    "work-alone",
+                    zh="本局独立运行，无法受理他局客户的业务",
+                    en="this city stands alone and cannot take in work for customers of another",
+                    place=asked.owning,
+                ),
+                status=409,
+            )
+        step = asked.step
+        if isinstance(step, Opened):  # what can be seen here is said here; records are looked at where they are
+            problems = problems_of(self.desk.service(step.service.partition("@")[0]).text.fields, step.values)
+            if problems:
+                raise Refused(*problems)
+        await self._write(asked.request, asked, NodeId(asked.owning))
+
+    async def _take(self, item: WorkItemId, step: AnyStep, request: RequestId | None) -> None:
+        """One step of an own item for an own agent, in its turn."""
+        await self._in_turn(item, step, lambda facts: self.desk.take(item, step, facts, self._city, request))
+
+    # ── answering ───────────────────────────────────────────────────────────────────────────────────────────────────
+    def _answer_all(self) -> None:
+        for asked, serving in self.desk.unanswered():
+            if asked.request not in self._answering:
+                self._answering.add(asked.request)
+                self._do(self._answer(asked, serving), f"the request {asked.request} of {serving}")
+
+    async def _answer(self, asked: WorkRequested, serving: CityId) -> None:
+        def row(facts: Facts) -> WorkStepped | WorkRefused | None:
+            if isinstance(self.desk.book.answer(asked.request), Accepted | RefusedThere):
+                return None
+            return self.desk.answer(asked, serving, facts)
+
+        try:
+            await self._in_turn(asked.item, asked.step, row)
+        finally:
+            self._answering.discard(asked.request)
+
+    # ── deadlines ───────────────────────────────────────────────────────────────────────────────────────────────────
+    def _look(self) -> None:
+        if self._stopped:
+            return
+        self._timer = self._clock.call_later(LOOK_EVERY_S, self._look)
+        now = self._clock.wall()
+        for item in self.desk.overdue(now):
+            self._do(self._miss(item), f"the deadline of {item}")
+        self._answer_all()
+
+    async def _miss(self, item: WorkItemId) -> None:
+        def row(_: Facts) -> WorkStepped | None:
+            now = self._clock.wall()
+            known = self.desk.book.item(item)
+            if known is None or known.due_at is None or known.due_at > now:
+                return None  # it has moved on while it waited for its turn
+            return self.desk.miss(item, now)
+
+        await self._in_turn(item, None, row)
+
+    # ── one after the other ─────────────────────────────────────────────────────────────────────────────────────────
+    async def _in_turn(self, item: WorkItemId, step: AnyStep | None, decide: Callable[[Facts], AnyRow | None]) -> None:
+        """Decide by the records and the book when nothing else is under way for the same line, or item without one."""
+        known = self.desk.book.item(item)
+        opening = step if isinstance(step, Opened) else None
+        line = opening.line if opening is not None else known.line if known is not None else ""
+        customer = opening.customer if opening is not None else known.customer if known is not None else ""
+        turn = line or item
+        lock = self._locks.setdefault(turn, DeferredLock())
+        await lock.acquire()
+        try:
+            facts = Facts() if step is None else await self._facts(line, customer, self._clock.wall())
+            if self._stopped:
+                raise _stopping()
+            row = decide(facts)
+            if row is not None:
+                await self._write(item, row, *self._receivers(item, row))
+        finally:
+            lock.release()
+            if not lock.locked and not lock.waiting:
+                self._locks.pop(turn, None)
+
+    def _receivers(self, item: WorkItemId, row: AnyRow) -> tuple[NodeId, ...]:
+        """The city that asked, and the one where the item was opened: it has the customer's next question."""
+        known = self.desk.book.item(item)
+        serving = {getattr(row, "serving", self._city), known.opened_by.city if known is not None else self._city}
+        return tuple(NodeId(city) for city in sorted(serving - {self._city}))
+
+    async def _write(self, name: WorkItemId | RequestId, row: AnyRow, *receivers: NodeId) -> None:
+        """Write a row; done when it is on disk and in the book."""
+        synced = self._synced[name] = Deferred()
+        self._journal.append([(row, (*self._hubs, *receivers))], lambda: None)
+        await synced
+
+    # ── rows ────────────────────────────────────────────────────────────────────────────────────────────────────────
+    def _own(self, rows: Sequence[Journalled]) -> None:
+        self.desk.add(rows)
+        for one in rows:
+            row = one.row
+            match row:
+                case WorkRequested():
+                    name: WorkItemId | RequestId = row.request
+                case WorkStepped() | WorkRefused():
+                    name = row.item
+                case _:
+                    continue
+            synced = self._synced.pop(name, None)
+            if synced is not None:
+                synced.callback(None)
+
+    def _received(self, rows: Sequence[Journalled]) -> None:
+        self.desk.add(rows)
+        if self._stopped or not self._read:
+            return
+        asked = False
+        for one in rows:
+            match one.row:
+                case WorkRequested(owning=owning) if owning == self._city:
+                    asked = True
+                case WorkStepped(request=request, serving=serving) if serving == self._city:
+                    self._tell(request)
+                case WorkRefused(request=request, serving=serving) if serving == self._city:
+                    self._tell(request)
+                case _:
+                    pass
+        if asked:
+            self._answer_all()
+
+    def _tell(self, request: RequestId | None) -> None:
+        if request is not None:
+            for hear in self._hearers:
+                hear(request)
+
+    def _do(self, work: Coroutine[Deferred[Any], Any, None], what: str) -> None:
+        """Work that nobody waits for; what cannot be done now is taken up at the next look."""
+        Deferred.fromCoroutine(work).addErrback(_later, what)
+
+
+def _later(failure: Failure, what: str) -> None:
+    if failure.check(Refused) is not None:
+        log.warn("{what} cannot be dealt with now: {why}", what=what, why=failure.getErrorMessage(), event="work-later")
+    else:
+        log.failure("{what} failed", failure, what=what, event="work-failed")
+
+
+def _unread(failure: Failure) -> None:
+    log.failure(
+        "what other cities asked cannot be read; it is answered after the next start", failure, event="work-unread"
+    )
+
+
+def _stopping() -> Refused:
+    return Refused(
+        Problem("stopping", zh="本局正在停机，请稍后重试", en="this node is stopping; try again shortly"), status=503
+    )
