@@ -29,6 +29,8 @@ from site_node.shell.counts import CityCounts
 KEPT_S = 24 * 86_400.0
 """own rows about work that has ended, and requests of others, are read back so far at the start: shorter than rows are
 kept in the journal (J5), so that no request is answered anew whose answer was forgotten"""
+RECEIVED_S = 180 * 86_400.0
+"""answers of others, and own rows that came back from a hub after a loss (J5), are read back so far"""
 LOOK_EVERY_S = 30.0
 """how often deadlines are looked at, and requests that could not be answered are taken up again"""
 
@@ -83,17 +85,18 @@ class Work:
     # ── life ────────────────────────────────────────────────────────────────────────────────────────────────────────
     def start(self) -> None:
         """Read what earlier runs left; then answer what was asked, and look at deadlines."""
-        since = self._clock.wall() - KEPT_S
-        self.desk.add(self._journal.rows_of_work(since))
+        now = self._clock.wall()
+        self.desk.add(self._journal.rows_of_work(now - KEPT_S))
         self._journal.on_rows(self._own)
         if self._ledger is None:
             self._begin([])
             return
         self._ledger.on_rows(self._received)
-        self._ledger.store.work_since(since).addCallback(self._begin).addErrback(_unread)
+        self._ledger.store.work_since(now - RECEIVED_S).addCallback(self._begin).addErrback(_unread)
 
     def _begin(self, rows: Sequence[Journalled]) -> None:
-        self.desk.add(rows)
+        since = self._clock.wall() - KEPT_S
+        self.desk.add(one for one in rows if one.wall >= since or not isinstance(one.row, WorkRequested))
         self._read = True
         found = list(self.desk.book)
         if found:

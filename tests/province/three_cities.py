@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from dataset.ids import HUB, AgentId, CityId, ContactId, NodeId, SkillId, agent_id
 from federation.node.clock import VirtualClock
+from federation.node.offering import Offering
 from federation.node.province import HubEntry, load_province
 from federation.ports import Clock
 from simulation.province import SimulatedProvince
@@ -26,12 +27,28 @@ STAFF = {GUANGZHOU: "1001", SHENZHEN: "2001", FOSHAN: "3001"}
 class ThreeCities(SimulatedProvince):
     """A started province with words for tests."""
 
-    def __init__(self, seed: int = 1, people_clock: Clock | None = None, *, hubs: tuple[NodeId, ...] = ()) -> None:
+    def __init__(
+        self,
+        seed: int = 1,
+        people_clock: Clock | None = None,
+        *,
+        hubs: tuple[NodeId, ...] = (),
+        offering: Offering | None = None,
+        wall0: float = 1_700_000_000.0,
+    ) -> None:
         province, package = load_province(PROVINCE)
         province = replace(province, hubs=tuple(HubEntry(id=hub) for hub in hubs))
-        self.time = VirtualClock(wall0=1_700_000_000.0)
+        self.time = VirtualClock(wall0=wall0)
         self.memory = self.make_storage()
-        super().__init__(province, package, self.time, Random(seed), storage=self.memory, people_clock=people_clock)
+        super().__init__(
+            province,
+            package,
+            self.time,
+            Random(seed),
+            storage=self.memory,
+            people_clock=people_clock,
+            offering=offering,
+        )
         self.start()
         self.pass_s(3.0)
 

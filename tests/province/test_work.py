@@ -1,0 +1,325 @@
+"""Work of another city's customer, from the form at a seat to the ending, whatever happens on the way."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from dataset.calendar import day_of
+from dataset.errors import Refused
+from dataset.ids import HUB, CityId, NodeId
+from dataset.rows import Journalled, WorkRefused, WorkRequested, WorkStepped
+from dataset.work import DeadlinePassed
+from federation.core.work_book import WorkBook
+from federation.node.memory_transport import ClientEnd, MemoryDoor
+from simulation.province import password_of
+from tests.harness.services import calendar, catalogue, offering
+from tests.harness.work import HOUR, NOW, form_for
+from tests.province.three_cities import GUANGZHOU, SHENZHEN, STAFF, ThreeCities
+
+INSTALL = catalogue().services["install_line"]
+LINE = "02081230001"
+
+
+class Seat:
+    """Somebody at a seat page: a live connection to a city's door."""
+
+    def __init__(self, province: WorkingProvince, city: CityId, number: int = 0) -> None:
+        self.province = province
+        self.pushed: list[dict[str, Any]] = []
+        self.staff = str(int(STAFF[city]) + number)
+        door = MemoryDoor(province.sites[city].desk.door, province.time, delay_s=0.001)
+        province.network.add_seat(city, str(8001 + number))
+        login = province.result(door.login(self.staff, password_of(self.staff), str(8001 + number)))
+        self.live: ClientEnd = door.open()
+        self.live.on_push(self.pushed.append)
+        province.result(self.live.send("attach", token=login["token"]))
+
+    def ask(self, op: str, **fields: Any) -> dict[str, Any]:
+        """An operation and its answer. Raises ``Refused``."""
+        return self.province.result(self.live.send(op, **fields))
+
+    def receipts(self) -> list[dict[str, Any]]:
+        """Answers of other cities, as they were pushed."""
+        return [one["receipt"] for one in self.pushed if one["push"] == "work"]
+
+    def take_call(self, city: CityId, calling: str = LINE) -> str:
+        """Be ready and answer a caller who comes in at ``city``; the contact."""
+        self.ask("ready")
+        self.province.pass_s(1.5)
+        self.province.network.call(city, "112", calling)
+        self.province.pass_s(3.0)
+        contact = self._state()["calls"][0]["contact"]
+        self.ask("answer", contact=contact)
+        self.province.pass_s(1.0)
+        return str(contact)
+
+    def order(self, contact: str = "", *, checked: bool = True, line: str = LINE, **changed: Any) -> dict[str, Any]:
+        """Hand in the form of a new line for a customer of 广州."""
+        if contact and checked:
+            self.ask("identity_checked", contact=contact, line=line)
+        now = self.province.time.wall()
+        values = {**form_for(INSTALL, ("contact_phone", "promised"), now=now), **changed}
+        return self.ask("work_open", service="install_line", line=line, contact=contact, values=values)
+
+    def _state(self) -> dict[str, Any]:
+        states = [one["state"] for one in self.pushed if one["push"] == "state"]
+        assert states
+        return dict(states[-1])
+
+
+class WorkingProvince(ThreeCities):
+    """Three cities that take in work."""
+
+    def __init__(self, seed: int = 1) -> None:
+        super().__init__(seed, offering=offering(), wall0=NOW)
+
+    def result(self, asked: Any, within_s: float = 5.0) -> dict[str, Any]:
+        """What ``asked`` comes to; raises what it fails with."""
+        found: list[Any] = []
+        asked.addBoth(found.append)
+        for _ in range(int(within_s / 0.05)):
+            if found:
+                break
+            self.pass_s(0.05)
+        assert found, "no answer"
+        failed = getattr(found[0], "value", None)
+        if isinstance(failed, BaseException):
+            raise failed
+        answer: dict[str, Any] = found[0]
+        return answer
+
+    def seat_of(self, city: CityId, number: int = 0) -> Seat:
+        return Seat(self, city, number)
+
+    def written(self, node: str) -> list[Journalled]:
+        return self.journal(NodeId(node)).rows_since(0.0)
+
+    def hub_book(self) -> WorkBook:
+        """What the hub's rows come to."""
+        book = WorkBook(catalogue().versions.__getitem__, calendar())
+        for row, _ in self.memory.disk(HUB).ledger.rows.values():
+            book.add(row)
+        return book
+
+    def restart_city(self, city: CityId) -> None:
+        self.crash_city(city)
+        self.pass_s(1.0)
+        self.start_city(city)
+        self.pass_s(3.0)
+
+
+@pytest.fixture
+def province() -> WorkingProvince:
+    return WorkingProvince()
+
+
+def finish(province: WorkingProvince, item: str) -> None:
+    """The owning city does the work."""
+    office = province.seat_of(GUANGZHOU)
+    office.ask("work_take", item=item)
+    for action in ("confirm_plant", "send_crew", "installed_it"):
+        assert office.ask("work_act", item=item, action=action)["state"] == "accepted"
+    office.ask("work_called_back", item=item, reached=True)
+    assert office.ask("work_act", item=item, action="close")["state"] == "accepted"
+
+
+def test_an_order_for_another_citys_customer_is_done_there_and_followed_here(province: WorkingProvince) -> None:
+    seat = province.seat_of(SHENZHEN)
+    contact = seat.take_call(SHENZHEN)
+    receipt = seat.order(contact)
+    assert (receipt["state"], receipt["owning"]) == ("pending", "guangzhou")
+    province.pass_s(2.0)
+    [answered] = seat.receipts()
+    assert answered == {**receipt, "state": "accepted"}
+    finish(province, receipt["item"])
+    province.pass_s(2.0)
+    shown = seat.ask("work_item", item=receipt["item"])["item"]
+    assert (shown["state"], shown["ends"], shown["line"]) == ("done", "done", LINE)
+    assert [step["step"] for step in shown["steps"]] == [
+        "opened", "assigned", "acted", "acted", "acted", "called_back", "acted",
+    ]  # fmt: skip
+    assert shown["steps"][0]["by"] == "2001@shenzhen"
+    assert shown["values"]["contact_phone"] == "020****5678", "personal fields are masked"
+
+
+def test_both_ends_and_the_hub_agree_on_the_settlement(province: WorkingProvince) -> None:
+    """I4: the serving city is owed for the handling, and owes what it took in."""
+    seat = province.seat_of(SHENZHEN)
+    contact = seat.take_call(SHENZHEN)
+    seat.ask("identity_checked", contact=contact, line=LINE)
+    values = form_for(INSTALL, ("contact_phone", "promised"), now=province.time.wall())
+    seat.ask("work_open", service="install_line", line=LINE, contact=contact, values=values, collected_fen=20_800)
+    province.pass_s(3.0)
+    [entry] = province.hub_book().settlements()
+    assert (entry.owning, entry.serving, entry.collected_fen, entry.handling_fen) == (
+        "guangzhou", "shenzhen", 20_800, INSTALL.handling_fen,
+    )  # fmt: skip
+    for city in (GUANGZHOU, SHENZHEN):
+        work = province.sites[city].running.work
+        assert work is not None
+        assert work.desk.book.settlements() == (entry,)
+
+
+def test_a_request_is_pending_while_the_line_is_cut_and_answered_once_it_is_back(province: WorkingProvince) -> None:
+    seat = province.seat_of(SHENZHEN)
+    contact = seat.take_call(SHENZHEN)
+    province.wires.cut([NodeId(GUANGZHOU)])
+    receipt = seat.order(contact)
+    province.pass_s(60.0)
+    assert seat.ask("work_request", request=receipt["request"])["state"] == "pending"
+    assert seat.receipts() == []
+    province.wires.cut([NodeId(GUANGZHOU)], restore=True)
+    province.pass_s(60.0)
+    assert [one["state"] for one in seat.receipts()] == ["accepted"]
+    assert len([row for row in province.rows(GUANGZHOU, WorkStepped) if row.request == receipt["request"]]) == 1
+
+
+def test_the_owning_city_refuses_with_every_reason_and_nothing_is_begun(province: WorkingProvince) -> None:
+    seat = province.seat_of(SHENZHEN)
+    contact = seat.take_call(SHENZHEN)
+    receipt = seat.order(contact, checked=False, promised=day_of(NOW).isoformat())
+    assert receipt["state"] == "pending"
+    province.pass_s(2.0)
+    [answered] = seat.receipts()
+    assert answered["state"] == "refused"
+    assert {one["slug"] for one in answered["problems"]} == {"rule-identity-checked", "rule-earliest-day"}
+    assert province.rows(GUANGZHOU, WorkStepped) == []
+    assert len(province.rows(GUANGZHOU, WorkRefused)) == 1
+
+
+def test_a_form_with_faults_is_refused_at_the_seat_by_field(province: WorkingProvince) -> None:
+    """Whoever's customer it is: nothing is written, and every faulty field is named."""
+    seat = province.seat_of(SHENZHEN)
+    for line in (LINE, "075581230001"):
+        with pytest.raises(Refused) as refused:
+            seat.ask("work_open", service="install_line", line=line, values={"kind": "castle", "colour": "red"})
+        assert refused.value.problems[0].slug in ("field-unknown", "field-form")
+    assert province.rows(SHENZHEN, WorkRequested) == province.rows(SHENZHEN, WorkStepped) == []
+
+
+def test_what_was_asked_outlives_the_owning_city(province: WorkingProvince) -> None:
+    """It dies with the request committed and not answered: at its next start it answers, once."""
+    seat = province.seat_of(SHENZHEN)
+    contact = seat.take_call(SHENZHEN)
+    receipt = seat.order(contact)
+    while not _has(province, GUANGZHOU, receipt["request"]):
+        province.pass_s(0.001)
+    province.restart_city(GUANGZHOU)
+    province.restart_city(GUANGZHOU)
+    province.pass_s(10.0)
+    assert [one["state"] for one in seat.receipts()] == ["accepted"]
+    assert len(province.rows(GUANGZHOU, WorkStepped)) == 1
+
+
+def _has(province: WorkingProvince, city: CityId, request: str) -> bool:
+    """Whether the request is on the disk of ``city``, as another's row."""
+    rows = [row.row for row, _ in province.memory.disk(NodeId(city)).ledger.rows.values()]
+    return any(isinstance(row, WorkRequested) and row.request == request for row in rows)
+
+
+def test_what_was_asked_outlives_the_city_that_asks(province: WorkingProvince) -> None:
+    seat = province.seat_of(SHENZHEN)
+    contact = seat.take_call(SHENZHEN)
+    receipt = seat.order(contact)
+    province.restart_city(SHENZHEN)
+    province.pass_s(10.0)
+    again = province.seat_of(SHENZHEN)
+    assert again.ask("work_request", request=receipt["request"])["state"] == "accepted"
+    assert again.ask("work_item", item=receipt["item"])["item"]["state"] == "accepted"
+
+
+def test_own_work_outlives_its_city(province: WorkingProvince) -> None:
+    office = province.seat_of(GUANGZHOU)
+    contact = office.take_call(GUANGZHOU)
+    receipt = office.order(contact)
+    assert receipt["state"] == "accepted"
+    province.restart_city(GUANGZHOU)
+    finish(province, receipt["item"])
+    province.pass_s(3.0)
+    item = province.hub_book().item(receipt["item"])
+    assert item is not None
+    assert item.ending == "done"
+
+
+def test_of_two_who_act_at_once_the_second_is_told(province: WorkingProvince) -> None:
+    first, second = province.seat_of(GUANGZHOU), province.seat_of(GUANGZHOU, 1)
+    contact = first.take_call(GUANGZHOU)
+    item = first.order(contact)["item"]
+    asked = [seat.live.send("work_act", item=item, action="confirm_plant") for seat in (first, second)]
+    assert province.result(asked[0])["state"] == "accepted"
+    with pytest.raises(Refused) as refused:
+        province.result(asked[1])
+    assert refused.value.problems[0].slug == "work-action"
+    assert refused.value.status == 409
+
+
+def test_two_openings_for_one_line_are_decided_one_after_the_other(province: WorkingProvince) -> None:
+    """A rule against a second open item holds though both are handed in before either is on disk."""
+    complaint = catalogue().services["complaint"]
+    assert any(rule.kind == "no_open_item" and "complaint" in rule.values for rule in complaint.text.rules)
+    office = province.seat_of(GUANGZHOU)
+    contact = office.take_call(GUANGZHOU)
+    office.ask("identity_checked", contact=contact, line=LINE)
+    values = form_for(complaint, now=province.time.wall())
+    asked = [
+        office.live.send("work_open", service="complaint", line=LINE, contact=contact, values=values)
+        for _ in range(2)
+    ]
+    outcomes = []
+    for one in asked:
+        try:
+            outcomes.append(province.result(one)["state"])
+        except Refused as refused:
+            outcomes.append(", ".join(sorted(problem.slug for problem in refused.problems)))
+    assert sorted(outcomes) == ["accepted", "rule-no-open-item"]
+
+
+def test_a_missed_deadline_is_on_record_once_and_the_next_in_line_is_told(province: WorkingProvince) -> None:
+    office = province.seat_of(GUANGZHOU)
+    contact = office.take_call(GUANGZHOU)
+    item = office.order(contact)["item"]
+    due = office.ask("work_item", item=item)["item"]["due_at"]
+    assert due == pytest.approx(NOW + 6 * HOUR, abs=60.0), "four hours of work from nine on, without those of lunch"
+    province.pass_s(due - province.time.wall() + 45.0)
+    assert [type(row.step) for row in province.rows(GUANGZHOU, WorkStepped)][1:] == [DeadlinePassed]
+    office = province.seat_of(GUANGZHOU)
+    shown = office.ask("work_item", item=item)["item"]
+    assert (shown["late"], shown["missed"], shown["state"]) == (True, 1, "accepted")
+    assert shown["due_at"] > province.time.wall()
+
+
+def test_waiting_work_is_taken_parked_and_handed_over(province: WorkingProvince) -> None:
+    first, second = province.seat_of(GUANGZHOU), province.seat_of(GUANGZHOU, 1)
+    contact = first.take_call(GUANGZHOU)
+    item = first.order(contact)["item"]
+    assert [one["item"] for one in second.ask("work_items", waiting=True)["items"]] == [item]
+    second.ask("work_take", item=item)
+    assert second.ask("work_items", waiting=True)["items"] == []
+    assert [one["item"] for one in second.ask("work_items", mine=True)["items"]] == [item]
+    with pytest.raises(Refused) as refused:
+        first.ask("work_take", item=item)
+    assert refused.value.problems[0].slug == "work-not-yours"
+    second.ask("work_hand_over", item=item, to="1001@guangzhou")
+    first.ask("work_park", item=item, for_s=HOUR, note="用户一小时后在家")
+    assert second.ask("work_items", waiting=True)["items"] == []
+    first.ask("work_give_back", item=item)
+    assert [one["item"] for one in second.ask("work_items", line=LINE)["items"]] == [item]
+
+
+def test_a_role_that_may_not_press_is_told_which_may(province: WorkingProvince) -> None:
+    office = province.seat_of(GUANGZHOU)
+    contact = office.take_call(GUANGZHOU)
+    item = office.order(contact)["item"]
+    with pytest.raises(Refused) as refused:
+        office.ask("work_press", item=item, note="快")
+    assert (refused.value.status, refused.value.problems[0].slug) == (403, "not-your-role")
+
+
+def test_a_contact_of_somebody_else_cannot_be_used(province: WorkingProvince) -> None:
+    first, second = province.seat_of(GUANGZHOU), province.seat_of(GUANGZHOU, 1)
+    contact = first.take_call(GUANGZHOU)
+    with pytest.raises(Refused) as refused:
+        second.order(contact)
+    assert (refused.value.status, refused.value.problems[0].slug) == (404, "unknown-contact")
