@@ -264,8 +264,7 @@ def test_two_openings_for_one_line_are_decided_one_after_the_other(province: Wor
     office.ask("identity_checked", contact=contact, line=LINE)
     values = form_for(complaint, now=province.time.wall())
     asked = [
-        office.live.send("work_open", service="complaint", line=LINE, contact=contact, values=values)
-        for _ in range(2)
+        office.live.send("work_open", service="complaint", line=LINE, contact=contact, values=values) for _ in range(2)
     ]
     outcomes = []
     for one in asked:
