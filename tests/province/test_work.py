@@ -196,7 +196,8 @@ def test_a_form_with_faults_is_refused_at_the_seat_by_field(province: WorkingPro
         with pytest.raises(Refused) as refused:
             seat.ask("work_open", service="install_line", line=line, values={"kind": "castle", "colour": "red"})
         assert refused.value.problems[0].slug in ("field-unknown", "field-form")
-    assert province.rows(SHENZHEN, WorkRequested) == province.rows(SHENZHEN, WorkStepped) == []
+    assert not province.rows(SHENZHEN, WorkRequested)
+    assert not province.rows(SHENZHEN, WorkStepped)
 
 
 def test_what_was_asked_outlives_the_owning_city(province: WorkingProvince) -> None:
