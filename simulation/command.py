@@ -117,9 +117,9 @@ def demo(reactor: Any, /, file: Path, port: int, **options: Any) -> None:
 
     def run() -> Deferred[None]:
         province, package = load_province(file)
-        load_offering(file, province, package)
+        offering = load_offering(file, province, package)
         settings = DemoSettings(port=port, **options)
-        return run_demo(reactor, province, package, settings, time.time(), _say)
+        return run_demo(reactor, province, package, settings, time.time(), _say, offering)
 
     _with_reactor(reactor, run)
 

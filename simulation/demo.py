@@ -19,6 +19,7 @@ from dataset.packages import ServicePackage
 from federation.node.clock import ReactorClock
 from federation.node.http import HttpSettings, SharedRoot, listen, web_site
 from federation.node.memory_transport import MemoryDoor
+from federation.node.offering import Offering
 from federation.node.province import AgentRecord, Province
 from federation.node.screens import BUILT
 from provincial_hub.services.summary import day_summary
@@ -63,6 +64,7 @@ class Demo:
         settings: DemoSettings,
         folder: Path,
         now: float,
+        offering: Offering | None = None,
     ) -> None:
         rng = Random(settings.seed)
         began = opening(now)
@@ -77,6 +79,7 @@ class Demo:
             storage=FileStorage(folder, clock, reactor),
             people_clock=real,
             speed=settings.speed,
+            offering=offering,
         )
         self._reactor = reactor
         self._clock = clock
@@ -234,10 +237,11 @@ def run_demo(
     settings: DemoSettings,
     now: float,
     say: Callable[[str], None],
+    offering: Offering | None = None,
 ) -> Deferred[None]:
     """Run until interrupted; the reactor's shutdown waits until everything is closed and summed up."""
     folder = TemporaryDirectory(prefix="yht-demo-")
-    demo = Demo(reactor, province, package, settings, Path(folder.name), now)
+    demo = Demo(reactor, province, package, settings, Path(folder.name), now, offering)
     interrupted: Deferred[None] = Deferred()
 
     async def whole() -> None:

@@ -18,6 +18,7 @@ from federation.node.ledger_store import LedgerStore
 from federation.node.login import Logins
 from federation.node.metrics import DoorCounts, JournalCounts, LinkCounts, StoreCounts
 from federation.node.offering import Offering
+from federation.node.operations import OperationTable
 from federation.node.province import Province
 from federation.ports import Clock, Journal, Link, Store
 from site_node.core.admission import Admission
@@ -25,7 +26,10 @@ from site_node.core.rules import Rules
 from site_node.core.site import Site
 from site_node.core.work_desk import DeskRules, WorkDesk
 from site_node.desktop.city_door import CityDoor, city_door
+from site_node.desktop.work_operations import looking
 from site_node.ports import Capability, Switch
+from site_node.services.area_codes import AreaCodes
+from site_node.services.elsewhere import Elsewhere
 from site_node.services.seats import SeatRules, SeatSettings
 from site_node.services.work import WorkService
 from site_node.shell.counts import CityCounts
@@ -162,6 +166,8 @@ def build_city(
     StoreCounts(running.counts.registry, records)
     if link is not None:
         LinkCounts(running.counts.registry, link.dropped, link.failures)
+    codes = AreaCodes({other.area_code: other.id for other in province.cities})
+    work = WorkService(running, running.work, clock, codes) if running.work is not None else None
     door = city_door(
         running,
         logins,
@@ -169,15 +175,10 @@ def build_city(
         rules,
         province.queue.wrap_up_s,
         asked.observed,
-        work=work_service(running, clock, province),
+        work=work,
+        elsewhere=Elsewhere(city, running.lookups, codes),
     )
+    if work is not None:
+        running.lookups.table = OperationTable(looking(work))
     asked.read_live(lambda: door.door.live)
     return City(running, door, records)
-
-
-def work_service(running: RunningCity, clock: Clock, province: Province) -> WorkService | None:
-    """Services and work items for the door; None where the city takes in no work."""
-    if running.work is None:
-        return None
-    codes = {other.area_code: other.id for other in province.cities}
-    return WorkService(running, running.work, clock, codes)

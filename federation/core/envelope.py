@@ -235,6 +235,30 @@ class TransferAnswer(Message, frozen=True, kw_only=True, tag="transfer_answer"):
     problem: str = ""
 
 
+class Lookup(Message, frozen=True, kw_only=True, tag="lookup"):
+    """City to city: what somebody at a seat here wants to see of what is on record there; answered within
+    ``budget_s``, or not at all. The one that is asked checks the roles again.
+    """
+
+    question: str
+    """names it in the answer"""
+    operation: str
+    fields: msgspec.Raw
+    """a JSON object"""
+    agent: AgentId
+    roles: tuple[str, ...]
+
+
+class LookupAnswer(Message, frozen=True, kw_only=True, tag="lookup_answer"):
+    """What was found, or why not."""
+
+    question: str
+    status: int
+    """200, or that of the refusal"""
+    body: msgspec.Raw
+    """the answer, or the refusal, as a JSON object"""
+
+
 # ── ledger ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 class LedgerHello(Message, frozen=True, kw_only=True, tag="ledger_hello"):
     """Sender to receiver on every (re)connect: opens ``session``; rows of older sessions are refused (J3)."""
@@ -298,6 +322,8 @@ AnyMessage = (
     | Close
     | TransferWanted
     | TransferAnswer
+    | Lookup
+    | LookupAnswer
     | LedgerHello
     | LedgerHeads
     | LedgerRows

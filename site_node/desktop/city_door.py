@@ -16,6 +16,7 @@ from site_node.desktop.views import away_state, seat_state
 from site_node.desktop.work_operations import work_operations
 from site_node.desktop.work_views import receipt
 from site_node.services.city import City
+from site_node.services.elsewhere import Elsewhere
 from site_node.services.seats import SeatRules, SeatService
 from site_node.services.work import WorkService
 
@@ -46,10 +47,11 @@ def city_door(
     wrap_up_s: float,
     observed: Callable[[str, str, float], None] = lambda operation, slug, seconds: None,
     work: WorkService | None = None,
+    elsewhere: Elsewhere | None = None,
 ) -> CityDoor:
     """The door of ``city``. ``clock`` is that of the people outside, also where the city runs faster than real time.
 
-    ``work``: of a city that takes in work.
+    ``work``: of a city that takes in work; ``elsewhere``: what other cities know of it.
     """
 
     def shown(actor: Actor, seat: str, view: SeatView | None) -> dict[str, Any]:
@@ -61,7 +63,8 @@ def city_door(
         return seat_state(actor, city.city, view, rules.package, wrap_up_s)
 
     seats = SeatService(city, logins, clock, rules, shown)
-    table = agent_operations(seats, rules.package, work_operations(work) if work is not None else ())
+    more = work_operations(work, elsewhere) if work is not None and elsewhere is not None else ()
+    table = agent_operations(seats, rules.package, more)
     if work is not None:
         work.on_receipt(lambda agent, one: seats.tell(agent, "work", {"receipt": receipt(one)}))
     return CityDoor(Door(NodeId(city.city), table, logins, seats, clock, observed), seats, logins)

@@ -13,7 +13,8 @@ from dataset.services.form import Value
 from federation.node.login import Actor
 from federation.node.operations import Answer, Nothing, Operation, Request
 from site_node.desktop.work_views import item_short, item_whole, receipt, service_answer, service_short
-from site_node.services.work import Action, Form, WorkService
+from site_node.services.elsewhere import Elsewhere
+from site_node.services.work import Action, Form, ItemOf, WorkService
 
 STAFF = frozenset({"agent", "dispatcher", "crew", "back_office", "supervisor", "site_admin"})
 OVERSEERS = frozenset({"supervisor", "site_admin"})
@@ -54,50 +55,45 @@ class Open(Request, frozen=True, kw_only=True):
     again_of: Word = ""
 
 
-class Act(Request, frozen=True, kw_only=True):
-    """One of the actions that are possible for a work item."""
+class OfItem(Request, frozen=True, kw_only=True):
+    """About one work item. ``owning``: its city, where nothing of it is on record here."""
 
     item: Name
+    owning: Word = ""
+
+
+class Act(OfItem, frozen=True, kw_only=True):
+    """One of the actions that are possible for a work item."""
+
     action: Name
     values: dict[str, Value | None] = msgspec.field(default_factory=dict)
-    owning: Word = ""
     note: NoteText = ""
     contact: Word = ""
     collected_fen: Fen = 0
 
 
-class OfItem(Request, frozen=True, kw_only=True):
-    """About one work item."""
-
-    item: Name
-
-
-class HandOver(Request, frozen=True, kw_only=True):
+class HandOver(OfItem, frozen=True, kw_only=True):
     """Somebody else has it from now on."""
 
-    item: Name
     to: Annotated[AgentId, msgspec.Meta(pattern=r"^[0-9]{1,8}@[a-z0-9]{1,32}$")]
 
 
-class Park(Request, frozen=True, kw_only=True):
+class Park(OfItem, frozen=True, kw_only=True):
     """Out of the queue for so many seconds."""
 
-    item: Name
     for_s: Seconds
     note: Written
 
 
-class NoteItem(Request, frozen=True, kw_only=True):
+class NoteItem(OfItem, frozen=True, kw_only=True):
     """A note on a work item."""
 
-    item: Name
     note: Written
 
 
-class CalledBackNow(Request, frozen=True, kw_only=True):
+class CalledBackNow(OfItem, frozen=True, kw_only=True):
     """The customer was called."""
 
-    item: Name
     reached: bool
 
 
@@ -115,7 +111,16 @@ class Items(Request, frozen=True, kw_only=True):
     waiting: bool = False
 
 
-def work_operations(work: WorkService) -> tuple[Operation, ...]:
+def looking(work: WorkService) -> tuple[Operation, ...]:
+    """What may be looked at here, by the own seats and for those of other cities."""
+    one = Operation
+    return (
+        one("work_item", OfItem, STAFF, lambda actor, ask: _item(work, actor, ask), "工单", "a work item"),
+        one("work_items", Items, STAFF, lambda actor, ask: _items(work, actor, ask), "工单列表", "work items"),
+    )
+
+
+def work_operations(work: WorkService, elsewhere: Elsewhere) -> tuple[Operation, ...]:
     """Services and work items."""
 
     def handing_in(name: str, request: type[Request], ask: Callable[[Actor, Any], Any], zh: str, en: str) -> Operation:
@@ -150,38 +155,42 @@ def work_operations(work: WorkService) -> tuple[Operation, ...]:
         ),
         handing_in("work_open", Open, lambda actor, ask: work.open(actor, _form(ask)), "提交表单", "hand in a form"),
         handing_in("work_act", Act, lambda actor, ask: work.act(actor, _action(ask)), "办理", "take an action"),
-        handing_in("work_take", OfItem, lambda actor, ask: work.take(actor, ask.item), "领取工单", "take an item"),
+        handing_in("work_take", OfItem, lambda actor, ask: work.take(actor, _item_of(ask)), "领取工单", "take an item"),
         handing_in(
-            "work_give_back", OfItem, lambda actor, ask: work.assign(actor, ask.item, None), "退回队列", "give it back"
+            "work_give_back",
+            OfItem,
+            lambda actor, ask: work.assign(actor, _item_of(ask), None),
+            "退回队列",
+            "give it back",
         ),
         handing_in(
             "work_hand_over",
             HandOver,
-            lambda actor, ask: work.assign(actor, ask.item, ask.to),
+            lambda actor, ask: work.assign(actor, _item_of(ask), ask.to),
             "转交他人",
             "hand it to somebody",
         ),
         handing_in(
-            "work_park", Park, lambda actor, ask: work.park(actor, ask.item, ask.for_s, ask.note), "暂存", "park"
+            "work_park", Park, lambda actor, ask: work.park(actor, _item_of(ask), ask.for_s, ask.note), "暂存", "park"
         ),
         handing_in(
             "work_note",
             NoteItem,
-            lambda actor, ask: work.note(actor, ask.item, ask.note),
+            lambda actor, ask: work.note(actor, _item_of(ask), ask.note),
             "工单备注",
             "note on an item",
         ),
         handing_in(
             "work_called_back",
             CalledBackNow,
-            lambda actor, ask: work.called_back(actor, ask.item, reached=ask.reached),
+            lambda actor, ask: work.called_back(actor, _item_of(ask), reached=ask.reached),
             "已回访",
             "the customer was called back",
         ),
         handing_in(
             "work_press",
             NoteItem,
-            lambda actor, ask: work.press(actor, ask.item, ask.note),
+            lambda actor, ask: work.press(actor, _item_of(ask), ask.note),
             "督办",
             "press for an item",
         ),
@@ -193,9 +202,27 @@ def work_operations(work: WorkService) -> tuple[Operation, ...]:
             "回执",
             "how a request stands",
         ),
-        one("work_item", OfItem, STAFF, lambda actor, ask: _item(work, actor, ask.item), "工单", "a work item"),
-        one("work_items", Items, STAFF, lambda actor, ask: _items(work, actor, ask), "工单列表", "work items"),
+        one(
+            "work_item",
+            OfItem,
+            STAFF,
+            lambda actor, ask: _item_anywhere(work, elsewhere, actor, ask),
+            "工单",
+            "a work item",
+        ),
+        one(
+            "work_items",
+            Items,
+            STAFF,
+            lambda actor, ask: _items_anywhere(work, elsewhere, actor, ask),
+            "工单列表",
+            "work items",
+        ),
     )
+
+
+def _item_of(ask: OfItem) -> ItemOf:
+    return ItemOf(ask.item, ask.owning)
 
 
 def _form(ask: Open) -> Form:
@@ -206,9 +233,11 @@ def _action(ask: Act) -> Action:
     return Action(**{name: getattr(ask, name) for name in ask.__struct_fields__})
 
 
-def _item(work: WorkService, actor: Actor, name: str) -> Answer:
-    item, service = work.item(name)
-    return {"item": item_whole(item, service, work.possible(actor, item), work.history(name), work.now())}
+# ── looking here ────────────────────────────────────────────────────────────────────────────────────────────────────
+def _item(work: WorkService, actor: Actor, ask: OfItem) -> Answer:
+    item, service = work.item(ask.item)
+    shown = item_whole(item, service, work.possible(actor, item), work.history(ask.item), work.now())
+    return {"item": shown, "from": work.city, "as_of": work.now()}
 
 
 def _items(work: WorkService, actor: Actor, ask: Items) -> Answer:
@@ -226,4 +255,45 @@ def _items(work: WorkService, actor: Actor, ask: Items) -> Answer:
     return {
         "items": [item_short(one, work.service_of(one), now) for one in found[:MOST_SHOWN]],
         "more": max(0, len(found) - MOST_SHOWN),
+        "parts": [{"city": work.city, "as_of": now}],
+    }
+
+
+# ── and elsewhere ───────────────────────────────────────────────────────────────────────────────────────────────────
+async def _item_anywhere(work: WorkService, elsewhere: Elsewhere, actor: Actor, ask: OfItem) -> Answer:
+    """The owning city's word where it answers, else what is known here."""
+    here: Answer | None = None
+    unknown: Refused | None = None
+    try:
+        here = _item(work, actor, ask)
+    except Refused as refused:
+        unknown = refused
+    known = here["item"]["owning"] if here is not None else ask.owning
+    owning = elsewhere.codes.known(known) if known else elsewhere.codes.opened_in(ask.item)
+    there, missing = await elsewhere.ask(actor, owning, "work_item", {"item": ask.item}, here)
+    found = there if there is not None else here
+    if found is None:
+        assert unknown is not None
+        raise unknown
+    return {**found, "missing": missing}
+
+
+async def _items_anywhere(work: WorkService, elsewhere: Elsewhere, actor: Actor, ask: Items) -> Answer:
+    """What is known here and at the owning city of the line; of what both know the later state."""
+    here = _items(work, actor, ask)
+    there, missing = await elsewhere.ask(
+        actor, elsewhere.codes.city_of(ask.line), "work_items", {"line": ask.line}, here
+    )
+    if there is None:
+        return {**here, "missing": missing}
+    newest: dict[str, dict[str, Any]] = {}
+    for one in (*here["items"], *there["items"]):
+        known = newest.get(one["item"])
+        if known is None or known["revision"] < one["revision"]:
+            newest[one["item"]] = one
+    return {
+        "items": sorted(newest.values(), key=lambda one: (-one["opened_at"], one["item"]))[:MOST_SHOWN],
+        "more": max(here["more"], there["more"]),
+        "parts": [*here["parts"], *there["parts"]],
+        "missing": missing,
     }

@@ -30,6 +30,7 @@ from federation.core.work_book import Accepted, Pending, RefusedThere
 from federation.core.work_item import SUPERVISORS, WorkItem, queue_order
 from federation.node.login import Actor
 from federation.ports import Clock
+from site_node.services.area_codes import AreaCodes
 from site_node.services.city import City
 from site_node.shell.work import Work
 
@@ -47,6 +48,14 @@ class Receipt:
     state: str
     """``pending``, ``accepted`` or ``refused``"""
     problems: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ItemOf:
+    """A work item, and its owning city where that is not known here."""
+
+    item: str
+    owning: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,9 +86,10 @@ class Action:
 
 
 class WorkService:
-    """The operations on services and work items of a city's door. ``codes``: city by area code."""
+    """The operations on services and work items of a city's door."""
 
-    def __init__(self, city: City, work: Work, clock: Clock, codes: Mapping[str, CityId]) -> None:
+    def __init__(self, city: City, work: Work, clock: Clock, codes: AreaCodes) -> None:
+        self.city = city.city
         self._city = city
         self._work = work
         self._clock = clock
@@ -117,7 +127,7 @@ class WorkService:
     def open(self, actor: Actor, form: Form) -> Deferred[Receipt]:
         """Hand in a form. Errbacks with ``Refused`` and everything that is wrong with it, by field."""
         service = self._work.desk.service(form.service)
-        owning = self._owning(form.owning, form.line)
+        owning = self._codes.known(form.owning) if form.owning else self._codes.city_of(form.line) or self.city
         by = self._by(actor, ("agent",), form.contact, form.line)
         now = self._clock.wall()
 
@@ -153,41 +163,42 @@ class WorkService:
             note=action.note.strip(),
             collected_fen=action.collected_fen,
         )
-        return self._step(item, action.owning, step)
+        return self._step(ItemOf(action.item, action.owning), step)
 
-    def assign(self, actor: Actor, item: str, to: AgentId | None) -> Deferred[Receipt]:
+    def assign(self, actor: Actor, item: ItemOf, to: AgentId | None) -> Deferred[Receipt]:
         """Give the item to ``to``, or back to the queue."""
         by = self._by(actor, SUPERVISORS)
-        return self._step(WorkItemId(item), "", Assigned(at=self._clock.wall(), to=to, by=by))
+        return self._step(item, Assigned(at=self._clock.wall(), to=to, by=by))
 
-    def take(self, actor: Actor, item: str) -> Deferred[Receipt]:
+    def take(self, actor: Actor, item: ItemOf) -> Deferred[Receipt]:
         """Take the item oneself."""
         return self.assign(actor, item, self._agent(actor))
 
-    def park(self, actor: Actor, item: str, for_s: float, note: str) -> Deferred[Receipt]:
+    def park(self, actor: Actor, item: ItemOf, for_s: float, note: str) -> Deferred[Receipt]:
         """Out of the queue for so long, at most until its deadline."""
         now = self._clock.wall()
         step = Parked(at=now, until=now + for_s, by=self._by(actor, SUPERVISORS), note=note.strip())
-        return self._step(WorkItemId(item), "", step)
+        return self._step(item, step)
 
-    def note(self, actor: Actor, item: str, note: str) -> Deferred[Receipt]:
+    def note(self, actor: Actor, item: ItemOf, note: str) -> Deferred[Receipt]:
         """Write something down."""
-        return self._step(
-            WorkItemId(item), "", Noted(at=self._clock.wall(), by=self._by(actor, ROLES), note=note.strip())
-        )
+        return self._step(item, Noted(at=self._clock.wall(), by=self._by(actor, ROLES), note=note.strip()))
 
-    def called_back(self, actor: Actor, item: str, *, reached: bool) -> Deferred[Receipt]:
+    def called_back(self, actor: Actor, item: ItemOf, *, reached: bool) -> Deferred[Receipt]:
         """The customer was called, and reached or not."""
         step = CalledBack(at=self._clock.wall(), by=self._by(actor, ROLES), reached=reached)
-        return self._step(WorkItemId(item), "", step)
+        return self._step(item, step)
 
-    def press(self, actor: Actor, item: str, note: str) -> Deferred[Receipt]:
+    def press(self, actor: Actor, item: ItemOf, note: str) -> Deferred[Receipt]:
         """督办."""
         step = Pressed(at=self._clock.wall(), by=self._by(actor, SUPERVISORS), note=note.strip())
-        return self._step(WorkItemId(item), "", step)
+        return self._step(item, step)
 
-    def _step(self, item: WorkItemId, owning: str, step: AnyStep) -> Deferred[Receipt]:
-        owner = self._known_city(owning) if owning else self._work.desk.owning(item)
+    def _step(self, of: ItemOf, step: AnyStep) -> Deferred[Receipt]:
+        item = WorkItemId(of.item)
+        owner = self._work.desk.book.owner(item)
+        if owner is None:
+            owner = self._codes.known(of.owning) if of.owning else self._work.desk.owning(item)
         return self._work.step(item, owner, step).addCallback(self._receipt)
 
     # ── looking ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -253,21 +264,6 @@ class WorkService:
                 assert asked is not None
                 problems = tuple(Problem(one.slug, zh=one.zh, en=one.en, place=one.place) for one in said)
                 return Receipt(request, asked.item, asked.owning, "refused", problems)
-
-    def _owning(self, owning: str, line: str) -> CityId:
-        if owning:
-            return self._known_city(owning)
-        codes = [code for code in self._codes if line.startswith(code)]
-        return self._codes[max(codes, key=len)] if codes else self._city.city
-
-    def _known_city(self, city: str) -> CityId:
-        if city not in self._codes.values():
-            names = ", ".join(sorted(self._codes.values()))
-            raise Refused(
-                Problem("city-unknown", f"没有城市 {city}；可用：{names}", f"no city {city}; known: {names}", "owning"),
-                status=404,
-            )
-        return CityId(city)
 
     def _agent(self, actor: Actor) -> AgentId:
         return actor.agent if actor.agent is not None else AgentId(f"{actor.user}@{self._city.city}")

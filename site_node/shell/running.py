@@ -23,6 +23,8 @@ from federation.core.envelope import (
     LedgerHeads,
     LedgerHello,
     LedgerRows,
+    Lookup,
+    LookupAnswer,
     NoProposal,
     NotGranted,
     Propose,
@@ -38,6 +40,7 @@ from federation.core.picture import SILENT_AFTER_BEATS, Hearing, PictureSender
 from federation.node.journal import contact_of
 from federation.node.ledger import Ledger
 from federation.node.ledger_store import LedgerStore
+from federation.node.lookups import Lookups
 from federation.node.post import Post
 from federation.node.silence import SilenceWatch
 from federation.ports import Clock, Journal, Link, Timer
@@ -126,6 +129,8 @@ class RunningCity:
             if desk is not None
             else None
         )
+        self.lookups = Lookups(self.city, clock, self._command if link is not None else None)
+        """what is asked of other cities' records, and answered to them"""
         self._output = Output(journal)
         self._timers: dict[TimerKey, Timer] = {}
         self._beat_s = beat_s
@@ -179,6 +184,7 @@ class RunningCity:
             self._returned.stop()
         if self.work is not None:
             self.work.stop()
+        self.lookups.stop()
         self._silence.stop()
         return Deferred.fromCoroutine(self._close())
 
@@ -353,6 +359,8 @@ class RunningCity:
             case LedgerHello() | LedgerRows() | LedgerHeads() | LedgerAck():
                 if self._ledger is not None:
                     self._ledger.heard(envelope)
+            case Lookup() | LookupAnswer():
+                self.lookups.heard(envelope.sender, message)
             case _ if isinstance(message, _FOR_THE_CORE):
                 self._advance(Heard(envelope.sender, message))
             case _:
@@ -421,11 +429,14 @@ class RunningCity:
             case AnswerSeat(extension):
                 return partial(self._switch.answer_seat, extension)
             case Send(to, message, budget_s):
-                return partial(self._send, to, message, Stream.COMMAND, budget_s)
+                return partial(self._command, to, message, budget_s)
             case AgentShown(agent):
                 return partial(self._show, agent)
             case TransferSettled(request, problem):
                 return partial(self._settle, request, None if problem is None else Refused(problem, status=503))
+
+    def _command(self, to: NodeId, message: AnyMessage, budget_s: float) -> None:
+        self._send(to, message, Stream.COMMAND, budget_s)
 
     def _send(self, to: NodeId, message: AnyMessage, stream: Stream, budget_s: float | None) -> None:
         if self._post is not None:

@@ -12,11 +12,12 @@ from dataset.ids import HUB, CityId, NodeId
 from dataset.rows import Journalled, WorkRefused, WorkRequested, WorkStepped
 from dataset.work import DeadlinePassed
 from federation.core.work_book import WorkBook
+from federation.node.login import Actor
 from federation.node.memory_transport import ClientEnd, MemoryDoor
 from simulation.province import password_of
 from tests.harness.services import calendar, catalogue, offering
 from tests.harness.work import HOUR, NOW, form_for
-from tests.province.three_cities import GUANGZHOU, SHENZHEN, STAFF, ThreeCities
+from tests.province.three_cities import FOSHAN, GUANGZHOU, SHENZHEN, STAFF, ThreeCities
 
 INSTALL = catalogue().services["install_line"]
 LINE = "02081230001"
@@ -142,6 +143,53 @@ def test_an_order_for_another_citys_customer_is_done_there_and_followed_here(pro
     ]  # fmt: skip
     assert shown["steps"][0]["by"] == "2001@shenzhen"
     assert shown["values"]["contact_phone"] == "020****5678", "personal fields are masked"
+
+
+def test_a_third_city_hears_how_far_it_is_by_its_line_or_its_number(province: WorkingProvince) -> None:
+    """Progress at any seat: asked of the owning city, or of the one where the item was opened."""
+    seat = province.seat_of(SHENZHEN)
+    receipt = seat.order(seat.take_call(SHENZHEN))
+    province.pass_s(2.0)
+    third = province.seat_of(FOSHAN)
+    found = third.ask("work_items", line=LINE)
+    assert [(one["item"], one["state"]) for one in found["items"]] == [(receipt["item"], "accepted")]
+    assert ([part["city"] for part in found["parts"]], found["missing"]) == (["foshan", "guangzhou"], [])
+    finish(province, receipt["item"])
+    shown = third.ask("work_item", item=receipt["item"])
+    assert (shown["item"]["state"], shown["from"], shown["missing"]) == ("done", "shenzhen", [])
+    assert third.ask("work_note", item=receipt["item"], owning="guangzhou", note="用户来电致谢")["state"] == "pending"
+    province.pass_s(2.0)
+    assert [one["state"] for one in third.receipts()] == ["accepted"]
+
+
+def test_a_city_that_does_not_answer_is_named_and_what_is_known_here_is_shown(province: WorkingProvince) -> None:
+    seat = province.seat_of(SHENZHEN)
+    receipt = seat.order(seat.take_call(SHENZHEN))
+    province.pass_s(2.0)
+    province.wires.cut([NodeId(GUANGZHOU)])
+    province.pass_s(1.0)
+    for found in (seat.ask("work_items", line=LINE), seat.ask("work_item", item=receipt["item"])):
+        [part] = found["missing"]
+        assert (part["city"], part["problem"]["slug"]) == ("guangzhou", "city-silent")
+    assert [one["item"] for one in seat.ask("work_items", line=LINE)["items"]] == [receipt["item"]]
+    third = province.seat_of(FOSHAN)
+    assert third.ask("work_items", line=LINE)["items"] == []
+    with pytest.raises(Refused) as refused:
+        third.ask("work_item", item="w-0020-00000000-000001")
+    assert (refused.value.status, refused.value.problems[0].slug) == (503, "city-silent")
+
+
+def test_who_may_not_look_here_may_not_look_there_either(province: WorkingProvince) -> None:
+    """The city that is asked checks the roles that the asking city vouches for, and answers looks only."""
+    lookups = province.sites[SHENZHEN].running.lookups
+    for roles, operation, slug in (
+        (["auditor"], "work_items", "not-your-role"),
+        (["agent"], "work_note", "unknown-operation"),
+    ):
+        actor = Actor("x", None, "x", frozenset(roles), NodeId(SHENZHEN))
+        with pytest.raises(Refused) as refused:
+            province.result(lookups.ask(GUANGZHOU, operation, {"line": LINE}, actor))
+        assert refused.value.problems[0].slug == slug
 
 
 def test_both_ends_and_the_hub_agree_on_the_settlement(province: WorkingProvince) -> None:

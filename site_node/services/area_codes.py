@@ -1,0 +1,35 @@
+"""The cities of the province by their area codes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from dataset.errors import Problem, Refused
+from dataset.ids import CityId
+
+
+class AreaCodes:
+    """``codes``: area code → city."""
+
+    def __init__(self, codes: Mapping[str, CityId]) -> None:
+        self._codes = dict(codes)
+
+    def city_of(self, number: str) -> CityId | None:
+        """The city of a number that begins with an area code; None for any other."""
+        codes = [code for code in self._codes if number.startswith(code)]
+        return self._codes[max(codes, key=len)] if codes else None
+
+    def opened_in(self, item: str) -> CityId | None:
+        """The city where a work item was opened, by its name: it hears of every step."""
+        code = item.removeprefix("w-").partition("-")[0]
+        return next((city for area, city in self._codes.items() if f"{area:0>4}" == code), None)
+
+    def known(self, city: str) -> CityId:
+        """``city`` as one of them. Raises ``Refused`` 404 ``city-unknown``."""
+        if city in self._codes.values():
+            return CityId(city)
+        names = ", ".join(sorted(self._codes.values()))
+        raise Refused(
+            Problem("city-unknown", f"没有城市 {city}；可用：{names}", f"no city {city}; known: {names}", "owning"),
+            status=404,
+        )

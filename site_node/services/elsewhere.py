@@ -1,0 +1,38 @@
+"""What other cities have on record, beside what is known here: whose part is missing is said, never guessed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from dataset.errors import Refused
+from dataset.ids import CityId
+from federation.node.login import Actor
+from federation.node.lookups import Lookups
+from federation.node.operations import Answer, refusal_of
+from site_node.services.area_codes import AreaCodes
+
+
+class Elsewhere:
+    """Completes answers from here by asking the owning city."""
+
+    def __init__(self, city: CityId, lookups: Lookups, codes: AreaCodes) -> None:
+        self.city = city
+        self.codes = codes
+        self._lookups = lookups
+
+    async def ask(
+        self, actor: Actor, city: CityId | None, operation: str, fields: Mapping[str, Any], here: Answer | None
+    ) -> tuple[Answer | None, list[dict[str, Any]]]:
+        """What ``city`` answers, and whose part is missing; None when there is nobody else to ask.
+
+        Raises ``Refused`` when it does not answer and nothing is known here either.
+        """
+        if city is None or city == self.city:
+            return None, []
+        try:
+            return await self._lookups.ask(city, operation, fields, actor), []
+        except Refused as refused:
+            if here is None:
+                raise
+            return None, [{"city": city, **refusal_of(refused)}]
