@@ -1,0 +1,105 @@
+"""A province that takes in work: seats at its doors, the rows that they lead to, restarts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dataset.ids import HUB, CityId, NodeId
+from dataset.rows import Journalled
+from federation.core.work_book import WorkBook
+from federation.node.memory_transport import ClientEnd, MemoryDoor
+from simulation.province import password_of
+from tests.harness.services import calendar, catalogue, offering
+from tests.harness.work import NOW, form_for
+from tests.province.three_cities import STAFF, ThreeCities
+
+INSTALL = catalogue().services["install_line"]
+LINE = "02081230001"
+
+
+class Seat:
+    """Somebody at a seat page: a live connection to a city's door."""
+
+    def __init__(self, province: WorkingProvince, city: CityId, number: int = 0) -> None:
+        self.province = province
+        self.pushed: list[dict[str, Any]] = []
+        self.staff = str(int(STAFF[city]) + number)
+        door = MemoryDoor(province.sites[city].desk.door, province.time, delay_s=0.001)
+        province.network.add_seat(city, str(8001 + number))
+        login = province.result(door.login(self.staff, password_of(self.staff), str(8001 + number)))
+        self.live: ClientEnd = door.open()
+        self.live.on_push(self.pushed.append)
+        province.result(self.live.send("attach", token=login["token"]))
+
+    def ask(self, op: str, **fields: Any) -> dict[str, Any]:
+        """An operation and its answer. Raises ``Refused``."""
+        return self.province.result(self.live.send(op, **fields))
+
+    def receipts(self) -> list[dict[str, Any]]:
+        """Answers of other cities, as they were pushed."""
+        return [one["receipt"] for one in self.pushed if one["push"] == "work"]
+
+    def take_call(self, city: CityId, calling: str = LINE) -> str:
+        """Be ready and answer a caller who comes in at ``city``; the contact."""
+        self.ask("ready")
+        self.province.pass_s(1.5)
+        self.province.network.call(city, "112", calling)
+        self.province.pass_s(3.0)
+        contact = self._state()["calls"][0]["contact"]
+        self.ask("answer", contact=contact)
+        self.province.pass_s(1.0)
+        return str(contact)
+
+    def order(self, contact: str = "", *, checked: bool = True, line: str = LINE, **changed: Any) -> dict[str, Any]:
+        """Hand in the form of a new line for a customer of 广州."""
+        if contact and checked:
+            self.ask("identity_checked", contact=contact, line=line)
+        now = self.province.time.wall()
+        values = {**form_for(INSTALL, ("contact_phone", "promised"), now=now), **changed}
+        return self.ask("work_open", service="install_line", line=line, contact=contact, values=values)
+
+    def _state(self) -> dict[str, Any]:
+        states = [one["state"] for one in self.pushed if one["push"] == "state"]
+        assert states
+        return dict(states[-1])
+
+
+class WorkingProvince(ThreeCities):
+    """Three cities that take in work."""
+
+    def __init__(self, seed: int = 1) -> None:
+        super().__init__(seed, offering=offering(), wall0=NOW)
+
+    def result(self, asked: Any, within_s: float = 5.0) -> dict[str, Any]:
+        """What ``asked`` comes to; raises what it fails with."""
+        found: list[Any] = []
+        asked.addBoth(found.append)
+        for _ in range(int(within_s / 0.05)):
+            if found:
+                break
+            self.pass_s(0.05)
+        assert found, "no answer"
+        failed = getattr(found[0], "value", None)
+        if isinstance(failed, BaseException):
+            raise failed
+        answer: dict[str, Any] = found[0]
+        return answer
+
+    def seat_of(self, city: CityId, number: int = 0) -> Seat:
+        return Seat(self, city, number)
+
+    def written(self, node: str) -> list[Journalled]:
+        return self.journal(NodeId(node)).rows_since(0.0)
+
+    def hub_book(self) -> WorkBook:
+        """What the hub's rows come to."""
+        book = WorkBook(catalogue().versions.__getitem__, calendar())
+        for row, _ in self.memory.disk(HUB).ledger.rows.values():
+            book.add(row)
+        return book
+
+    def restart_city(self, city: CityId) -> None:
+        self.crash_city(city)
+        self.pass_s(1.0)
+        self.start_city(city)
+        self.pass_s(3.0)
