@@ -202,6 +202,23 @@ def test_flipped_bit_is_no_fact_and_is_mended_by_its_record(form: SqliteForm) ->
     assert result(form, again.get(ENTRIES, (CITY, "1"))) == replace(one, owner="c2")
 
 
+@pytest.mark.parametrize("damage", ["data = CAST(data AS TEXT)", "data = 7", "data = ''", "crc = 'x'"])
+def test_a_column_of_another_type_is_damage_like_any_other(form: SqliteForm, damage: str) -> None:
+    """The type of a column is a few bits of the row, which flip as others do; whoever asks is answered all the same."""
+    store = form.open()
+    one = Entry(city=CITY, number="1", owner="c1")
+    put(form, store, one)
+    result(form, store.stop())
+    with closing(sqlite3.connect(form.path)) as file:
+        file.execute(f"UPDATE records SET {damage}")
+        file.commit()
+    again = form.open()
+    assert isinstance(outcome(form, again.get(ENTRIES, (CITY, "1"))), Refused)
+    assert result(form, again.page(ENTRIES, (CITY, "c1"), index="by_owner")).unread == 1
+    assert put(form, again, replace(one, revision=2)).outcomes == (Outcome.WRITTEN,)
+    assert result(form, again.get(ENTRIES, (CITY, "1"))) == replace(one, revision=2)
+
+
 def test_older_revision_does_not_mend_a_damaged_record(form: SqliteForm) -> None:
     """What is damaged was newer: an older content must not pass for the present one."""
     store = form.open()
