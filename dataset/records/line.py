@@ -31,10 +31,14 @@ class Line(Record, frozen=True, kw_only=True):
     number: Number
     customer: CustomerId
     service: Code
-    """``fixed_line``, ``isdn``, ``fibre`` …"""
+    """of a telephone line ``install_line``, of others ``fibre_broadband``, ``ddn`` …: the id of the service that it was
+    ordered by, which services' rules ask for
+    """
     status: LineStatus = LineStatus.ACTIVE
     features: tuple[Code, ...] = ()
-    """``caller_id``, ``forwarding``, ``long_distance`` …"""
+    """``caller_id``, ``forward_busy``, ``isdn_2b_d`` …, by service as well; one as often as the line has it"""
+    over: Number | None = None
+    """the telephone line that it comes over (broadband), or that it is charged to (a card)"""
     tariff: str = ""
     """code of the plan that it is charged by"""
     address: str = ""

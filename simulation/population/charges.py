@@ -15,7 +15,10 @@ from dataset.records.money import BillItem
 from dataset.records.tariff import TariffItem, TariffUnit
 from simulation.population.draws import Draw, lognormal
 
-MONTHLY_FEATURES = ("caller_id", "forwarding", "ring_back_tone", "voice_mail")
+MONTHLY_FEATURES = (
+    "caller_id", "forward_no_answer", "forward_busy", "forward_all", "ring_back_tone", "missed_call_alert",
+    "internet_dial_up",
+)  # fmt: skip
 """features with a price of their own"""
 _HONG_KONG_SHARE = 0.08
 """of subscribers who call there in a month"""
@@ -63,8 +66,8 @@ def line_items(rng: Random, prices: Prices, use: Use, rent: str, features: tuple
     items = [priced(prices[rent], 1)]
     items += [priced(prices[feature], 1) for feature in MONTHLY_FEATURES if feature in features]
     items += _local(rng, prices, use)
-    if "long_distance" in features:
-        items += _long_distance(rng, prices, use, abroad="international" in features)
+    if "domestic_direct" in features:
+        items += _long_distance(rng, prices, use, abroad="international_direct" in features)
     return items
 
 

@@ -162,15 +162,15 @@ class _Charges:
 
     def __call__(self, month: BillMonth) -> Sequence[BillItem]:
         line, prices = self.line, self.prices[month.name, self.line.city]
-        if line.service in ("fixed_line", "isdn"):
+        if line.service == "install_line":
             use = OFFICE_USE if self.office else HOME_USE
             return line_items(self.rng, prices, use, line.tariff, line.features)
         if line.service.startswith("card"):
             return called(self.rng, prices, line.tariff)
-        if line.service in ("freephone_800", "shared_400"):
+        if line.service in ("freephone_800", "number_400"):
             calls = line.tariff.replace("_rent", "_calls")
             return [*rented(prices, line.tariff), *called(self.rng, prices, calls)]
-        return rented(prices, line.tariff, discount="bundle" if line.service == "fibre" else "")
+        return rented(prices, line.tariff, discount="bundle" if line.service == "fibre_broadband" else "")
 
 
 # ── sizes ───────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -22,27 +22,53 @@ from simulation.population.people import draw_company, draw_person
 KEY_ACCOUNT_LINES = 16
 """A company with so many telephone lines is a key account (大客户)."""
 _SINCE = {
-    "fixed_line": date(1990, 1, 1), "isdn": date(1997, 1, 1), "adsl": date(2001, 1, 1), "fibre": date(2009, 1, 1),
-    "ddn": date(1994, 1, 1), "card_200": date(1993, 1, 1), "card_300": date(1997, 1, 1),
-    "freephone_800": date(1996, 1, 1), "shared_400": date(2002, 1, 1),
+    "install_line": date(1990, 1, 1), "isdn_2b_d": date(1997, 1, 1), "adsl": date(2001, 1, 1),
+    "fibre_broadband": date(2009, 1, 1), "ddn": date(1994, 1, 1), "leased_line": date(2012, 1, 1),
+    "card_200": date(1993, 1, 1), "card_300": date(1997, 1, 1), "freephone_800": date(1996, 1, 1),
+    "number_400": date(2002, 1, 1),
 }  # fmt: skip
-"""from when on there was each service"""
+"""from when on there was each service: by the ids of conf/packages/services, which are the codes of records as well.
+ADSL was never ordered here: it is what older broadband is.
+"""
 _GROWN_UP = 18
 _CEASED = 0.01
 _SECOND_LINE = 0.05
 _UNLISTED = 0.3
 _PIN = 0.3
+_PAID = (("800", "freephone_800", "freephone_rent", 0.02), ("400", "number_400", "shared_rent", 0.08))
 _SPECIAL_NEEDS = (("hearing", 0.004), ("sight", 0.003), ("dialect_cantonese", 0.06))
 _ELDERLY_BEFORE = 1950
-_PLAIN_FEATURES = (("call_waiting", 0.10), ("abbreviated_dialling", 0.04), ("timed_call", 0.03), ("hot_line", 0.02))
+_PLAIN_FEATURES = (
+    ("call_waiting", 0.10), ("three_way", 0.03), ("abbreviated_dialling", 0.04), ("timed_call", 0.03),
+    ("hotline", 0.02), ("do_not_disturb", 0.01), ("call_barring", 0.30), ("malicious_call_trace", 0.001),
+)  # fmt: skip
 _HOME_FEATURES = (
-    ("long_distance", 0.85), ("international", 0.04), ("caller_id", 0.70), ("forwarding", 0.05),
-    ("ring_back_tone", 0.08), ("voice_mail", 0.02),
+    ("domestic_direct", 0.85), ("international_direct", 0.05), ("caller_id", 0.70), ("forward_no_answer", 0.03),
+    ("forward_busy", 0.01), ("forward_all", 0.01), ("ring_back_tone", 0.08), ("missed_call_alert", 0.02),
+    ("internet_dial_up", 0.03),
 )  # fmt: skip
 _OFFICE_FEATURES = (
-    ("long_distance", 0.95), ("international", 0.25), ("caller_id", 0.80), ("forwarding", 0.20),
-    ("ring_back_tone", 0.25), ("voice_mail", 0.10),
+    ("isdn_2b_d", 0.06), ("domestic_direct", 0.95), ("international_direct", 0.26), ("caller_id", 0.80),
+    ("forward_no_answer", 0.10), ("forward_busy", 0.08), ("forward_all", 0.03), ("ring_back_tone", 0.25),
+    ("missed_call_alert", 0.10),
 )  # fmt: skip
+_NEEDS = {
+    "international_direct": {"domestic_direct"}, "three_way": {"caller_id", "call_waiting"},
+    "malicious_call_trace": {"caller_id"},
+}  # fmt: skip
+"""features that a feature needs, one of them at least"""
+_NO_BROADBAND = {"isdn_2b_d", "internet_dial_up"}
+"""on a line with one of these there is no broadband"""
+_EXCLUDES = {
+    "forward_busy": {"forward_no_answer"}, "forward_all": {"forward_no_answer", "forward_busy"},
+    "missed_call_alert": {"forward_no_answer"}, "call_waiting": {"forward_busy"}, "timed_call": {"isdn_2b_d"},
+    "hotline": {"isdn_2b_d", "forward_no_answer", "forward_busy", "forward_all", "abbreviated_dialling"},
+    "do_not_disturb": {"call_waiting", "timed_call", "hotline"},
+    "call_barring": {"domestic_direct", "international_direct"},
+}  # fmt: skip
+"""features that a line with one of these, drawn before, does not get: as the services' own rules have it, and one kind
+of forwarding to a line
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,13 +116,11 @@ class Drawing:
         place = self._home()
         unlisted = self.rng.random() < _UNLISTED
         for _ in range(min(most, 2 if self.rng.random() < _SECOND_LINE else 1)):
-            line = self._telephone(place, "fixed_line", _features(self.rng, _HOME_FEATURES), "rent_home")
+            line = self._telephone(place, _features(self.rng, _HOME_FEATURES), "rent_home")
             self._list(line, person.name, place, unlisted=unlisted)
         if self.rng.random() < 0.45:
             self._broadband(place)
-        for card, share in (("200", 0.03), ("300", 0.01)):
-            if self.rng.random() < share:
-                self._other(place, f"card_{card}", self.numbers.card(card), f"card_{card}_calls")
+        self._cards(place)
         needs = [need for need, share in _SPECIAL_NEEDS if self.rng.random() < share]
         customer = Customer(
             city=CityId(self.city.id),
@@ -122,13 +146,8 @@ class Drawing:
         departments = company.trade.departments
         telephones = min(most, _size(self.rng, *company.trade.lines))
         for at in range(telephones):
-            isdn = self.rng.random() < 0.06
-            line = self._telephone(
-                place,
-                "isdn" if isdn else "fixed_line",
-                _features(self.rng, _OFFICE_FEATURES),
-                "isdn_rent" if isdn else "rent_office",
-            )
+            features = _features(self.rng, _OFFICE_FEATURES)
+            line = self._telephone(place, features, "isdn_rent" if "isdn_2b_d" in features else "rent_office")
             if at == 0:
                 self._list(line, company.name, place, company.aliases, company.trade.code)
             elif at <= len(departments):
@@ -155,9 +174,11 @@ class Drawing:
         if telephones >= 8 and self.rng.random() < 0.25:
             speed = "ddn_2m" if self.rng.random() < 0.2 else "ddn_64k"
             self._other(place, "ddn", self.numbers.data(), speed)
-        for paid, service, share in (("800", "freephone_800", 0.02), ("400", "shared_400", 0.08)):
+        if telephones >= 8 and self.rng.random() < 0.25:
+            self._other(place, "leased_line", self.numbers.data(), "leased_10m")
+        for paid, service, rent, share in _PAID:
             if telephones >= 4 and self.rng.random() < share:
-                line = self._other(place, service, self.numbers.paid(paid), f"{service[:-4]}_rent")
+                line = self._other(place, service, self.numbers.paid(paid), rent)
                 self._list(line, name, place, category=category, part="客户服务热线")
 
     def _done(self, customer: Customer) -> Subscriber:
@@ -186,25 +207,46 @@ class Drawing:
         return Place(f"{self.city.name}{self.district.name}{street}{house}{rest}", street, house)
 
     # ── what ────────────────────────────────────────────────────────────────────────────────────────────────────────
-    def _telephone(self, place: Place, service: str, features: tuple[str, ...], tariff: str) -> Line:
+    def _telephone(self, place: Place, features: tuple[str, ...], tariff: str) -> Line:
         number, exchange, cable = self.numbers.telephone()
         digest = ""
         if self.rng.random() < _PIN:
             self.pins[number] = f"{self.rng.randrange(10**6):06d}"
             digest = _digest(self.pins[number], self.rng)
         return self._line(
-            place, service, number, tariff, features=features, exchange=f"{exchange.zh}局", cable=cable, pin=digest
+            place,
+            "install_line",
+            number,
+            tariff,
+            features=features,
+            exchange=f"{exchange.zh}局",
+            cable=cable,
+            pin=digest,
         )
 
     def _broadband(self, place: Place) -> None:
+        """Over the first telephone line that bears it; by itself where there is none."""
+        over = next((line for line in self._working() if _NO_BROADBAND.isdisjoint(line.features)), None)
         if self.rng.random() < 0.3:
-            self._other(place, "adsl", self.numbers.data(), "adsl_2m")
+            self._other(place, "adsl", self.numbers.data(), "adsl_2m", over)
             return
         fast = "fibre_500m" if self.rng.random() < 0.3 else "fibre_100m"
-        self._other(place, "fibre", self.numbers.data(), fast)
+        self._other(place, "fibre_broadband", self.numbers.data(), fast, over)
 
-    def _other(self, place: Place, service: str, number: str, tariff: str) -> Line:
-        return self._line(place, service, number, tariff)
+    def _cards(self, place: Place) -> None:
+        """Calling cards; a 300 card is charged to a line that may call other cities."""
+        if self.rng.random() < 0.03:
+            self._other(place, "card_200", self.numbers.card("200"), "card_200_calls")
+        over = next((line for line in self._working() if "domestic_direct" in line.features), None)
+        if self.rng.random() < 0.012 and over is not None:
+            self._other(place, "card_300", self.numbers.card("300"), "card_300_calls", over)
+
+    def _working(self) -> list[Line]:
+        """The telephone lines drawn so far that are not given up."""
+        return [one for one in self.lines if one.service == "install_line" and one.status is not LineStatus.CEASED]
+
+    def _other(self, place: Place, service: str, number: str, tariff: str, over: Line | None = None) -> Line:
+        return self._line(place, service, number, tariff, over=over)
 
     def _line(
         self,
@@ -214,11 +256,12 @@ class Drawing:
         tariff: str,
         *,
         features: tuple[str, ...] = (),
+        over: Line | None = None,
         exchange: str = "",
         cable: str = "",
         pin: str = "",
     ) -> Line:
-        since = max(_SINCE[service], self.since)
+        since = max(self.since, *(_SINCE[code] for code in (service, *features) if code in _SINCE))
         installed = since + timedelta(self.rng.randrange((self.today - since).days))
         ceased = None
         if self.rng.random() < _CEASED:
@@ -230,6 +273,7 @@ class Drawing:
             service=service,
             status=LineStatus.ACTIVE if ceased is None else LineStatus.CEASED,
             features=features,
+            over=over.number if over is not None else None,
             tariff=tariff,
             address=place.text,
             district=self.district.name,
@@ -275,7 +319,14 @@ class Drawing:
 
 
 def _features(rng: Random, shares: Sequence[tuple[str, float]]) -> tuple[str, ...]:
-    return tuple(feature for feature, share in (*shares, *_PLAIN_FEATURES) if rng.random() < share)
+    """What a line has of the features in ``shares`` and of those that anybody may have, as far as they go together."""
+    found: dict[str, None] = {}
+    for feature, share in (*shares, *_PLAIN_FEATURES):
+        if rng.random() >= share or not found.keys().isdisjoint(_EXCLUDES.get(feature, ())):
+            continue
+        if feature not in _NEEDS or not found.keys().isdisjoint(_NEEDS[feature]):
+            found[feature] = None
+    return tuple(found)
 
 
 def _size(rng: Random, least: int, most: int) -> int:

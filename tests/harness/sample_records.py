@@ -37,9 +37,9 @@ LINE = Line(
     city=GZ,
     number=NUMBER,
     customer=WHO,
-    service="fixed_line",
+    service="install_line",
     status=LineStatus.SUSPENDED,
-    features=("caller_id", "forwarding"),
+    features=("caller_id", "forward_busy"),
     district="天河",
     cable="天河-12",
     installed_on=date(1998, 2, 3),
@@ -72,7 +72,7 @@ PAYMENT = Payment(
     city=GZ, line=NUMBER, receipt=ReceiptId("p1"), customer=WHO, fen=2200, at=1_770_000_000.0, channel="bank"
 )
 TARIFF = TariffItem(
-    service="fixed_line",
+    service="install_line",
     code="local_call",
     since=date(2026, 1, 1),
     zh="市话，首三分钟",
