@@ -13,19 +13,17 @@ from dataset.calendar import midnight
 from dataset.errors import Problem, Refused
 from dataset.ids import NodeId
 from dataset.importing import RowMapping, parse_mapping
-from dataset.number_plan import parse_plan
 from dataset.records.catalogue import EVERY
 from dataset.records.directory import DIRECTORY, spelled
 from federation.node.configuration import beside, read_file
 from federation.node.csv_import import Progress, Source, import_csv
+from federation.node.number_plan import load_plan
 from federation.node.program import directory
 from federation.node.province import load_province
 from federation.node.sqlite_thread import FromThreads
 from federation.node.store_sqlite import SqliteStore
 from site_node.program import STORE, city_of
 from site_node.settings import SiteSettings
-
-NUMBER_PLAN = "number_plan.toml"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,8 +77,7 @@ async def _import(
 
 
 def _mapping(settings: SiteSettings, wanted: Wanted, data: bytes) -> RowMapping:
-    plan_file = wanted.plan or beside(str(beside(str(wanted.config), settings.province)), NUMBER_PLAN)
-    plan = parse_plan(read_file(plan_file), str(plan_file)) if wanted.plan or plan_file.exists() else None
+    plan = load_plan(beside(str(wanted.config), settings.province), wanted.plan)
     tables = {table.name: table for table in EVERY}
     return parse_mapping(data, str(wanted.mapping), tables, plan, {DIRECTORY.name: spelled})
 

@@ -6,16 +6,26 @@ from collections.abc import Mapping
 
 from dataset.errors import Problem, Refused
 from dataset.ids import CityId
+from dataset.number_plan import NumberPlan
 
 
 class AreaCodes:
-    """``codes``: area code → city."""
+    """``codes``: area code → city. ``plan``: by which numbers are understood as people type them."""
 
-    def __init__(self, codes: Mapping[str, CityId]) -> None:
+    def __init__(self, codes: Mapping[str, CityId], plan: NumberPlan | None = None) -> None:
         self._codes = dict(codes)
+        self._plan = plan
 
     def city_of(self, number: str) -> CityId | None:
-        """The city of a number that begins with an area code; None for any other."""
+        """The owning city of a number that has an area code (归属局); None for any other: a mobile one, a 400 one.
+
+        With the plan ``+86 20 8888 6666`` has one too, and what is no number of the plan has none.
+        """
+        if self._plan is not None:
+            try:
+                return self._codes.get(self._plan.parse(number).area)
+            except Refused:
+                return None
         codes = [code for code in self._codes if number.startswith(code)]
         return self._codes[max(codes, key=len)] if codes else None
 
