@@ -8,6 +8,8 @@ from typing import Protocol
 
 from twisted.internet.defer import Deferred
 
+from federation.core.work_item import Facts
+from site_node.core.customer_card import CustomerCard, FoundCustomers
 from site_node.core.telephony import Report, Request
 
 
@@ -42,3 +44,34 @@ class Switch(Protocol):
 
     def stop(self) -> Deferred[None]:
         """Let go of the switch, leaving its calls as they are; fires when nothing more will be reported."""
+
+
+class CustomerRecords(Protocol):
+    """What is on record of the city's customers. Form: ``services.customers`` over a ``Store``.
+
+    Everything errbacks with ``Refused`` besides: what the store says when it cannot be read (503 ``store-unreadable``,
+    ``store-stopped``, ``record-damaged``).
+    """
+
+    def facts(self, line: str, customer: str, at: float) -> Deferred[Facts]:
+        """What the rules of services look at, as of ``at`` (seconds since 1970, UTC).
+
+        Services are those of ``line`` and of what comes over it; of all the customer's lines where ``line`` is empty,
+        as it has to be for a service whose form asks for no line. What is overdue is that of the customer on all its
+        lines; a line's customer is the one who has it now, whatever ``customer`` says. Of what is not on record nothing
+        is had and nothing owed. ``open_items`` and ``identity_checked`` are left at their defaults.
+
+        Errbacks with ``Refused`` 503 ``record-damaged`` also when one record of the customer of many cannot be read.
+        """
+
+    def card(self, *, line: str = "", customer: str = "", at: float, unmasked: bool = False) -> Deferred[CustomerCard]:
+        """The card of the customer who has ``line``, or of ``customer``, as of ``at``. It is shown also where some
+        records are damaged, and says how many (``unread``).
+
+        Errbacks with ``Refused``: 404 ``line-unknown``, ``customer-unknown``.
+        """
+
+    def find(self, text: str, *, unmasked: bool = False) -> Deferred[FoundCustomers]:
+        """Customers by a number of theirs (a line, or where they are called back), by the whole number of a document
+        or of the customer, by name or its beginning. Nobody is found by an empty text.
+        """

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from dataset.masking import masked
+from dataset.masking import masked, masked_address, masked_name
 from federation.node.clock import VirtualClock
 from federation.node.operations import OperationTable, page_of
 from tests.harness.city_desk import Desk
@@ -53,3 +53,10 @@ def test_numbers_are_masked_but_recognisable() -> None:
     assert masked("anonymous") == "anonymous"
     assert masked("") == "****"
     assert masked("sip:x@y") == "****"
+
+
+def test_a_person_s_name_keeps_its_surname_and_an_address_its_street() -> None:
+    names = ("王芳", "欧阳修", "欧阳震华", "欧阳", "阿依古丽·买买提", "John Smith", "𠮷田")
+    assert [masked_name(name) for name in names] == ["王**", "欧阳**", "欧阳**", "欧**", "阿**", "J**", "𠮷**"]
+    assert masked_address("广州市天河区体育西路123号天河苑3栋") == "广州市天河区体育西路***"
+    assert masked_address("天河村") == "天河村"

@@ -26,17 +26,21 @@ from dataset.records.customer import CustomerKind, DocumentKind
 from dataset.records.line import Line, LineStatus
 from dataset.records.money import account
 from dataset.records.tariff import TariffUnit
+from dataset.services.workflow import OPEN
+from federation.core.work_checks import holds
+from federation.core.work_item import Facts
 from simulation.population.customers import CHUNK, MOST_LINES, Population
 from simulation.population.material import material
 from simulation.population.numbering import DistrictNumbers, ProvinceNumbers
 from simulation.population.people import draw_company, draw_person
 from simulation.population.subscribers import Subscriber
+from site_node.core.customer_card import services_of
+from tests.harness.services import calendar, catalogue
 
 TODAY = date(2026, 11, 20)
 CITIES = ("guangzhou", "shenzhen", "foshan")
 MATERIAL = material()
 PRICES = {one.code: one for one in MATERIAL.tariffs}
-TELEPHONES = ("fixed_line", "isdn")
 
 
 def population(seed: int = 7, lines: int = 3_000, months: int = 3) -> Population:
@@ -50,7 +54,7 @@ def everybody() -> tuple[Subscriber, ...]:
 
 
 def telephones(subscribers: tuple[Subscriber, ...]) -> list[Line]:
-    return [line for one in subscribers for line in one.lines if line.service in TELEPHONES]
+    return [line for one in subscribers for line in one.lines if line.service == "install_line"]
 
 
 # ── money ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -110,15 +114,15 @@ def test_every_number_is_one_line_s_and_in_an_exchange_of_its_district() -> None
 
 def test_every_number_is_one_of_the_plan_as_it_stands() -> None:
     kinds = {
-        "fixed_line": NumberKind.FIXED,
-        "isdn": NumberKind.FIXED,
+        "install_line": NumberKind.FIXED,
         "adsl": NumberKind.CIRCUIT,
-        "fibre": NumberKind.CIRCUIT,
+        "fibre_broadband": NumberKind.CIRCUIT,
         "ddn": NumberKind.CIRCUIT,
+        "leased_line": NumberKind.CIRCUIT,
         "card_200": NumberKind.CARD,
         "card_300": NumberKind.CARD,
         "freephone_800": NumberKind.FREEPHONE,
-        "shared_400": NumberKind.SHARED_COST,
+        "number_400": NumberKind.SHARED_COST,
     }
     for one in everybody():
         for line in one.lines:
@@ -178,11 +182,11 @@ def test_surnames_are_as_frequent_as_in_china() -> None:
 
 def test_households_companies_and_key_accounts_have_their_shares() -> None:
     kinds = Counter(one.customer.kind for one in everybody())
-    lines = Counter(one.customer.kind for one in everybody() for line in one.lines if line.service in TELEPHONES)
+    lines = Counter(one.customer.kind for one in everybody() for line in one.lines if line.service == "install_line")
     assert 0.07 < (kinds[CustomerKind.BUSINESS] + kinds[CustomerKind.KEY_ACCOUNT]) / kinds.total() < 0.14
     assert 0.18 < (lines[CustomerKind.BUSINESS] + lines[CustomerKind.KEY_ACCOUNT]) / lines.total() < 0.45
     for one in everybody():
-        of_own = sum(line.service in TELEPHONES for line in one.lines)
+        of_own = sum(line.service == "install_line" for line in one.lines)
         assert (one.customer.kind is CustomerKind.KEY_ACCOUNT) == (of_own >= 16)
 
 
@@ -220,7 +224,8 @@ def test_some_are_unlisted_some_have_special_needs_and_every_service_is_had() ->
     needs = {need for one in everybody() for need in one.customer.special_needs}
     assert needs == {"elderly", "hearing", "sight", "dialect_cantonese"}
     assert {line.service for one in everybody() for line in one.lines} == {
-        "fixed_line", "isdn", "adsl", "fibre", "ddn", "card_200", "card_300", "freephone_800", "shared_400",
+        "install_line", "adsl", "fibre_broadband", "ddn", "leased_line", "card_200", "card_300", "freephone_800",
+        "number_400",
     }  # fmt: skip
 
 
@@ -236,6 +241,35 @@ def test_the_directory_holds_people_by_their_pinyin_and_companies_by_department(
                 assert entry.category
                 assert not entry.unlisted
     assert any(entry.name.endswith("教务处") for one in everybody() for entry in one.entries)
+
+
+def test_no_line_has_what_a_service_s_own_rules_would_have_refused() -> None:
+    """Every service and feature could have been ordered, as the last one, for the line as it is."""
+    kinds = {"line_has_service", "line_lacks_service", "at_most_per_line"}
+    looked_at: set[str] = set()
+    for one in everybody():
+        for line in telephones((one,)):
+            had = services_of(one.lines, line.number)
+            for code in had.keys() & catalogue().services.keys():
+                before = Facts(services={name: count - (name == code) for name, count in had.items()})
+                for rule in catalogue().services[code].text.rules:
+                    if rule.kind in kinds and OPEN in rule.at:
+                        assert holds(rule, calendar(), {}, before, 0.0), (had, code, rule)
+                        looked_at.add(code)
+    assert looked_at >= {
+        "call_waiting",
+        "three_way",
+        "hotline",
+        "forward_all",
+        "isdn_2b_d",
+        "fibre_broadband",
+        "card_300",
+    }
+
+
+def test_what_no_service_knows_is_only_what_nobody_can_order_any_more() -> None:
+    codes = {code for one in everybody() for line in one.lines for code in (line.service, *line.features)}
+    assert codes - catalogue().services.keys() == {"adsl", "ring_back_tone"}
 
 
 # ── the same everywhere, of any size ────────────────────────────────────────────────────────────────────────────────
