@@ -11,6 +11,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.web.resource import Resource
 
 from dataset.ids import CityId, LineageId
+from dataset.number_plan import NumberPlan
 from dataset.packages import ServicePackage
 from federation.core.ledger import SendingPace
 from federation.node.http import NodeResource, NodeWeb, WebPlace
@@ -29,12 +30,13 @@ from site_node.desktop.city_door import CityDoor, city_door
 from site_node.desktop.work_operations import looking
 from site_node.ports import Capability, Switch
 from site_node.services.area_codes import AreaCodes
+from site_node.services.customers import StoredCustomers
 from site_node.services.elsewhere import Elsewhere
 from site_node.services.seats import SeatRules, SeatSettings
 from site_node.services.work import WorkService
 from site_node.shell.counts import CityCounts
 from site_node.shell.running import RunningCity
-from site_node.shell.work import FactsOf, no_records
+from site_node.shell.work import no_records
 
 
 def rules_of(province: Province, city: CityId, lineage: LineageId) -> Rules:
@@ -123,20 +125,20 @@ def build_city(
     pace: SendingPace | None = None,
     records: Store | None = None,
     offering: Offering | None = None,
-    facts: FactsOf = no_records,
+    plan: NumberPlan | None = None,
 ) -> City:
     """A city that is ready to ``start``. Without ``link`` and ``store`` it stands alone (B5). ``pace``: of its ledger.
-    Without ``records`` it knows nothing of its customers.
+    Without ``records`` it knows nothing of its customers. ``plan``: understands numbers as people type them.
 
-    ``offering``: the province's services and calendar; without them it takes in no work. ``facts``: what the city's
-    records say of a line and a customer.
+    ``offering``: the province's services and calendar; without them it takes in no work.
 
     ``people_clock`` is the time of those who look (``clock`` when left out), which is not the city's own where the
     simulated world runs faster than real.
     """
+    area_code = province.city(city).area_code
+    customers = StoredCustomers(records, city, area_code, plan) if records is not None else None
     desk = None
     if offering is not None and offering.catalogue.services:
-        area_code = province.city(city).area_code
         desk = WorkDesk(DeskRules(city, area_code, journal.lineage, offering.catalogue, offering.calendar))
     running = RunningCity(
         site=Site(rules_of(province, city, journal.lineage), package),
@@ -149,7 +151,7 @@ def build_city(
         beat_s=province.times.beat_s,
         pace=pace,
         desk=desk,
-        facts=facts,
+        facts=customers.facts if customers is not None else no_records,
     )
     roster = {record.agent: record for record in province.agents_of(city, package)}
     by_command = Capability.SEAT_ANSWER in switch.capabilities
@@ -166,7 +168,7 @@ def build_city(
     StoreCounts(running.counts.registry, records)
     if link is not None:
         LinkCounts(running.counts.registry, link.dropped, link.failures)
-    codes = AreaCodes({other.area_code: other.id for other in province.cities})
+    codes = AreaCodes({other.area_code: other.id for other in province.cities}, plan)
     work = WorkService(running, running.work, clock, codes) if running.work is not None else None
     door = city_door(
         running,
@@ -177,6 +179,8 @@ def build_city(
         asked.observed,
         work=work,
         elsewhere=Elsewhere(city, running.lookups, codes),
+        customers=customers,
+        now=clock.wall,
     )
     if work is not None:
         running.lookups.table = OperationTable(looking(work))

@@ -27,6 +27,7 @@ from federation.node.ledger_store import SqliteLedgerStore
 from federation.node.login import Logins
 from federation.node.logs import start_logging
 from federation.node.metrics import ReactorLateness, watch_process
+from federation.node.number_plan import load_plan
 from federation.node.offering import load_offering
 from federation.node.origin import OriginRule
 from federation.node.program import boot_id, directory, new_lineage
@@ -78,6 +79,7 @@ async def _start(reactor: Any, settings: SiteSettings, file: Path, wording: Word
     province_file = beside(str(file), settings.province)
     province, package = load_province(province_file)
     offering = load_offering(province_file, province, package)
+    plan = load_plan(province_file)
     city = city_of(province, settings, file)
     start_logging(city, settings.log)
     clock = ReactorClock(reactor)
@@ -120,6 +122,7 @@ async def _start(reactor: Any, settings: SiteSettings, file: Path, wording: Word
         pace=SendingPace.at(settings.link.pace) if settings.link is not None else None,
         seats=settings.seats,
         records=records,
+        plan=plan,
         offering=offering,
     )
     resource = built.resource(

@@ -199,16 +199,3 @@ class StoredCustomers:
 def _digits(text: str) -> tuple[str, ...]:
     """``text``, if it has the form of a number of a record."""
     return (text,) if re.fullmatch(r"\+?[0-9]{3,15}", text) else ()
-
-
-def no_records(city: str) -> Refused:
-    """What whoever asks is told where a city has no store of records."""
-    return Refused(
-        Problem(
-            "records-none",
-            zh=f"{city} 没有打开资料库，查不到客户资料",
-            en=f"{city} has no store of records open, so nothing is known of customers",
-            place=city,
-        ),
-        status=503,
-    )

@@ -211,6 +211,16 @@ class SeatService:
         """Answer the phone that rings."""
         self._city.act(events.AnswerAsked(self._seated(actor), contact))
 
+    def calling(self, actor: Actor, contact: ContactId) -> str:
+        """The number that calls in a contact at the own seat, whole. Raises ``Refused`` 404 ``unknown-contact``."""
+        call = self._call(self._seated(actor), contact)
+        if call is None:
+            raise Refused(
+                Problem("unknown-contact", "您的座席上没有此接触", "this contact is not at your seat", "contact"),
+                status=404,
+            )
+        return call.calling
+
     def hold(self, actor: Actor, contact: ContactId) -> None:
         """The customer hears music."""
         self._city.act(events.HoldAsked(self._seated(actor), contact))
