@@ -35,6 +35,7 @@ class ThreeCities(SimulatedProvince):
         hubs: tuple[NodeId, ...] = (),
         offering: Offering | None = None,
         wall0: float = 1_700_000_000.0,
+        with_records: bool = False,
     ) -> None:
         province, package = load_province(PROVINCE)
         province = replace(province, hubs=tuple(HubEntry(id=hub) for hub in hubs))
@@ -48,6 +49,7 @@ class ThreeCities(SimulatedProvince):
             storage=self.memory,
             people_clock=people_clock,
             offering=offering,
+            with_records=with_records,
         )
         self.start()
         self.pass_s(3.0)

@@ -65,10 +65,10 @@ class Seat:
 
 
 class WorkingProvince(ThreeCities):
-    """Three cities that take in work."""
+    """Three cities that take in work; ``with_records``: and know something of their customers."""
 
-    def __init__(self, seed: int = 1) -> None:
-        super().__init__(seed, offering=offering(), wall0=NOW)
+    def __init__(self, seed: int = 1, *, with_records: bool = False) -> None:
+        super().__init__(seed, offering=offering(), wall0=NOW, with_records=with_records)
 
     def result(self, asked: Any, within_s: float = 5.0) -> dict[str, Any]:
         """What ``asked`` comes to; raises what it fails with."""

@@ -3,27 +3,47 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from pathlib import Path
+from random import Random
 
 import msgspec
 
+from dataset.ids import CityId
 from dataset.masking import masked, masked_address, masked_name
 from federation.node.clock import VirtualClock
 from federation.node.operations import OperationTable, page_of
-from tests.harness.city_desk import Desk
+from federation.node.province import load_province
+from simulation.province import SimulatedProvince
+from simulation.storage import MemoryStorage
+from tests.harness.services import PROVINCE, offering
 
 PAGE = (Path(__file__).parents[3] / "docs/agent-api.md").read_text(encoding="utf-8")
 
 
+@cache
 def table() -> OperationTable:
-    return Desk(VirtualClock()).door.table
+    """Of a city that has everything: records, and services that make work."""
+    clock = VirtualClock()
+    city = SimulatedProvince(
+        *load_province(PROVINCE),
+        clock,
+        Random(1),
+        storage=MemoryStorage(clock),
+        with_records=True,
+        offering=offering(),
+    ).start_city(CityId("guangzhou"))
+    return city.desk.door.table
 
 
 def documented() -> dict[str, str]:
-    """Operation → its row."""
-    section = PAGE.partition("## Operations")[2].partition("## State")[0]
-    rows = [line for line in section.splitlines() if line.startswith("| `")]
-    return {name: row for row in rows for name in re.findall(r"`(\w+)`", row.split("|")[1])}
+    """Operation → its row, and what stands above the table."""
+    found: dict[str, str] = {}
+    for section in PAGE.partition("## Operations")[2].partition("## State")[0].split("\n## "):
+        above = section.partition("\n| op |")[0]
+        for row in (line for line in section.splitlines() if line.startswith("| `")):
+            found |= dict.fromkeys(re.findall(r"`(\w+)`", row.split("|")[1]), f"{above}\n{row}")
+    return found
 
 
 def test_the_page_and_the_table_name_the_same_operations() -> None:
