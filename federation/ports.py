@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 
 from twisted.internet.defer import Deferred
 
-from dataset.ids import ContactId, LineageId, NodeId
+from dataset.ids import ArticleId, ContactId, LineageId, NodeId
 from dataset.keys import Key
 from dataset.pages import ALL, Page, Span
 from dataset.puts import Cursor, Put, Written
@@ -225,6 +225,32 @@ class Store(Protocol):
 
     def stop(self) -> Deferred[None]:
         """Write what was given, and close."""
+
+
+class SearchText(NamedTuple):
+    """What one article is found by."""
+
+    title: str
+    body: str
+
+
+TITLE_WEIGHT = 8.0
+"""a term in the title of an article counts as so many in its body"""
+
+
+class ArticleSearch(Protocol):
+    """Full text of articles, Chinese and other, ranked. Forms: ``node.search_fts5``, ``node.search_memory``.
+
+    Derived: whoever puts an article keeps it, and it is made anew at every start. Terms: ``dataset.full_text``.
+    """
+
+    def put(self, texts: Mapping[ArticleId, SearchText | None]) -> None:
+        """Find these articles by these texts from now on, and no longer those with None."""
+
+    def search(self, text: str, limit: int) -> list[ArticleId]:
+        """At most ``limit`` articles that have some term of ``text``: those with all of them first, and then by BM25
+        (k1 = 1.2, b = 0.75, a term in a title counting as ``TITLE_WEIGHT`` in a body), then by name.
+        """
 
 
 class Leadership(Protocol):
