@@ -34,6 +34,7 @@ from site_node.services.customers import StoredCustomers
 from site_node.services.elsewhere import Elsewhere
 from site_node.services.seats import SeatRules, SeatSettings
 from site_node.services.work import WorkService
+from site_node.shell.aftermath import Aftermath
 from site_node.shell.counts import CityCounts
 from site_node.shell.running import RunningCity
 from site_node.shell.work import no_records
@@ -137,9 +138,11 @@ def build_city(
     """
     area_code = province.city(city).area_code
     customers = StoredCustomers(records, city, area_code, plan) if records is not None else None
-    desk = None
+    desk = aftermath = None
     if offering is not None and offering.catalogue.services:
         desk = WorkDesk(DeskRules(city, area_code, journal.lineage, offering.catalogue, offering.calendar))
+        if records is not None:
+            aftermath = Aftermath(city, province.city(city).name, desk, records, clock)
     running = RunningCity(
         site=Site(rules_of(province, city, journal.lineage), package),
         clock=clock,
@@ -152,6 +155,7 @@ def build_city(
         pace=pace,
         desk=desk,
         facts=customers.facts if customers is not None else no_records,
+        aftermath=aftermath,
     )
     roster = {record.agent: record for record in province.agents_of(city, package)}
     by_command = Capability.SEAT_ANSWER in switch.capabilities

@@ -12,9 +12,22 @@ from dataset.records.directory import DIRECTORY
 from dataset.records.line import LINES
 from dataset.records.money import BILLS, PAYMENTS
 from dataset.records.tariff import TARIFFS
+from dataset.records.work import CHARGES, MESSAGES, WORK_ITEMS
 from dataset.tables import Table
 
-LOCAL: tuple[Table[Any], ...] = (CUSTOMERS, LINES, BILLS, PAYMENTS, CONTACTS, SEGMENTS, ATTACHMENTS, ATTACHMENT_PARTS)
+LOCAL: tuple[Table[Any], ...] = (
+    CUSTOMERS,
+    LINES,
+    BILLS,
+    PAYMENTS,
+    CONTACTS,
+    SEGMENTS,
+    ATTACHMENTS,
+    ATTACHMENT_PARTS,
+    WORK_ITEMS,
+    CHARGES,
+    MESSAGES,
+)
 """Of one city; another city's are fetched from it."""
 PUBLIC: tuple[Table[Any], ...] = (DIRECTORY, TARIFFS, ARTICLES)
 """Kept by the province, with a copy in each city."""

@@ -37,6 +37,7 @@ class Checks:
         self._rules()
         self._fees()
         self._messages()
+        self._line_change()
 
     # ── saying it ───────────────────────────────────────────────────────────────────────────────────────────────────
     def _fault(self, path: Path, slug: str, zh: str, en: str) -> None:
@@ -111,6 +112,28 @@ class Checks:
                 )
         if not when.is_:
             self._fault((*path, "is"), "condition", "至少要有一个值", "at least one value is needed")
+
+    def _line_change(self) -> None:
+        change = self._text.line_change
+        if change is None:
+            return
+        for key, name in (("number", change.number), ("address", change.address)):
+            if name is not None:
+                self._known(("line_change", key), name, self._fields, "字段", "field")
+        if change.kind == "opens" and change.number is None:
+            self._fault(
+                ("line_change",),
+                "line-number",
+                "新开的线须写明号码在哪个字段（number）",
+                "a new line needs the field that its number is in (number)",
+            )
+        if not any(state.ends == "done" for state in self._text.states):
+            self._fault(
+                ("line_change",),
+                "no-work",
+                '没有 ends = "done" 的状态，不会有变化',
+                'nothing changes without a state that ends = "done"',
+            )
 
     # ── the work ────────────────────────────────────────────────────────────────────────────────────────────────────
     def _workflow(self) -> None:

@@ -14,7 +14,7 @@ from dataset.errors import Language
 from dataset.ids import SkillId
 from dataset.services.form import Field, Value, When, schema_of
 from dataset.services.words import SKILL, Channel, Code, Day, Dialled, Group, Label, Sentence, Topic, Version, Yuan, fen
-from dataset.services.workflow import Action, Rule, State, WorkClock
+from dataset.services.workflow import Action, LineChange, Rule, State, WorkClock
 
 BLANK = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 """Where a message has a field's value."""
@@ -114,6 +114,9 @@ class ServiceText:
     rules: tuple[Rule, ...] = setting("规则", "rules", key="rule", default=())
     fees: tuple[Fee, ...] = setting("费用", "fees", key="fee", default=())
     messages: tuple[MessageText, ...] = setting("消息", "messages", key="message", default=())
+    line_change: LineChange | None = setting(
+        "竣工后用户线的变化", "what becomes of the line when an item is done", default=None
+    )
     handling: Yuan = setting(
         "异地受理手续费，元：归属局付给受理局",
         "what the owning city pays a serving city for each step, in yuan",
@@ -156,6 +159,11 @@ class Service:
     def handling_fen(self) -> int:
         """What the owning city owes a serving city for each step that it handles."""
         return fen(self.text.handling)
+
+    @property
+    def line_field(self) -> str | None:
+        """The field that holds the customer's line, if the form has one."""
+        return next((field.id for field in self.text.fields if field.type == "line"), None)
 
     @cached_property
     def states(self) -> Mapping[str, State]:

@@ -60,6 +60,22 @@ class Action:
         return self.zh if language == "zh" else self.en
 
 
+LineChangeKind = Literal["feature", "opens", "ceases", "moves"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineChange:
+    """What becomes of the customer's line in the owning city's records once an item of the service is done.
+
+    ``feature``: the line has the service from then on; ``opens``: there is a new line; ``ceases``: the line is no more;
+    ``moves``: it has another address, and another number where one was given.
+    """
+
+    kind: LineChangeKind = setting("用户线的变化", "what becomes of the line", key="is")
+    number: Code | None = setting("新号码所在字段", "field that has the new number", default=None)
+    address: Code | None = setting("新地址所在字段", "field that has the new address", default=None)
+
+
 RuleKind = Literal[
     "line_has_service",
     "line_lacks_service",

@@ -17,7 +17,7 @@ from dataset.lineages import Lineages
 from dataset.rows import Journalled, Origin, ProblemSaid, WorkRefused, WorkRequested, WorkStepped
 from dataset.services.service import Service
 from dataset.work import Acted, AnyStep, Opened, RequestId, WorkItemId
-from federation.core.work_item import WorkItem, fold
+from federation.core.work_item import Effect, WorkItem, apply, fold, follows, opened
 
 ServiceOf = Callable[[str], Service]
 """A service by ``id@version``; ``KeyError`` for one that this node does not have."""
@@ -129,6 +129,32 @@ class WorkBook:
     def steps(self, item: WorkItemId) -> tuple[AnyStep, ...]:
         """Its steps in order, the overtaken ones too."""
         return tuple(self._items[item].rows[origin].step for origin in self._in_order(item))
+
+    def passed(self, journalled: Journalled) -> tuple[WorkItem, tuple[Effect, ...]] | None:
+        """What the item of this step came to with it, and what followed from that; None for a step that was overtaken,
+        or that answers a request which another answered first.
+        """
+        row = journalled.row
+        if not isinstance(row, WorkStepped) or journalled.origin not in (places := self._in_order(row.item)):
+            return None
+        steps = [self._items[row.item].rows[origin].step for origin in places[: places.index(journalled.origin)]]
+        try:
+            service = self._service_of(row.service)
+        except KeyError:
+            return None
+        if isinstance(row.step, Opened):
+            return (
+                None
+                if any(isinstance(one, Opened) for one in steps)
+                else (
+                    opened(service, self._calendar, row.step),
+                    (),
+                )
+            )
+        if not any(isinstance(one, Opened) for one in steps):
+            return None
+        before, _ = fold(service, self._calendar, steps)
+        return apply(service, self._calendar, before, row.step) if follows(service, before, row.step) else None
 
     def answer(self, request: RequestId) -> Answer | None:
         """How a request stands; None for one that is not known.

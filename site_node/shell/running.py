@@ -72,6 +72,7 @@ from site_node.core.telephony import Offered, Report, SwitchDown, SwitchUp
 from site_node.core.views import SeatView, city_picture, seat_view
 from site_node.core.work_desk import WorkDesk
 from site_node.ports import Switch
+from site_node.shell.aftermath import Aftermath
 from site_node.shell.counts import CityCounts
 from site_node.shell.output import Effect, Output
 from site_node.shell.returned import ReturnedRows
@@ -100,8 +101,11 @@ class RunningCity:
         pace: SendingPace | None = None,
         desk: WorkDesk | None = None,
         facts: FactsOf = no_records,
+        aftermath: Aftermath | None = None,
     ) -> None:
-        """``desk``: of a city that takes in work; ``facts``: what its records say of a line."""
+        """``desk``: of a city that takes in work; ``facts``: what its records say of a line; ``aftermath``: writes
+        what follows from its steps.
+        """
         self.city = site.rules.city
         self.site = site
         self.counts = counts
@@ -125,6 +129,7 @@ class RunningCity:
                 clock=clock,
                 counts=counts,
                 facts=facts,
+                aftermath=aftermath,
             )
             if desk is not None
             else None

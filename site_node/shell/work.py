@@ -24,6 +24,7 @@ from federation.core.work_item import Facts
 from federation.node.ledger import Ledger
 from federation.ports import Clock, Journal, Timer
 from site_node.core.work_desk import WorkDesk
+from site_node.shell.aftermath import Aftermath
 from site_node.shell.counts import CityCounts
 
 KEPT_S = 24 * 86_400.0
@@ -60,8 +61,11 @@ class Work:
         clock: Clock,
         counts: CityCounts,
         facts: FactsOf = no_records,
+        aftermath: Aftermath | None = None,
     ) -> None:
+        """``aftermath``: writes what follows from steps, where there is a store of records."""
         self.desk = desk
+        self._aftermath = aftermath
         self._city = city
         self._hubs = tuple(hubs)
         self._journal = journal
@@ -86,7 +90,10 @@ class Work:
     def start(self) -> None:
         """Read what earlier runs left; then answer what was asked, and look at deadlines."""
         now = self._clock.wall()
-        self.desk.add(self._journal.rows_of_work(now - KEPT_S))
+        own = self._journal.rows_of_work(now - KEPT_S)
+        self.desk.add(own)
+        if self._aftermath is not None:
+            self._aftermath.start(own)
         self._journal.on_rows(self._own)
         if self._ledger is None:
             self._begin([])
@@ -112,6 +119,8 @@ class Work:
     def stop(self) -> None:
         """Take no more steps; what is decided is with the journal."""
         self._stopped = True
+        if self._aftermath is not None:
+            self._aftermath.stop()
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
         self._timer = None
@@ -238,6 +247,8 @@ class Work:
     # ── rows ────────────────────────────────────────────────────────────────────────────────────────────────────────
     def _own(self, rows: Sequence[Journalled]) -> None:
         self.desk.add(rows)
+        if self._aftermath is not None:
+            self._aftermath.add(rows)
         for one in rows:
             row = one.row
             match row:
@@ -253,6 +264,8 @@ class Work:
 
     def _received(self, rows: Sequence[Journalled]) -> None:
         self.desk.add(rows)
+        if self._aftermath is not None:
+            self._aftermath.add(rows)  # own ones, which a hub gives back (J5)
         if self._stopped or not self._read:
             return
         asked = False
