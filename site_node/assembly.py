@@ -28,7 +28,8 @@ from site_node.core.site import Site
 from site_node.core.work_desk import DeskRules, WorkDesk
 from site_node.desktop.city_door import CityDoor, city_door
 from site_node.desktop.work_operations import looking
-from site_node.ports import Capability, Switch
+from site_node.messages import EmbeddedMessages
+from site_node.ports import Capability, Messages, Switch
 from site_node.services.area_codes import AreaCodes
 from site_node.services.customers import StoredCustomers
 from site_node.services.elsewhere import Elsewhere
@@ -36,6 +37,7 @@ from site_node.services.seats import SeatRules, SeatSettings
 from site_node.services.work import WorkService
 from site_node.shell.aftermath import Aftermath
 from site_node.shell.counts import CityCounts
+from site_node.shell.messenger import Messenger
 from site_node.shell.running import RunningCity
 from site_node.shell.work import no_records
 
@@ -81,15 +83,20 @@ class City:
     desk: CityDoor
     records: Store | None = None
     """what is on record of the city's customers, closed with the city"""
+    messenger: Messenger | None = None
 
     def start(self) -> None:
         """Take up what an earlier run left; then listen to switch, link and desktops."""
         self.running.start()
         self.desk.start()
+        if self.messenger is not None:
+            self.messenger.start()
 
     def stop(self) -> Deferred[None]:
         """Let desktops go, fall silent, close the disks; calls stay as they are. Fires when that is done."""
         self.desk.stop()
+        if self.messenger is not None:
+            self.messenger.stop()
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
@@ -127,11 +134,13 @@ def build_city(
     records: Store | None = None,
     offering: Offering | None = None,
     plan: NumberPlan | None = None,
+    messages: Messages | None = None,
 ) -> City:
     """A city that is ready to ``start``. Without ``link`` and ``store`` it stands alone (B5). ``pace``: of its ledger.
     Without ``records`` it knows nothing of its customers. ``plan``: understands numbers as people type them.
 
-    ``offering``: the province's services and calendar; without them it takes in no work.
+    ``offering``: the province's services and calendar; without them it takes in no work. ``messages``: how customers
+    are told; the embedded form when left out.
 
     ``people_clock`` is the time of those who look (``clock`` when left out), which is not the city's own where the
     simulated world runs faster than real.
@@ -173,7 +182,7 @@ def build_city(
     if link is not None:
         LinkCounts(running.counts.registry, link.dropped, link.failures)
     codes = AreaCodes({other.area_code: other.id for other in province.cities}, plan)
-    work = WorkService(running, running.work, clock, codes) if running.work is not None else None
+    work = WorkService(running, running.work, clock, codes, records) if running.work is not None else None
     door = city_door(
         running,
         logins,
@@ -189,4 +198,5 @@ def build_city(
     if work is not None:
         running.lookups.table = OperationTable(looking(work))
     asked.read_live(lambda: door.door.live)
-    return City(running, door, records)
+    messenger = Messenger(city, records, messages or EmbeddedMessages(), clock) if aftermath and records else None
+    return City(running, door, records, messenger)

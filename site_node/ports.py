@@ -75,3 +75,13 @@ class CustomerRecords(Protocol):
         """Customers by a number of theirs (a line, or where they are called back), by the whole number of a document
         or of the customer, by name or its beginning. Nobody is found by an empty text.
         """
+
+
+class Messages(Protocol):
+    """How customers are told something in writing. Forms: ``site_node.messages`` (embedded)."""
+
+    def send(self, name: str, to: str, text: str) -> Deferred[None]:
+        """Send ``text`` to the number ``to``; ``name`` is the same when it is sent again.
+
+        Errbacks with ``Refused`` when it is not known to be on its way.
+        """

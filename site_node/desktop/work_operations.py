@@ -234,9 +234,10 @@ def _action(ask: Act) -> Action:
 
 
 # ── looking here ────────────────────────────────────────────────────────────────────────────────────────────────────
-def _item(work: WorkService, actor: Actor, ask: OfItem) -> Answer:
+async def _item(work: WorkService, actor: Actor, ask: OfItem) -> Answer:
     item, service = work.item(ask.item)
-    shown = item_whole(item, service, work.possible(actor, item), work.history(ask.item), work.now())
+    followed = await work.followed(item)
+    shown = item_whole(item, service, work.possible(actor, item), work.history(ask.item), followed, work.now())
     return {"item": shown, "from": work.city, "as_of": work.now()}
 
 
@@ -265,7 +266,7 @@ async def _item_anywhere(work: WorkService, elsewhere: Elsewhere, actor: Actor, 
     here: Answer | None = None
     unknown: Refused | None = None
     try:
-        here = _item(work, actor, ask)
+        here = await _item(work, actor, ask)
     except Refused as refused:
         unknown = refused
     known = here["item"]["owning"] if here is not None else ask.owning

@@ -7,7 +7,8 @@ from datetime import date
 from typing import Any
 
 from dataset.calendar import day_of
-from dataset.masking import masked_text
+from dataset.masking import masked, masked_text
+from dataset.records.work import Charge, CustomerMessage
 from dataset.services.form import Field, Value
 from dataset.services.service import Service
 from dataset.work import Acted, AnyStep, Assigned, CalledBack, Opened, Parked
@@ -122,9 +123,17 @@ def item_short(item: WorkItem, service: Service, now: float) -> dict[str, Any]:
 
 
 def item_whole(
-    item: WorkItem, service: Service, possible: Iterable[str], history: Iterable[tuple[AnyStep, bool]], now: float
+    item: WorkItem,
+    service: Service,
+    possible: Iterable[str],
+    history: Iterable[tuple[AnyStep, bool]],
+    followed: tuple[Iterable[Charge], Iterable[CustomerMessage]],
+    now: float,
 ) -> dict[str, Any]:
-    """A work item with its form, its steps, and what may be done now; personal fields are masked."""
+    """A work item with its form, its steps, what followed from them, and what may be done now; personal fields are
+    masked.
+    """
+    charges, messages = followed
     fields = {field.id: field for field in service.text.fields}
     return {
         **item_short(item, service, now),
@@ -139,6 +148,17 @@ def item_whole(
         },
         "again_of": item.again_of,
         "steps": [_step(one, service, overtaken=gone) for one, gone in history],
+        "charges": [_charge(one, service) for one in charges],
+        "messages": [
+            {
+                "at": one.at,
+                "to": masked(one.to) if one.to is not None else None,
+                "text": one.text,
+                "state": one.state,
+                "sent_at": one.sent_at,
+            }
+            for one in messages
+        ],
     }
 
 
@@ -167,6 +187,19 @@ def _step(step: AnyStep, service: Service, *, overtaken: bool) -> dict[str, Any]
         "reached": step.reached if isinstance(step, CalledBack) else None,
         "collected_fen": step.collected_fen if isinstance(step, Opened | Acted) else 0,
         "overtaken": overtaken,
+    }
+
+
+def _charge(charge: Charge, service: Service) -> dict[str, Any]:
+    fee = next((one for one in service.text.fees if one.code == charge.code), None)
+    return {
+        "code": charge.code,
+        "zh": fee.zh if fee is not None else charge.code,
+        "en": fee.en if fee is not None else charge.code,
+        "fen": charge.fen,
+        "monthly": charge.monthly,
+        "deposit": charge.deposit,
+        "at": charge.at,
     }
 
 

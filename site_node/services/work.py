@@ -10,6 +10,7 @@ from twisted.internet.defer import Deferred
 
 from dataset.errors import Problem, Refused
 from dataset.ids import AgentId, CityId, ContactId
+from dataset.records.work import CHARGES, MESSAGES, Charge, CustomerMessage
 from dataset.services.form import Value
 from dataset.services.service import Service
 from dataset.services.words import ROLES, Role
@@ -29,7 +30,7 @@ from dataset.work import Actor as WorkActor
 from federation.core.work_book import Accepted, Pending, RefusedThere
 from federation.core.work_item import SUPERVISORS, WorkItem, queue_order
 from federation.node.login import Actor
-from federation.ports import Clock
+from federation.ports import Clock, Store
 from site_node.services.area_codes import AreaCodes
 from site_node.services.city import City
 from site_node.shell.work import Work
@@ -88,12 +89,13 @@ class Action:
 class WorkService:
     """The operations on services and work items of a city's door."""
 
-    def __init__(self, city: City, work: Work, clock: Clock, codes: AreaCodes) -> None:
+    def __init__(self, city: City, work: Work, clock: Clock, codes: AreaCodes, records: Store | None = None) -> None:
         self.city = city.city
         self._city = city
         self._work = work
         self._clock = clock
         self._codes = codes
+        self._records = records
         self._checked: OrderedDict[ContactId, set[str]] = OrderedDict()
 
     def on_receipt(self, hear: Callable[[AgentId, Receipt], None]) -> None:
@@ -127,8 +129,9 @@ class WorkService:
     def open(self, actor: Actor, form: Form) -> Deferred[Receipt]:
         """Hand in a form. Errbacks with ``Refused`` and everything that is wrong with it, by field."""
         service = self._work.desk.service(form.service)
-        owning = self._codes.known(form.owning) if form.owning else self._codes.city_of(form.line) or self.city
-        by = self._by(actor, ("agent",), form.contact, form.line)
+        line = _line(form, service)
+        owning = self._codes.known(form.owning) if form.owning else self._codes.city_of(line) or self.city
+        by = self._by(actor, ("agent",), form.contact, line)
         now = self._clock.wall()
 
         def step(item: WorkItemId) -> Opened:
@@ -138,7 +141,7 @@ class WorkService:
                 service=service.reference,
                 owning=owning,
                 customer=form.customer,
-                line=form.line,
+                line=line,
                 values=dict(form.values),
                 by=by,
                 collected_fen=form.collected_fen,
@@ -227,6 +230,16 @@ class WorkService:
             found.append((step, gone))
         return tuple(found)
 
+    async def followed(self, item: WorkItem) -> tuple[tuple[Charge, ...], tuple[CustomerMessage, ...]]:
+        """What became due with its steps, and what the customer was told; nothing where this city keeps no records of
+        it. Raises ``Refused`` while they cannot be read.
+        """
+        if self._records is None or item.owning != self.city:
+            return (), ()
+        charges = await self._records.page(CHARGES, (item.owning, item.id))
+        messages = await self._records.page(MESSAGES, (item.owning, item.id), index="by_item")
+        return charges.records, messages.records
+
     def possible(self, actor: Actor, item: WorkItem) -> tuple[str, ...]:
         """The actions that the roles of ``actor`` allow in its state."""
         service = self._work.desk.service_of(item)
@@ -295,3 +308,19 @@ class WorkService:
                 status=404,
             )
         return contact
+
+
+def _line(form: Form, service: Service) -> str:
+    """The line that the form is about, as it is given or as it stands in it. Raises ``Refused`` when these differ."""
+    field = service.line_field
+    written = form.values.get(field) if field is not None else None
+    if not isinstance(written, str) or not written or form.line in ("", written):
+        return form.line or (written if isinstance(written, str) else "")
+    raise Refused(
+        Problem(
+            "line-differs",
+            zh=f"表单中的号码 {written} 与所办号码 {form.line} 不同；应为同一号码",
+            en=f"the form is about {written}, and was handed in for {form.line}: it has to be the same number",
+            place=str(field),
+        )
+    )

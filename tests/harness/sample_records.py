@@ -14,13 +14,16 @@ from dataset.records.directory import DIRECTORY, DirectoryEntry
 from dataset.records.line import LINES, Line, LineStatus
 from dataset.records.money import BILLS, PAYMENTS, Bill, BillItem, Payment
 from dataset.records.tariff import TARIFFS, TariffItem, TariffUnit
+from dataset.records.work import CHARGES, MESSAGES, WORK_ITEMS, Charge, CustomerMessage, WorkRecord
 from dataset.rows import Ending
+from dataset.work import WorkItemId
 
 GZ = CityId("guangzhou")
 WHO = CustomerId("440001")
 CONTACT = ContactId("0020-7f3a9c21-000001")
 FAX = AttachmentId("a0020-7f3a9c21-000001")
 NUMBER = "02088886666"
+ITEM = WorkItemId("w-0755-7f3a9c21-000001")
 
 CUSTOMER = Customer(
     city=GZ,
@@ -151,4 +154,44 @@ SAMPLES = (
     ),
     Put(ATTACHMENT_PARTS, AttachmentPart(attachment=FAX, n=0, content=b"\x00\xffx")),
     Put(ARTICLES, ARTICLE),
+    Put(
+        WORK_ITEMS,
+        WorkRecord(
+            city=GZ,
+            item=ITEM,
+            service="install_line@1",
+            line=NUMBER,
+            customer=WHO,
+            state="accepted",
+            opened_in=CityId("shenzhen"),
+            opened_at=1_770_000_000.0,
+            due_at=1_770_014_400.0,
+            revision=2,
+        ),
+    ),
+    Put(
+        CHARGES,
+        Charge(
+            city=GZ,
+            line=NUMBER,
+            item=ITEM,
+            origin="guangzhou/7f3a9c21/12",
+            code="installation",
+            customer=WHO,
+            fen=20_800,
+            at=1_770_100_000.0,
+        ),
+    ),
+    Put(
+        MESSAGES,
+        CustomerMessage(
+            city=GZ,
+            origin="guangzhou/7f3a9c21/12",
+            code="accepted",
+            item=ITEM,
+            to="13800000001",
+            text="您的装机申请已受理。",
+            at=1_770_100_000.0,
+        ),
+    ),
 )
