@@ -139,7 +139,8 @@ class Journal(Protocol):
 
     def rows_of_work(self, since: float) -> list[Journalled]:
         """All rows, of all lineages, about work items that are open here, however old, and those kept about any work
-        item with wall time ``since`` or later; in order. For the book of work at start.
+        item with wall time ``since`` or later; with the rows about runs (``dataset.lineages``), by which steps of
+        several runs are put in order; in order. For the book of work at start.
 
         Open: its opening was written here, and no step that ended it.
         """

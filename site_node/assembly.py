@@ -198,5 +198,7 @@ def build_city(
     if work is not None:
         running.lookups.table = OperationTable(looking(work))
     asked.read_live(lambda: door.door.live)
-    messenger = Messenger(city, records, messages or EmbeddedMessages(), clock) if aftermath and records else None
+    messenger = None
+    if records is not None and aftermath is not None:
+        messenger = Messenger(city, records, messages if messages is not None else EmbeddedMessages(), clock)
     return City(running, door, records, messenger)

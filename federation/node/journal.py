@@ -30,6 +30,7 @@ from dataset.rows import (
     SegmentConfirmed,
     SegmentOpened,
     SegmentVoided,
+    TailMissing,
     WorkRefused,
     WorkRequested,
     WorkStepped,
@@ -133,8 +134,14 @@ def contact_of(row: AnyRow) -> ContactId | None:
     return getattr(row, "contact", None)
 
 
+ABOUT_RUNS = WorkItemId("")
+"""stands for the item of rows about runs: whoever reads the rows of items needs these with them"""
+
+
 def item_of_row(row: AnyRow) -> WorkItemId | None:
-    """The work item that the row is about, if it is about one."""
+    """The work item that the row is about, if it is about one; ``ABOUT_RUNS`` of rows about runs."""
+    if isinstance(row, LineageOpened | TailMissing):
+        return ABOUT_RUNS
     return row.item if isinstance(row, WorkRequested | WorkStepped | WorkRefused) else None
 
 

@@ -13,6 +13,7 @@ from dataset.ids import ContactId, LineageId, NodeId, is_hub
 from dataset.rows import AnyRow, Journalled
 from dataset.work import WorkItemId
 from federation.node.journal import (
+    ABOUT_RUNS,
     DAY_S,
     Hearers,
     JournalSettings,
@@ -273,7 +274,8 @@ class MemoryJournal:
             one.journalled
             for lineage in self.disk.lineages
             for one in lineage.rows.values()
-            if one.item is not None and (one.journalled.wall >= since or one.item in self.disk.open_items)
+            if one.item is not None
+            and (one.journalled.wall >= since or one.item == ABOUT_RUNS or one.item in self.disk.open_items)
         ]
 
     def receivers(self) -> list[NodeId]:

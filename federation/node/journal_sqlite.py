@@ -19,6 +19,7 @@ from dataset.errors import Problem, Refused
 from dataset.ids import ContactId, LineageId, NodeId, is_hub
 from dataset.rows import AnyRow, Journalled, LineageOpened
 from federation.node.journal import (
+    ABOUT_RUNS,
     DAY_S,
     Hearers,
     JournalSettings,
@@ -330,8 +331,10 @@ class SqliteJournal:
         # work items are a small part of all rows: a plan that looked at the others too is refused, not slow
         return self._rows(
             "id IN (SELECT id FROM rows INDEXED BY work_by_wall WHERE item IS NOT NULL AND wall >= ? UNION"
-            " SELECT id FROM rows INDEXED BY rows_by_item WHERE item IN (SELECT item FROM open_items)) ORDER BY id",
+            " SELECT id FROM rows INDEXED BY rows_by_item WHERE item IN (SELECT item FROM open_items) UNION"
+            " SELECT id FROM rows INDEXED BY rows_by_item WHERE item = ?) ORDER BY id",
             since,
+            ABOUT_RUNS,
         )
 
     def _rows(self, where: str, *values: object) -> list[Journalled]:

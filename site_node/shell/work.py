@@ -22,6 +22,7 @@ from dataset.work import AnyStep, Opened, RequestId, WorkItemId, item_of
 from federation.core.work_book import Accepted, RefusedThere
 from federation.core.work_item import Facts
 from federation.node.ledger import Ledger
+from federation.node.ledger_store import LedgerStore
 from federation.ports import Clock, Journal, Timer
 from site_node.core.work_desk import WorkDesk
 from site_node.shell.aftermath import Aftermath
@@ -99,7 +100,12 @@ class Work:
             self._begin([])
             return
         self._ledger.on_rows(self._received)
-        self._ledger.store.work_since(now - RECEIVED_S).addCallback(self._begin).addErrback(_unread)
+        Deferred.fromCoroutine(self._read_received(self._ledger.store, now)).addErrback(_unread)
+
+    async def _read_received(self, store: LedgerStore, now: float) -> None:
+        """Rows of others, after those about their runs, by which they are put in order."""
+        self.desk.add(await store.standing())
+        self._begin(await store.work_since(now - RECEIVED_S))
 
     def _begin(self, rows: Sequence[Journalled]) -> None:
         since = self._clock.wall() - KEPT_S

@@ -17,7 +17,15 @@ from twisted.internet.defer import Deferred
 
 from dataset.errors import Refused
 from dataset.ids import LineageId, NodeId
-from dataset.rows import ROW_BYTES, ROW_FROM_BYTES, Journalled, LegRefused, LineageOpened, TailMissing
+from dataset.rows import (
+    ROW_BYTES,
+    ROW_FROM_BYTES,
+    Journalled,
+    LegRefused,
+    LineageOpened,
+    TailMissing,
+    WorkStepped,
+)
 from federation.node.clock import VirtualClock
 from federation.node.journal import JournalSettings
 from federation.node.journal_memory import MemoryDisk, MemoryJournal
@@ -409,7 +417,21 @@ def test_rows_of_named_contacts_are_found(form: Form) -> None:
 
 
 def work(journal: Journal, since: float = 0.0) -> list[Any]:
-    return [one.row for one in journal.rows_of_work(since)]
+    return [one.row for one in journal.rows_of_work(since) if not isinstance(one.row, LineageOpened | TailMissing)]
+
+
+def test_rows_of_work_come_with_the_order_of_runs(form: Form) -> None:
+    """However old: steps of several runs are put in order by them."""
+    journal = form.open()
+    write(form, journal, (stepped(W1), ("hub",)))
+    result(form, journal.stop())
+    form.clock.advance(DAY)
+    again = form.open()
+    missing = TailMissing(receiver="hub", of=LineageId("0badcafe"), stated=3, held=1)
+    write(form, again, (missing, ("hub",)))
+    rows = [one.row for one in again.rows_of_work(form.clock.wall() + 1)]
+    assert [type(row) for row in rows] == [LineageOpened, WorkStepped, LineageOpened, TailMissing]
+    assert rows[2].previous == journal.lineage
 
 
 def test_rows_of_work_are_found_over_all_lineages(form: Form) -> None:

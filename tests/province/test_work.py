@@ -13,22 +13,12 @@ from federation.node.login import Actor
 from tests.harness.services import catalogue
 from tests.harness.work import HOUR, NOW, form_for
 from tests.province.three_cities import FOSHAN, GUANGZHOU, SHENZHEN
-from tests.province.working_province import INSTALL, LINE, WorkingProvince
+from tests.province.working_province import INSTALL, LINE, WorkingProvince, finish
 
 
 @pytest.fixture
 def province() -> WorkingProvince:
     return WorkingProvince()
-
-
-def finish(province: WorkingProvince, item: str) -> None:
-    """The owning city does the work."""
-    office = province.seat_of(GUANGZHOU)
-    office.ask("work_take", item=item)
-    for action in ("confirm_plant", "send_crew", "installed_it"):
-        assert office.ask("work_act", item=item, action=action)["state"] == "accepted"
-    office.ask("work_called_back", item=item, reached=True)
-    assert office.ask("work_act", item=item, action="close")["state"] == "accepted"
 
 
 def test_an_order_for_another_citys_customer_is_done_there_and_followed_here(province: WorkingProvince) -> None:

@@ -81,7 +81,7 @@ def ordered(province: WorkingProvince, seat: Seat, **changed: str) -> str:
 def test_an_order_that_is_done_leaves_charges_messages_and_a_line(province: WorkingProvince) -> None:
     item = ordered(province, province.seat_of(SHENZHEN), contact_phone="13800138000")
     finish(province, item)
-    province.pass_s(15.0)
+    province.pass_s(40.0)
     [charge] = page(province, CHARGES, (GUANGZHOU, item))
     assert (charge.code, charge.fen, charge.monthly, charge.customer) == ("installation", 20_800, False, WHO)
     messages = page(province, MESSAGES, (GUANGZHOU, item), "by_item")

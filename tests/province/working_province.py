@@ -11,7 +11,7 @@ from federation.node.memory_transport import ClientEnd, MemoryDoor
 from simulation.province import password_of
 from tests.harness.services import calendar, catalogue, offering
 from tests.harness.work import NOW, form_for
-from tests.province.three_cities import STAFF, ThreeCities
+from tests.province.three_cities import GUANGZHOU, STAFF, ThreeCities
 
 INSTALL = catalogue().services["install_line"]
 LINE = "02081230001"
@@ -103,3 +103,13 @@ class WorkingProvince(ThreeCities):
         self.pass_s(1.0)
         self.start_city(city)
         self.pass_s(3.0)
+
+
+def finish(province: WorkingProvince, item: str) -> None:
+    """The owning city does the work."""
+    office = province.seat_of(GUANGZHOU)
+    office.ask("work_take", item=item)
+    for action in ("confirm_plant", "send_crew", "installed_it"):
+        assert office.ask("work_act", item=item, action=action)["state"] == "accepted"
+    office.ask("work_called_back", item=item, reached=True)
+    assert office.ask("work_act", item=item, action="close")["state"] == "accepted"

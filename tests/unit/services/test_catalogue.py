@@ -87,6 +87,9 @@ FAULTS: list[tuple[str, str, str, str, str]] = [
         "Known: kind",
     ),
     ('type = "address"', 'type = "adress"', "setting-form", '"adress"', '"address"'),
+    ('number = "wanted_number"\naddress', "address", "service-line-number", "line_change", "number"),
+    ('number = "wanted_number"', 'number = "wanted"', "service-unknown", '"wanted"', "Did you mean wanted_number?"),
+    ('is = "opens"', 'is = "open"', "setting-form", 'is = "open"', '"opens"'),
     ('within = "4h"', "", "service-no-deadline", "", 'within = "8h"'),
     ('within = "4h"', 'within = "4"', "setting-unit", 'within = "4"', "a number with a unit"),
     ('within = "4h"\nrole = "back_office"', 'within = "4h"', "service-no-role", "", "who has to act"),
@@ -222,3 +225,17 @@ def test_two_files_of_one_service_are_refused() -> None:
     [problem] = refused.value.problems
     assert (problem.slug, problem.place) == ("service-twice", "zz_again.toml:2")
     assert "install_line.toml:2" in problem.en
+
+
+def test_an_earlier_version_stays_for_the_items_that_began_with_it() -> None:
+    later = INSTALL.replace('version = "1"', 'version = "2"')
+    found = parse_catalogue({"i.toml": later.encode()}, PACKAGE, {"earlier/i-1.toml": INSTALL.encode()})
+    assert [service.reference for service in found] == ["install_line@2"]
+    assert found.versions.keys() == {"install_line@1", "install_line@2"}
+
+
+def test_a_version_that_is_there_twice_is_refused() -> None:
+    with pytest.raises(Refused) as refused:
+        parse_catalogue({"i.toml": INSTALL.encode()}, PACKAGE, {"earlier/i-1.toml": INSTALL.encode()})
+    [problem] = refused.value.problems
+    assert (problem.slug, problem.place) == ("service-version-twice", "earlier/i-1.toml:3")
