@@ -431,7 +431,9 @@ def test_rows_of_work_come_with_the_order_of_runs(form: Form) -> None:
     write(form, again, (missing, ("hub",)))
     rows = [one.row for one in again.rows_of_work(form.clock.wall() + 1)]
     assert [type(row) for row in rows] == [LineageOpened, WorkStepped, LineageOpened, TailMissing]
-    assert rows[2].previous == journal.lineage
+    later = rows[2]
+    assert isinstance(later, LineageOpened)
+    assert later.previous == journal.lineage
 
 
 def test_rows_of_work_are_found_over_all_lineages(form: Form) -> None:
