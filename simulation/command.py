@@ -12,6 +12,7 @@ from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.python.failure import Failure
 
 from dataset.errors import Refused
+from federation.node.number_plan import load_plan
 from federation.node.offering import load_offering
 from federation.node.program import say_problems
 from federation.node.province import load_province
@@ -102,6 +103,13 @@ yht.add_command(provincial_hub, "hub")
     show_default=True,
     help="每市留给真人的座席 seats per city left free for people",
 )
+@click.option(
+    "--lines",
+    type=click.IntRange(0, 10_000),
+    default=300,
+    show_default=True,
+    help="平均每市在册的电话，来电者多是其中的客户 telephones on record per city; most callers are among them",
+)
 @click.pass_obj
 def demo(reactor: Any, /, file: Path, port: int, **options: Any) -> None:
     """A province alive in the browser: hub and cities with simulated callers over a day's profile.
@@ -119,7 +127,7 @@ def demo(reactor: Any, /, file: Path, port: int, **options: Any) -> None:
         province, package = load_province(file)
         offering = load_offering(file, province, package)
         settings = DemoSettings(port=port, **options)
-        return run_demo(reactor, province, package, settings, time.time(), _say, offering)
+        return run_demo(reactor, province, package, settings, time.time(), _say, offering, load_plan(file))
 
     _with_reactor(reactor, run)
 

@@ -12,9 +12,12 @@ from typing import Any, cast
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IListeningPort
+from twisted.logger import Logger
 
+from dataset.calendar import day_of
 from dataset.ids import CityId, NodeId
 from dataset.intervals import IntervalFold
+from dataset.number_plan import NumberPlan
 from dataset.packages import ServicePackage
 from federation.node.clock import ReactorClock
 from federation.node.http import HttpSettings, SharedRoot, listen, web_site
@@ -24,11 +27,15 @@ from federation.node.province import AgentRecord, Province
 from federation.node.screens import BUILT
 from provincial_hub.services.summary import day_summary
 from simulation.population.callers import Callers, menu_prompts_of, wishes_of
+from simulation.population.customers import MOST_LINES, Population
 from simulation.population.day import LOCAL_OFFSET_S
+from simulation.population.filling import Filling
+from simulation.population.material import material
 from simulation.population.staff import Place, Staff
 from simulation.province import PROVINCE_USER, SimulatedProvince, city_base, password_of
 from simulation.storage import FileStorage
 
+log = Logger()
 OPENING_HOUR = 9.5
 """local hour at which the simulated day begins, whatever the hour outside: a newcomer wants to see callers"""
 
@@ -45,6 +52,8 @@ class DemoSettings:
     port: int = 8080
     own_seats: int = 1
     """seats of each city that are left free for people"""
+    lines: int = 300
+    """telephone lines on record, on average of the cities; 0: nobody is on record"""
 
 
 @dataclass(slots=True)
@@ -65,6 +74,7 @@ class Demo:
         folder: Path,
         now: float,
         offering: Offering | None = None,
+        plan: NumberPlan | None = None,
     ) -> None:
         rng = Random(settings.seed)
         began = opening(now)
@@ -80,7 +90,12 @@ class Demo:
             people_clock=real,
             speed=settings.speed,
             offering=offering,
+            with_records=True,
+            plan=plan,
         )
+        self._began = began
+        self._filling: Filling | None = None
+        self._numbers: dict[CityId, list[str]] = {}
         self._reactor = reactor
         self._clock = clock
         self._port: IListeningPort | None = None
@@ -97,6 +112,7 @@ class Demo:
             wishes_of(package),
             province.province.number,
             menu_prompts_of(package),
+            numbers=self._numbers,
         )
 
     def _populate(self, rng: Random) -> _People:
@@ -139,8 +155,22 @@ class Demo:
         for staff in self._people.staff:
             staff.arrive()
         self.callers.start()
+        self._clock.call_later(0.0, self._fill)  # the first page does not wait for it
         port = cast(IPv4Address, self._port.getHost()).port
         return f"http://{self.settings.listen}:{port}/"
+
+    def _fill(self) -> None:
+        """Put customers on record, and have them call."""
+        known = [city.id for city in self.world.province.cities if city.id in material().cities]
+        if not known or not self.settings.lines:
+            return
+        lines = min(self.settings.lines * len(known), MOST_LINES)
+        population = Population(material(), self.settings.seed, lines, known, today=day_of(self._began))
+        stores = {city: site.records for city, site in self.world.sites.items() if site.records is not None}
+        self._filling = Filling(population, stores, self._clock, self._numbers)
+        self._filling.start().addErrback(
+            lambda failure: log.failure("customers could not be put on record", failure, event="population-failed")
+        )
 
     def stop(self) -> Deferred[None]:
         """Nobody at the door; fires when everything is closed."""
@@ -151,6 +181,8 @@ class Demo:
         self.callers.stop()
 
     async def _stop(self) -> None:
+        if self._filling is not None:
+            self._filling.stop()
         if self._port is not None:
             stopping = self._port.stopListening()
             if stopping is not None:
@@ -238,10 +270,11 @@ def run_demo(
     now: float,
     say: Callable[[str], None],
     offering: Offering | None = None,
+    plan: NumberPlan | None = None,
 ) -> Deferred[None]:
     """Run until interrupted; the reactor's shutdown waits until everything is closed and summed up."""
     folder = TemporaryDirectory(prefix="yht-demo-")
-    demo = Demo(reactor, province, package, settings, Path(folder.name), now, offering)
+    demo = Demo(reactor, province, package, settings, Path(folder.name), now, offering, plan)
     interrupted: Deferred[None] = Deferred()
 
     async def whole() -> None:

@@ -13,6 +13,7 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.logger import Logger
 
 from dataset.ids import HUB, CityId, LineageId, NodeId
+from dataset.number_plan import NumberPlan
 from dataset.packages import ServicePackage
 from federation.core.ledger import SendingPace
 from federation.links.discovery.alone import Alone
@@ -66,9 +67,10 @@ class SimulatedProvince:
         speed: float = 1.0,
         pace: SendingPace | None = None,
         with_records: bool = False,
+        plan: NumberPlan | None = None,
         offering: Offering | None = None,
     ) -> None:
-        """``offering``: what its cities take in work for; None: they take calls only."""
+        """``offering``: what its cities take in work for; None: they take calls only. ``plan``: see ``build_city``."""
         self.province = province
         self.package = package
         self.clock = clock
@@ -87,6 +89,7 @@ class SimulatedProvince:
         self.pace = pace
         self.with_records = with_records
         """whether cities open their stores of records, in their next runs"""
+        self.plan = plan
         self.offering = offering
         self._rng = rng
         self._journals: dict[NodeId, Journal] = {}
@@ -153,6 +156,7 @@ class SimulatedProvince:
             people_clock=self.people_clock_of(NodeId(city)),
             pace=self.pace,
             records=self.storage.records(NodeId(city)) if self.with_records else None,
+            plan=self.plan,
             offering=self.offering,
         )
         self.sites[city] = built

@@ -7,7 +7,7 @@ have the same customers, whatever became of them: policies can be compared on th
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from random import Random
 from typing import Protocol
@@ -55,6 +55,8 @@ class Habits:
     """until a human answers, counted from dialling, and anew from the last key of a menu"""
     second_patience_s: Draw = field(default_factory=lambda: exponential(240.0))
     """the same when a talk is interrupted: on hold, in a transfer"""
+    known: float = 0.85
+    """share that calls from a number on record, where there are any"""
     hangs_up: float = 0.7
     """share of customers who end the talk themselves; the others leave it to the agent"""
     talk_s: Draw = field(default_factory=lambda: lognormal(160.0, 0.8))
@@ -286,7 +288,9 @@ class Callers:
         habits: Habits | None = None,
         profile: DayProfile | None = None,
         done: Callable[[CallRecord], None] | None = None,
+        numbers: Mapping[CityId, Sequence[str]] | None = None,
     ) -> None:
+        """``numbers``: what customers on record of each city call from, as many as are known when one calls."""
         if not wishes or sum(wish.share for wish in wishes) <= 0:
             raise ValueError("customers need something to call for: no wish has a share")
         self._clock = clock
@@ -301,6 +305,9 @@ class Callers:
         self.calls_per_hour = dict(calls_per_hour)
         """may be changed while running: takes effect with the next arrival of that city"""
         self._sources = {city: Random(rng.getrandbits(64)) for city in calls_per_hour}
+        self._numbers = numbers
+        self._choices = {city: Random(rng.getrandbits(64)) for city in calls_per_hour} if numbers is not None else {}
+        """who of them calls: apart from all else, so that everybody else is as without them"""
         self._timers: dict[CityId, Timer] = {}
         self.called: dict[CityId, int] = dict.fromkeys(calls_per_hour, 0)
         self.outcomes: dict[CallOutcome, int] = dict.fromkeys(CallOutcome, 0)
@@ -321,7 +328,7 @@ class Callers:
         """One more customer of ``city`` calls at once."""
         self.called[city] += 1
         self.in_progress += 1
-        person = self._draw(self._sources[city], self.called[city])
+        person = self._known(city, self._draw(self._sources[city], self.called[city]))
         phone = self._network.call(city, person.called, person.calling)
         Customer(self._clock, city, person, phone, self._menu_prompts, self._record)
 
@@ -355,6 +362,13 @@ class Callers:
             second_patience_s=habits.second_patience_s(rng),
             talk_s=talk_s if rng.random() < habits.hangs_up else never()(rng),
         )
+
+    def _known(self, city: CityId, person: _Person) -> _Person:
+        """Somebody on record instead of a stranger, in most cases."""
+        numbers = self._numbers.get(city) if self._numbers is not None else None
+        if not numbers or self._choices[city].random() >= self.habits.known:
+            return person
+        return replace(person, calling=self._choices[city].choice(numbers))
 
     def _record(self, record: CallRecord) -> None:
         self.in_progress -= 1

@@ -21,10 +21,9 @@ from msgspec import structs
 from dataset.errors import Problem, Refused
 from dataset.ids import CityId
 from dataset.puts import Put
-from dataset.records.customer import CUSTOMERS, CustomerKind
-from dataset.records.directory import DIRECTORY
-from dataset.records.line import LINES, Line, LineStatus
-from dataset.records.money import BILLS, PAYMENTS, Bill, BillItem, Payment
+from dataset.records.customer import CustomerKind
+from dataset.records.line import Line, LineStatus
+from dataset.records.money import Bill, BillItem, Payment
 from dataset.records.tariff import TARIFFS, tariffs_on
 from simulation.population.billing import BillMonth, draw_payer, months_before, settle
 from simulation.population.charges import HOME_USE, OFFICE_USE, Prices, called, line_items, rented
@@ -81,6 +80,10 @@ class Population:
         """How many chunks a city has."""
         return -(-self._sizes[city] // CHUNK)
 
+    def districts(self, city: CityId) -> tuple[str, ...]:
+        """The districts of a city, by name."""
+        return tuple(district.name for district in self._cities[city].districts)
+
     def subscribers(self, city: CityId) -> Iterator[Subscriber]:
         """All subscribers of a city, one chunk in memory at a time."""
         for n in range(self.chunks(city)):
@@ -89,11 +92,7 @@ class Population:
     def records(self, city: CityId) -> Iterator[Put]:
         """Everything on record of a city's customers, in the same order as ``subscribers``."""
         for one in self.subscribers(city):
-            yield Put(CUSTOMERS, one.customer)
-            yield from (Put(LINES, line) for line in one.lines)
-            yield from (Put(DIRECTORY, entry) for entry in one.entries)
-            yield from (Put(BILLS, bill) for bill in one.bills)
-            yield from (Put(PAYMENTS, payment) for payment in one.payments)
+            yield from one.records()
 
     def public(self) -> Iterator[Put]:
         """What belongs to the province as a whole: what things cost."""

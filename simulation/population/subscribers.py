@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from random import Random
@@ -11,10 +11,11 @@ from argon2.low_level import Type, hash_secret
 
 from dataset.ids import CityId, CustomerId
 from dataset.pinyin import spelling
-from dataset.records.customer import Customer, CustomerKind, DocumentKind
-from dataset.records.directory import DirectoryEntry, spelled
-from dataset.records.line import Line, LineStatus
-from dataset.records.money import Bill, Payment
+from dataset.puts import Put
+from dataset.records.customer import CUSTOMERS, Customer, CustomerKind, DocumentKind
+from dataset.records.directory import DIRECTORY, DirectoryEntry, spelled
+from dataset.records.line import LINES, Line, LineStatus
+from dataset.records.money import BILLS, PAYMENTS, Bill, Payment
 from simulation.population.material import City, District, Material
 from simulation.population.numbering import SubscriberNumbers
 from simulation.population.people import draw_company, draw_person
@@ -81,6 +82,14 @@ class Subscriber:
     bills: tuple[Bill, ...] = ()
     payments: tuple[Payment, ...] = ()
     pins: Mapping[str, str] = field(default_factory=dict)
+
+    def records(self) -> Iterator[Put]:
+        """All of it, for a store."""
+        yield Put(CUSTOMERS, self.customer)
+        yield from (Put(LINES, line) for line in self.lines)
+        yield from (Put(DIRECTORY, entry) for entry in self.entries)
+        yield from (Put(BILLS, bill) for bill in self.bills)
+        yield from (Put(PAYMENTS, payment) for payment in self.payments)
 
 
 @dataclass(frozen=True, slots=True)

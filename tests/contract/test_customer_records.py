@@ -44,13 +44,6 @@ def everybody() -> tuple[Subscriber, ...]:
     return tuple(province.subscribers(GUANGZHOU))
 
 
-def records_of(one: Subscriber) -> Iterator[Put]:
-    yield Put(CUSTOMERS, one.customer)
-    yield from (Put(LINES, line) for line in one.lines)
-    yield from (Put(BILLS, bill) for bill in one.bills)
-    yield from (Put(PAYMENTS, payment) for payment in one.payments)
-
-
 class Desk:
     """Customers on record, and whoever asks for them."""
 
@@ -96,7 +89,7 @@ def desk(form: Form) -> Desk:
 @pytest.fixture
 def full(desk: Desk) -> Desk:
     """With everybody on record."""
-    desk.put(*(put for one in everybody() for put in records_of(one)))
+    desk.put(*(put for one in everybody() for put in one.records()))
     return desk
 
 

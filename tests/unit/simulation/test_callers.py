@@ -62,7 +62,9 @@ PACKAGE = Path(__file__).parents[3] / "conf/packages/yihaotong.toml"
 class Center:
     """A center that answers, plays a menu and then music; tests do the rest."""
 
-    def __init__(self, habits: Habits = SURE, menu_s: float = 10.0) -> None:
+    def __init__(
+        self, habits: Habits = SURE, menu_s: float = 10.0, numbers: dict[CityId, list[str]] | None = None
+    ) -> None:
         self.clock = VirtualClock()
         self.network = Network(self.clock, Random(1), (CITY,), prompt_s={"welcome": 5.0, "main-menu": menu_s})
         self.network.add_seat(CITY, "8001")
@@ -82,6 +84,7 @@ class Center:
             habits=habits,
             profile=DayProfile(FLAT),
             done=self.records.append,
+            numbers=numbers,
         )
 
     def report(self, report: Report) -> None:
@@ -301,6 +304,28 @@ class TestDay:
     def test_a_wrong_profile_is_refused(self, hours: tuple[float, ...]) -> None:
         with pytest.raises(ValueError, match="24 weights"):
             DayProfile(hours)
+
+
+class TestNumbers:
+    def calling(self, numbers: dict[CityId, list[str]] | None, known: float = 0.85) -> list[tuple[str, float, float]]:
+        center = Center(replace(SURE, known=known), numbers=numbers)
+        center.answers = False
+        for _ in range(200):
+            center.callers.call_now(CITY)
+        center.clock.advance(1000)
+        return [(one.calling, one.began, one.ended) for one in center.records]
+
+    def test_most_who_call_are_on_record_and_everything_else_about_them_is_as_without(self) -> None:
+        strangers, some = self.calling(None), self.calling({CITY: ["02081110001", "13900000002"]})
+        known = [one for one in some if one[0] in ("02081110001", "13900000002")]
+        assert 150 < len(known) < 190
+        assert len({one[0] for one in known}) == 2
+        assert [one[1:] for one in some] == [one[1:] for one in strangers]
+        assert all(one in strangers for one in some if one not in known)
+
+    @pytest.mark.parametrize("numbers", [{}, {CITY: []}, {CityId("elsewhere"): ["110"]}])
+    def test_where_nobody_is_on_record_strangers_call(self, numbers: dict[CityId, list[str]]) -> None:
+        assert self.calling(numbers) == self.calling(None) == self.calling({CITY: ["110"]}, known=0.0)
 
 
 def test_draws_have_the_mean_they_are_asked_for() -> None:
