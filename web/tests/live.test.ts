@@ -100,6 +100,20 @@ describe('LiveConnection', () => {
     await expect(second).rejects.toMatchObject({ problem })
   })
 
+  it('reads every problem of a refusal, and its status', async () => {
+    await attach()
+    const asked = connection.ask('work_open', {})
+    const problems = [
+      { slug: 'field-missing', zh: '必填', en: 'needed', place: 'visit' },
+      { slug: 'field-form', zh: '值不可用', en: 'not accepted', place: 'line' },
+    ]
+    last().says({ re: 2, status: 400, problem: problems[0], problems })
+    await expect(asked).rejects.toMatchObject({ problem: problems[0], problems, status: 400 })
+    const other = connection.ask('hold', {})
+    last().says({ re: 3, problem: problems[1] })
+    await expect(other).rejects.toMatchObject({ problems: [problems[1]], status: 0 })
+  })
+
   it('keeps its own id and op whatever the fields are called', async () => {
     await attach()
     void connection.ask('note', { id: 99, op: 'logout' }).catch(() => undefined)

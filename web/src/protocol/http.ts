@@ -1,4 +1,4 @@
-import { problemIn, Refused, UNREACHABLE } from './problem'
+import { problemIn, refusalIn, Refused, UNREACHABLE } from './problem'
 import type { Demo, LoggedIn, Nodes } from './shapes'
 
 async function answerOf(path: string, init: RequestInit): Promise<unknown> {
@@ -14,7 +14,7 @@ async function answerOf(path: string, init: RequestInit): Promise<unknown> {
   } catch {
     throw new Refused(response.ok ? problemIn(null) : UNREACHABLE, response.status)
   }
-  if (!response.ok) throw new Refused(problemIn(body), response.status)
+  if (!response.ok) throw refusalIn(body, response.status)
   return body
 }
 

@@ -1,4 +1,4 @@
-import { DISCONNECTED, NO_ANSWER, problemIn, Refused } from './problem'
+import { DISCONNECTED, NO_ANSWER, refusalIn, Refused } from './problem'
 import type { Problem } from './shapes'
 
 /** `connecting` before the first attach, `live`, `lost` while it tries again, `ended` when it will not. */
@@ -135,7 +135,7 @@ export class LiveConnection {
     this.waiting.delete(id)
     clearTimeout(waiting.deadline)
     if ('ok' in message) waiting.resolve(message['ok'])
-    else waiting.reject(new Refused(problemIn(message)))
+    else waiting.reject(refusalIn(message, typeof message['status'] === 'number' ? message['status'] : 0))
   }
 
   private listen(): void {

@@ -3,11 +3,14 @@ import type { Problem } from './shapes'
 /** A refusal by a node, or the lack of an answer, as something that can be thrown and shown in either language. */
 export class Refused extends Error {
   readonly problem: Problem
+  /** everything that was wrong, `problem` first */
+  readonly problems: readonly Problem[]
   readonly status: number
 
-  constructor(problem: Problem, status = 0) {
+  constructor(problem: Problem, status = 0, problems: readonly Problem[] = [problem]) {
     super(`[${problem.slug}] ${problem.en}`)
     this.problem = problem
+    this.problems = problems
     this.status = status
     this.name = 'Refused'
   }
@@ -43,6 +46,12 @@ export function problemOf(thrown: unknown): Problem {
   throw thrown
 }
 
+/** All that `thrown` says to a person, as `problemOf` says the first of it. */
+export function problemsOf(thrown: unknown): readonly Problem[] {
+  if (thrown instanceof Refused) return thrown.problems
+  throw thrown
+}
+
 function isProblem(value: unknown): value is Problem {
   return typeof value === 'object' && value !== null && 'slug' in value && 'zh' in value && 'en' in value
 }
@@ -51,4 +60,11 @@ function isProblem(value: unknown): value is Problem {
 export function problemIn(body: unknown): Problem {
   if (typeof body === 'object' && body !== null && 'problem' in body && isProblem(body.problem)) return body.problem
   return UNREADABLE
+}
+
+/** A refusal out of a node's answer, with all of its problems. */
+export function refusalIn(body: unknown, status = 0): Refused {
+  const first = problemIn(body)
+  const all = typeof body === 'object' && body !== null && 'problems' in body && Array.isArray(body.problems) ? body.problems.filter(isProblem) : []
+  return new Refused(first, status, all.length > 0 ? all : [first])
 }
