@@ -132,8 +132,175 @@ export interface Targets {
 
 export type SeatPush =
   | { push: 'state'; state: SeatState }
+  | { push: 'work'; receipt: Receipt }
   | { push: 'taken_over' }
   | { push: 'logged_out'; reason: string }
+
+// ── services and work items ─────────────────────────────────────────────────────────────────────────────────────────
+/** What a field of a form holds; money is whole fen. */
+export type Value = string | number | boolean
+
+export interface ServiceShort extends Named {
+  id: string
+  /** `id@version` */
+  reference: string
+  group: string
+  skill: string
+  makes_work: boolean
+  doors: string[]
+  /** the service that stands in its place today */
+  today: string | null
+}
+
+export type FieldType =
+  | 'text'
+  | 'long_text'
+  | 'number'
+  | 'money'
+  | 'date'
+  | 'yes_no'
+  | 'choice'
+  | 'phone'
+  | 'email'
+  | 'address'
+  | 'line'
+
+/** A condition on another field: it holds one of these; "yes" and "no" for a yes_no. */
+export interface When {
+  field: string
+  is: string[]
+}
+
+/** One field of a form as JSON Schema, with what it is called and where it stands. */
+export interface FieldSchema {
+  type: 'string' | 'integer' | 'boolean'
+  enum?: Value[]
+  pattern?: string
+  format?: string
+  minimum?: number
+  maximum?: number
+  maxLength?: number
+  'x-zh': string
+  'x-en': string
+  'x-layout': {
+    type: FieldType
+    width: number
+    section?: string
+    section_en?: string
+    hint_zh?: string
+    hint_en?: string
+    knowledge?: string
+    personal?: boolean
+  }
+  'x-choices'?: Disposition[]
+  'x-when'?: When
+}
+
+/** The form of a service: JSON Schema 2020-12 (`dataset/services/form.py`). */
+export interface FormSchema {
+  properties: Record<string, FieldSchema>
+  required?: string[]
+  allOf?: { then?: { required?: string[] } }[]
+}
+
+export interface ServiceState extends Named {
+  id: string
+  ends: string | null
+  within_s: number | null
+  clock: string
+  role: string
+}
+
+export interface ServiceAction extends Named {
+  id: string
+  from: string[]
+  to: string
+  roles: string[]
+  needs: string[]
+  note_required: boolean
+  after_call_back: boolean
+}
+
+export interface Fee extends Named {
+  code: string
+  fen: number
+  monthly: boolean
+  deposit: boolean
+  /** charged for each one of this number field */
+  per: string | null
+  from: string
+  until: string | null
+  when: When | null
+}
+
+export interface ServiceWhole extends ServiceShort {
+  schema: FormSchema
+  states: ServiceState[]
+  actions: ServiceAction[]
+  fees: Fee[]
+  knowledge: string[]
+}
+
+/** What became of a form or a step: at once, or `pending` until the owning city has answered. */
+export interface Receipt {
+  request: string
+  item: string
+  owning: string
+  state: 'accepted' | 'pending' | 'refused'
+  problems: Problem[]
+}
+
+export interface ItemShort extends Named {
+  item: string
+  service: string
+  group: string
+  owning: string
+  line: string
+  customer: string
+  state: string
+  state_zh: string
+  state_en: string
+  ends: string | null
+  opened_at: number
+  /** in this state since */
+  since: number
+  due_at: number | null
+  late: boolean
+  /** deadlines missed */
+  missed: number
+  pressed: boolean
+  assignee: string | null
+  parked_until: number | null
+  waits_for_role: string | null
+  revision: number
+}
+
+export interface ItemStep {
+  step: string
+  at: number
+  by: string | null
+  city: string
+  role: string
+  action: string
+  zh: string
+  en: string
+  note: string
+  to: string | null
+  until: number | null
+  /** checked without knowing an earlier step, and no longer fits: it changed nothing */
+  overtaken: boolean
+}
+
+export interface ItemWhole extends ItemShort {
+  /** personal ones are masked */
+  values: Record<string, Value>
+  /** actions that this agent's roles may take now */
+  possible: string[]
+  called_back: boolean
+  opened_by: { agent: string; role: string; city: string; contact: string | null }
+  again_of: string | null
+  steps: ItemStep[]
+}
 
 // ── the province ────────────────────────────────────────────────────────────────────────────────────────────────────
 export interface SkillPicture extends Named {
