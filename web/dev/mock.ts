@@ -10,6 +10,8 @@ import { WebSocketServer } from 'ws'
 import type { WebSocket } from 'ws'
 import type { DemoLogin } from '../src/protocol/shapes.ts'
 import { CITIES, MockProvince, MockRefusal } from './province.ts'
+import { SERVICES } from './services.ts'
+import { MockWork } from './work.ts'
 
 const { values } = parseArgs({
   options: {
@@ -19,10 +21,12 @@ const { values } = parseArgs({
     'calls-per-hour': { type: 'string', default: '240' },
     'warm-up': { type: 'string', default: '600' },
     'no-open': { type: 'boolean', default: false },
+    'no-services': { type: 'boolean', default: false },
   },
 })
 const speed = Number(values.speed)
 const province = new MockProvince(Number(values.seed), Number(values['calls-per-hour']))
+const work = new MockWork(values['no-services'] ? [] : SERVICES)
 for (let i = 0; i < Number(values['warm-up']); i++) province.step(1)
 
 const dist = join(import.meta.dirname, '..', 'dist')
@@ -66,7 +70,7 @@ function login(base: string, body: Record<string, unknown>): object {
 }
 
 function operate(base: string, who: string, op: string, fields: Record<string, unknown>): object {
-  if (base !== '/hub') return province.act(who, op, fields)
+  if (base !== '/hub') return work.knows(op) ? work.act(who, op, fields) : province.act(who, op, fields)
   if (op === 'ping') return {}
   if (op === 'contacts') return { contacts: province.latest(typeof fields['city'] === 'string' ? fields['city'] : null, Number(fields['limit'] ?? 50)) }
   if (op === 'contact') return province.way(String(fields['contact']))
@@ -113,7 +117,7 @@ async function serveFile(path: string, response: ServerResponse): Promise<void> 
 
 const http = createServer((request, response) => {
   serve(request, response).catch((thrown: unknown) => {
-    if (thrown instanceof MockRefusal) send(response, thrown.status, { problem: thrown.problem })
+    if (thrown instanceof MockRefusal) send(response, thrown.status, { problem: thrown.problem, problems: thrown.problems })
     else throw thrown
   })
 })
@@ -141,7 +145,7 @@ server.on('connection', (socket, request) => {
       }
     } catch (thrown) {
       if (!(thrown instanceof MockRefusal)) throw thrown
-      socket.send(JSON.stringify({ re: id, problem: thrown.problem }))
+      socket.send(JSON.stringify({ re: id, status: thrown.status, problem: thrown.problem, problems: thrown.problems }))
     }
   })
   socket.on('close', () => {
@@ -151,7 +155,9 @@ server.on('connection', (socket, request) => {
 })
 
 province.changed = (agent) => seats.get(agent)?.send(JSON.stringify({ push: 'state', state: province.seatState(agent) }))
+work.answered = (agent, receipt) => seats.get(agent)?.send(JSON.stringify({ push: 'work', receipt }))
 setInterval(() => province.step(0.25 * speed), 250)
+setInterval(() => work.step(), 250)
 setInterval(() => {
   const text = JSON.stringify({ push: 'province', province: province.picture(speed) })
   for (const socket of consoles) socket.send(text)

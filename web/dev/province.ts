@@ -53,11 +53,13 @@ export const CITIES = [
 /** Thrown where an operation is refused. */
 export class MockRefusal extends Error {
   readonly problem: Problem
+  readonly problems: readonly Problem[]
   readonly status: number
 
-  constructor(status: number, slug: string, zh: string, en: string, place = '') {
+  constructor(status: number, slug: string, zh: string, en: string, place = '', more: readonly Problem[] = []) {
     super(slug)
     this.problem = { slug, zh, en, place }
+    this.problems = [this.problem, ...more]
     this.status = status
   }
 }

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { draftOf, forgetDraftsBut, keepDraft } from '../src/seat/drafts'
-import { actionOf, isTyping } from '../src/seat/keys'
+import { actionOf, isTyping, tabOf } from '../src/seat/keys'
 import type { Pressed } from '../src/seat/keys'
 
 function press(key: string, held: Partial<Pressed> = {}): Pressed {
@@ -25,6 +25,18 @@ describe('keys', () => {
     expect(actionOf(press('F4', { altKey: true }), false)).toBeNull()
     expect(actionOf(press('F8', { repeat: true }), false)).toBeNull()
     expect(actionOf(press('a'), false)).toBeNull()
+  })
+
+  it('go to tabs, hand in and close while somebody types', () => {
+    expect(tabOf(press('3', { code: 'Digit3', altKey: true }))).toBe(2)
+    expect(tabOf(press('£', { code: 'Digit3', altKey: true }))).toBe(2) // a board where Alt makes other signs
+    expect([tabOf(press('3', { code: 'Digit3' })), tabOf(press('3', { code: 'Digit3', altKey: true, ctrlKey: true })), tabOf(press('0', { code: 'Digit0', altKey: true }))]).toEqual([null, null, null])
+    expect(actionOf(press('s', { ctrlKey: true }), true)).toBe('submit')
+    expect(actionOf(press('w', { code: 'KeyW', altKey: true }), true)).toBe('close_tab')
+    expect(actionOf(press('F3'), false)).toBe('services')
+    expect(actionOf(press('F3'), true)).toBeNull()
+    expect(actionOf(press('F3', { shiftKey: true }), true)).toBe('services')
+    expect(actionOf(press('s'), false)).toBeNull()
   })
 
   it('know where text is typed', () => {

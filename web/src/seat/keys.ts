@@ -1,6 +1,6 @@
 /** Keys of the agent desktop. They are off while somebody types, unless a modifier is held; Ctrl+Enter is modified. */
 
-export type KeyAction = 'answer' | 'hold' | 'transfer' | 'hang_up' | 'ready' | 'finish'
+export type KeyAction = 'answer' | 'hold' | 'transfer' | 'hang_up' | 'ready' | 'finish' | 'services' | 'submit' | 'close_tab'
 
 export const KEYS: Record<KeyAction, string> = {
   answer: 'F2',
@@ -9,10 +9,16 @@ export const KEYS: Record<KeyAction, string> = {
   hang_up: 'F8',
   ready: 'F9',
   finish: 'Ctrl+Enter',
+  services: 'F3',
+  submit: 'Ctrl+S',
+  close_tab: 'Alt+W',
 }
+/** Tabs in their order, from left to right. */
+export const TAB_KEYS = 'Alt+1…9'
 
 const BY_KEY = new Map<string, KeyAction>([
   ['F2', 'answer'],
+  ['F3', 'services'],
   ['F4', 'hold'],
   ['F7', 'transfer'],
   ['F8', 'hang_up'],
@@ -21,6 +27,8 @@ const BY_KEY = new Map<string, KeyAction>([
 
 export interface Pressed {
   key: string
+  /** the key's place on the board, whatever the layout and Alt make of it */
+  code?: string
   ctrlKey: boolean
   shiftKey: boolean
   altKey: boolean
@@ -32,10 +40,22 @@ export interface Pressed {
 export function actionOf(pressed: Pressed, typing: boolean): KeyAction | null {
   if (pressed.repeat) return null // a key held down is one wish
   if (pressed.key === 'Enter') return (pressed.ctrlKey || pressed.metaKey) && !pressed.altKey ? 'finish' : null
+  if (pressed.key.toLowerCase() === 's' && (pressed.ctrlKey || pressed.metaKey) && !pressed.altKey && !pressed.shiftKey) return 'submit'
+  if (altAlone(pressed) && pressed.code === 'KeyW') return 'close_tab'
   const action = BY_KEY.get(pressed.key) ?? null
   if (pressed.altKey || pressed.metaKey) return null // Alt+F4 and the like belong to the machine
   if (typing && !pressed.shiftKey && !pressed.ctrlKey) return null
   return action
+}
+
+function altAlone(pressed: Pressed): boolean {
+  return pressed.altKey && !pressed.ctrlKey && !pressed.metaKey && !pressed.shiftKey
+}
+
+/** Which tab a key press asks for, counted from 0; null when it is not ours. */
+export function tabOf(pressed: Pressed): number | null {
+  const digit = /^Digit([1-9])$/.exec(pressed.code ?? '')?.[1]
+  return digit === undefined || pressed.repeat || !altAlone(pressed) ? null : Number(digit) - 1
 }
 
 /** Whether keys pressed at `target` make text. */

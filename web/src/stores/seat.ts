@@ -3,8 +3,8 @@ import { computed, ref, shallowRef } from 'vue'
 import { login as askLogin } from '../protocol/http'
 import { LiveConnection, liveAddress } from '../protocol/live'
 import type { LinkStatus } from '../protocol/live'
-import { problemOf } from '../protocol/problem'
-import type { Call, LoggedIn, Problem, SeatPush, SeatState, Targets } from '../protocol/shapes'
+import { DISCONNECTED, problemOf, Refused } from '../protocol/problem'
+import type { Call, LoggedIn, Problem, Receipt, SeatPush, SeatState, Targets } from '../protocol/shapes'
 import { moment } from '../shared/clock'
 import { forgetDraftsBut } from '../seat/drafts'
 import { usePlaces } from './places'
@@ -35,6 +35,7 @@ export const useSeat = defineStore('seat', () => {
   const ended = ref<Ended>(null)
   const served = ref<Served[]>([])
   const underWay = new Set<string>()
+  const workEars = new Set<(receipt: Receipt) => void>()
   let connection: LiveConnection | null = null
   let base = ''
 
@@ -88,6 +89,8 @@ export const useSeat = defineStore('seat', () => {
   function hear(push: SeatPush): void {
     if (push.push === 'state') {
       take(push.state)
+    } else if (push.push === 'work') {
+      for (const ear of workEars) ear(push.receipt)
     } else if (push.push === 'taken_over' || push.push === 'logged_out') {
       release()
       ended.value = push.push === 'taken_over' ? { how: 'taken_over' } : { how: 'logged_out', reason: push.reason }
@@ -167,6 +170,17 @@ export const useSeat = defineStore('seat', () => {
     }
   }
 
+  /** Does one operation and gives its answer. Throws `Refused`. */
+  async function ask(op: string, fields: object = {}): Promise<unknown> {
+    if (connection === null) throw new Refused(DISCONNECTED)
+    return connection.ask(op, fields)
+  }
+
+  /** `ear` hears what other cities have answered to this agent's forms and steps. */
+  function hearWork(ear: (receipt: Receipt) => void): void {
+    workEars.add(ear)
+  }
+
   /** Skills and people of the whole province that match `text`. Throws `Refused`. */
   async function targets(text: string): Promise<Targets> {
     if (connection === null) return { skills: [], agents: [] }
@@ -191,6 +205,8 @@ export const useSeat = defineStore('seat', () => {
     rest,
     hurry,
     act,
+    ask,
+    hearWork,
     targets,
   }
 })

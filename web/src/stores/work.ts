@@ -1,0 +1,318 @@
+import { defineStore } from 'pinia'
+import { computed, ref, shallowRef, watch } from 'vue'
+import { DISCONNECTED, NO_ANSWER, problemOf, problemsOf } from '../protocol/problem'
+import type { ItemShort, ItemWhole, Named, Problem, Receipt, ServiceShort, ServiceWhole, Value } from '../protocol/shapes'
+import { forgetForm, forgetFormsBut, formKey, formsOf, freshForm, keepForm, keepLine, lineOf } from '../seat/drafts'
+import type { FormDraft } from '../seat/drafts'
+import { fenOf } from '../seat/form'
+import { keepReceipts, pendingOf, receiptsOf, withReceipt } from '../seat/receipts'
+import type { Asked, KeptReceipt } from '../seat/receipts'
+import { recall, remember } from '../shared/kept'
+import { useSeat } from './seat'
+
+/** A form that is open in a tab. */
+export interface OpenForm {
+  key: string
+  draft: FormDraft
+  sending: boolean
+  problems: readonly Problem[]
+  /** set while it waits for the owning city, and when it was accepted */
+  receipt: Receipt | null
+}
+
+export interface SeatTab {
+  id: string
+  kind: 'call' | 'services' | 'items' | 'form' | 'item'
+  /** `OpenForm.key` or the item */
+  of: string
+}
+
+const ASK_AGAIN_MS = 20_000
+const FIXED: SeatTab[] = [
+  { id: 'call', kind: 'call', of: '' },
+  { id: 'services', kind: 'services', of: '' },
+  { id: 'items', kind: 'items', of: '' },
+]
+
+/** Services, forms, work items and receipts of the agent at this seat, and which of them are open beside the call. */
+export const useWork = defineStore('work', () => {
+  const seat = useSeat()
+  /** null: not known yet */
+  const services = ref<ServiceShort[] | null>(null)
+  const wholes = ref(new Map<string, ServiceWhole>())
+  const receipts = ref<KeptReceipt[]>([])
+  const forms = ref<OpenForm[]>([])
+  const items = ref<string[]>([])
+  const tab = ref('call')
+  /** the last answer of another city */
+  const news = shallowRef<KeptReceipt | null>(null)
+  /** an item whose steps this agent has just heard of; renewed with every one */
+  const moved = shallowRef<{ item: string } | null>(null)
+  /** the number of the customer in the call, as far as it is known */
+  const line = ref('')
+  /** a dialog asks for something: nothing may take its place on the screen */
+  const asking = ref(false)
+  const early = new Map<string, Receipt>()
+  let agent = ''
+  let again: ReturnType<typeof setInterval> | null = null
+
+  const offered = computed(() => (services.value?.length ?? 0) > 0)
+  const tabs = computed<SeatTab[]>(() => [
+    ...FIXED,
+    ...forms.value.map((form): SeatTab => ({ id: `form ${form.key}`, kind: 'form', of: form.key })),
+    ...items.value.map((item): SeatTab => ({ id: `item ${item}`, kind: 'item', of: item })),
+  ])
+  const current = computed(() => (offered.value ? (tabs.value.find((each) => each.id === tab.value) ?? null) : null))
+  const pending = computed(() => pendingOf(receipts.value))
+
+  seat.hearWork(hear)
+  watch(
+    () => seat.call?.contact,
+    (contact) => {
+      line.value = contact === undefined ? '' : lineOf(contact, seat.call?.calling ?? '')
+    },
+    { immediate: true },
+  )
+  watch(line, (now) => {
+    const contact = seat.call?.contact
+    if (contact !== undefined && now !== lineOf(contact, seat.call?.calling ?? '')) keepLine(contact, now)
+  })
+  watch(tab, (now) => remember('tab', 'seat-tab', now))
+
+  // ── the agent comes and goes ──────────────────────────────────────────────────────────────────────────────────────
+  /** `who` is at the seat and the node can be asked: at first, and after every break of the connection. */
+  async function begin(who: string): Promise<void> {
+    if (who !== agent) {
+      end()
+      agent = who
+      forgetFormsBut(who)
+      receipts.value = receiptsOf(who, Date.now() / 1000)
+      forms.value = formsOf(who)
+        .filter((draft) => !draft.putAway)
+        .map(opened)
+      tab.value = recall('tab', 'seat-tab') ?? 'call'
+      again = setInterval(() => void renew(), ASK_AGAIN_MS)
+    }
+    await renew()
+  }
+
+  function end(): void {
+    if (again !== null) clearInterval(again)
+    again = null
+    agent = ''
+    services.value = null
+    wholes.value.clear()
+    receipts.value = []
+    forms.value = []
+    items.value = []
+    tab.value = 'call'
+  }
+
+  async function renew(): Promise<void> {
+    if (seat.status !== 'live') return
+    if (services.value === null) await learnServices()
+    for (const each of pending.value) {
+      try {
+        hear((await seat.ask('work_request', { request: each.request })) as Receipt)
+      } catch (thrown) {
+        problemOf(thrown) // it stays pending, and is asked for again
+      }
+    }
+  }
+
+  async function learnServices(): Promise<void> {
+    const who = agent
+    try {
+      const answer = (await seat.ask('services')) as { services: ServiceShort[] }
+      if (who === agent) services.value = answer.services
+    } catch (thrown) {
+      const problem = problemOf(thrown)
+      const passing = problem === DISCONNECTED || problem === NO_ANSWER || problem.slug === 'too-many-requests'
+      if (!passing && who === agent) services.value = [] // this city, or this role, has none
+    }
+  }
+
+  /** The service with its form. Throws `Refused`. */
+  async function whole(id: string): Promise<ServiceWhole> {
+    const known = wholes.value.get(id)
+    if (known !== undefined) return known
+    const { service } = (await seat.ask('service', { service: id })) as { service: ServiceWhole }
+    wholes.value.set(id, service)
+    return service
+  }
+
+  /** What a service is called; its code where the city does not offer it. */
+  function called(id: string): Named {
+    const short = services.value?.find((each) => each.id === id)
+    return short ?? { zh: id, en: id }
+  }
+
+  // ── tabs ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+  function show(id: string): void {
+    if (tabs.value.some((each) => each.id === id)) tab.value = id
+  }
+
+  /** The tab that stands before `id`, which is about to close. */
+  function leave(id: string): void {
+    if (tab.value !== id) return
+    const at = tabs.value.findIndex((each) => each.id === id)
+    const kind = tabs.value[at]?.kind
+    const next = tabs.value[at + 1] ?? tabs.value[at - 1]
+    tab.value = next === undefined || FIXED.includes(next) ? (kind === 'item' ? 'items' : 'services') : next.id
+  }
+
+  function openItem(item: string): void {
+    if (!items.value.includes(item)) items.value.push(item)
+    show(`item ${item}`)
+  }
+
+  function closeItem(item: string): void {
+    leave(`item ${item}`)
+    items.value = items.value.filter((each) => each !== item)
+  }
+
+  // ── forms ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+  function opened(draft: FormDraft): OpenForm {
+    const receipt = receipts.value.find((each) => each.request === draft.request) ?? null
+    if (receipt?.state !== 'refused') return { key: formKey(draft), draft, sending: false, problems: [], receipt }
+    return { key: formKey(draft), draft: { ...draft, request: '' }, sending: false, problems: receipt.problems, receipt: null }
+  }
+
+  /** Opens the form of a service, or shows the one that is open; with `of` an ended item whose matter is back. */
+  function openForm(service: string, of?: Pick<ItemShort, 'item' | 'line' | 'customer' | 'owning'>): void {
+    const call = seat.call?.state === 'alerting' ? null : seat.call
+    const draft = freshForm({
+      service,
+      contact: call?.contact ?? '',
+      calling: call?.calling ?? '',
+      line: of?.line ?? line.value,
+      customer: of?.customer ?? '',
+      owning: of?.owning ?? '',
+      againOf: of?.item ?? '',
+    })
+    const key = formKey(draft)
+    const kept = formsOf(agent).find((each) => formKey(each) === key)
+    const open = forms.value.find((form) => form.key === key)
+    if (open?.receipt?.state === 'accepted') Object.assign(open, opened(draft)) // that one is done: another of its kind
+    else if (open === undefined) forms.value.push(opened(kept === undefined ? draft : { ...kept, putAway: false }))
+    show(`form ${key}`)
+  }
+
+  /** Keeps what is typed. */
+  function keep(form: OpenForm): void {
+    if (form.receipt?.state === 'accepted') return
+    keepForm(agent, form.draft)
+  }
+
+  /** Closes a form: what was typed is put away with it, unless another city still owes its answer. */
+  function closeForm(key: string): void {
+    const form = forms.value.find((each) => each.key === key)
+    if (form === undefined) return
+    leave(`form ${key}`)
+    forms.value = forms.value.filter((each) => each !== form)
+    if (form.receipt?.state === 'pending') keepForm(agent, { ...form.draft, putAway: true })
+    else forgetForm(agent, key)
+  }
+
+  /** Whether a refused form is still there to be put right. */
+  function correctable(receipt: KeptReceipt): boolean {
+    if (receipt.state !== 'refused' || receipt.form === null) return false
+    const open = forms.value.find((form) => form.key === receipt.form)
+    return open === undefined ? formsOf(agent).some((draft) => formKey(draft) === receipt.form) : open.receipt === null
+  }
+
+  /** Opens again what another city has refused, with all that was typed; false where it is kept no longer. */
+  function reopen(receipt: KeptReceipt): boolean {
+    const key = receipt.form
+    if (key === null) return false
+    if (!forms.value.some((form) => form.key === key)) {
+      const draft = formsOf(agent).find((each) => formKey(each) === key)
+      if (draft === undefined) return false
+      forms.value.push(opened({ ...draft, putAway: false }))
+    }
+    show(`form ${key}`)
+    return true
+  }
+
+  async function submit(form: OpenForm, values: Record<string, Value>, whichLine: string): Promise<void> {
+    if (form.sending || form.receipt !== null) return
+    const { draft } = form
+    form.sending = true
+    form.problems = []
+    try {
+      const receipt = await hand('work_open', {
+        service: draft.service,
+        line: whichLine,
+        customer: draft.customer.trim(),
+        owning: draft.owning,
+        values,
+        contact: draft.contact,
+        collected_fen: fenOf(draft.collected) ?? 0,
+        again_of: draft.againOf,
+      }, { at: Date.now() / 1000, service: called(draft.service), action: null, form: form.key })
+      settle(form, receipt)
+    } catch (thrown) {
+      form.problems = problemsOf(thrown)
+    } finally {
+      form.sending = false
+    }
+  }
+
+  function settle(form: OpenForm, receipt: Receipt): void {
+    form.receipt = receipt.state === 'refused' ? null : receipt
+    form.problems = receipt.problems
+    form.draft.request = receipt.state === 'pending' ? receipt.request : ''
+    if (receipt.state === 'accepted') forgetForm(agent, form.key)
+    else keep(form)
+  }
+
+  // ── receipts ──────────────────────────────────────────────────────────────────────────────────────────────────────
+  /** Hands in a form or a step, and keeps its receipt. Throws `Refused`. */
+  async function hand(op: string, fields: object, asked: Asked): Promise<Receipt> {
+    const first = (await seat.ask(op, fields)) as Receipt
+    const receipt = early.get(first.request) ?? first // the answer may have overtaken the receipt
+    early.delete(first.request)
+    receipts.value = withReceipt(receipts.value, receipt, asked)
+    keepReceipts(agent, receipts.value)
+    if (receipt.item !== '') moved.value = { item: receipt.item }
+    return receipt
+  }
+
+  function hear(receipt: Receipt): void {
+    const known = receipts.value.find((each) => each.request === receipt.request)
+    if (known === undefined) {
+      early.set(receipt.request, receipt)
+      return
+    }
+    if (known.state !== 'pending' || receipt.state === 'pending') return
+    receipts.value = withReceipt(receipts.value, receipt, known)
+    keepReceipts(agent, receipts.value)
+    const form = forms.value.find((each) => each.draft.request === receipt.request)
+    if (form !== undefined) settle(form, receipt)
+    else if (known.form !== null && receipt.state === 'accepted') forgetForm(agent, known.form)
+    news.value = { ...known, ...receipt }
+    moved.value = { item: receipt.item }
+  }
+
+  // ── work items ────────────────────────────────────────────────────────────────────────────────────────────────────
+  /** Items of a line, of this agent, or waiting in this city's queue. Throws `Refused`. */
+  async function itemsOf(which: { line: string } | { mine: true } | { waiting: true }): Promise<ItemShort[]> {
+    return ((await seat.ask('work_items', which)) as { items: ItemShort[] }).items
+  }
+
+  /** Throws `Refused`. */
+  async function itemOf(item: string): Promise<ItemWhole> {
+    return ((await seat.ask('work_item', { item })) as { item: ItemWhole }).item
+  }
+
+  /** One step of an item; `action` is what the receipt calls it. Throws `Refused`. */
+  async function step(op: string, item: ItemShort, fields: object, action: Named): Promise<Receipt> {
+    return hand(op, { item: item.item, ...fields }, { at: Date.now() / 1000, service: { zh: item.zh, en: item.en }, action, form: null })
+  }
+
+  return {
+    services, wholes, receipts, forms, items, tab, news, moved, line, asking,
+    offered, tabs, current, pending,
+    begin, end, whole, called, show, openItem, closeItem, openForm, keep, closeForm, correctable, reopen, submit, itemsOf, itemOf, step,
+  }
+})
