@@ -39,8 +39,13 @@ class TomlText:
 
 def parse_toml(data: bytes, file: str) -> TomlText:
     """The document in ``data``. Raises ``Refused`` (``file-not-utf8``, ``file-not-toml``) naming the line."""
+    return parse_toml_text(utf8_text(data, file), file)
+
+
+def utf8_text(data: bytes, file: str) -> str:
+    """``data`` as a text with plain line breaks. Raises ``Refused`` (``file-not-utf8``) naming the line."""
     try:
-        text = data.decode("utf-8-sig").replace("\r\n", "\n")
+        return data.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise Refused(
@@ -51,6 +56,10 @@ def parse_toml(data: bytes, file: str) -> TomlText:
                 place=f"{file}:{line}",
             )
         ) from error
+
+
+def parse_toml_text(text: str, file: str) -> TomlText:
+    """The document in ``text``. Raises ``Refused`` (``file-not-toml``) naming the line."""
     try:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

@@ -15,6 +15,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 from prometheus_client.registry import Collector
 
+from dataset.article_files import ArticleText
 from dataset.importing import MappingText
 from dataset.number_plan import NumberPlan
 from dataset.packages import PackageText
@@ -40,7 +41,16 @@ from site_node.shell.counts import CityCounts
 
 DOCS = Path(__file__).parent
 sys.path.insert(0, str(DOCS.parent))  # the tests' own registries
-PAGES = ("interleavings.md", "configuration.md", "operations.md", "machines.md", "import.md", "services.md", "chaos.md")
+PAGES = (
+    "interleavings.md",
+    "configuration.md",
+    "operations.md",
+    "machines.md",
+    "import.md",
+    "services.md",
+    "knowledge.md",
+    "chaos.md",
+)
 _TABLE = re.compile(r"(<!-- table: ([a-z]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -232,6 +242,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "services": services,
     "service": lambda: reference(ServiceText),
     "rules": rules,
+    "article": lambda: reference(ArticleText),
     "interleavings": lambda: interleavings(listed=True),
     "furtherinterleavings": lambda: interleavings(listed=False),
     "mutations": mutations,

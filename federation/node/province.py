@@ -212,6 +212,10 @@ class ProvinceHead:
     prompts: Text | None = setting("语音文本文件", "file of the prompts", default=None)
     services: Text | None = setting("业务目录，每个业务一个文件", "folder of the services, a file each", default=None)
     calendar: Text | None = setting("工作时间与节假日文件", "file of hours of work and holidays", default=None)
+    knowledge: Text | None = setting("知识目录，每篇一个文件", "folder of the articles of knowledge", default=None)
+    unanswered: Text | None = setting(
+        "知识库没有答案的问题由哪项业务受理", "the service that takes in questions without an answer", default=None
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
