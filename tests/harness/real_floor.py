@@ -113,7 +113,7 @@ class Floor:
                 phones.stop()
 
     def answers(self) -> dict[str, tuple[str, float]]:
-        """(city, time of the answer) by caller's number, out of the telephones' own log."""
+        """(city, time of the first answer) by caller's number, out of the telephones' own log."""
         found: dict[str, tuple[str, float]] = {}
         for city, sipp in self.phones.items():
             number_of: dict[str, str] = {}
@@ -121,7 +121,8 @@ class Floor:
                 if seen.what == "offered":
                     number_of[seen.call] = seen.number
                 elif seen.what == "answered":
-                    found[number_of[seen.call]] = (city, seen.at)
+                    number = number_of[seen.call]
+                    found[number] = min(found.get(number, (city, seen.at)), (city, seen.at), key=lambda one: one[1])
         return found
 
 
