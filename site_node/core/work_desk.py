@@ -55,8 +55,9 @@ class WorkDesk:
         self._counter += 1
         return request_id(self._rules.area_code, self._rules.lineage, self._counter)
 
-    def services(self) -> Iterable[Service]:
-        """All that are in force."""
+    @property
+    def catalogue(self) -> Catalogue:
+        """What the province offers."""
         return self._rules.catalogue
 
     def service(self, name: str) -> Service:

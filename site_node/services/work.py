@@ -112,7 +112,7 @@ class WorkService:
     # ── services ────────────────────────────────────────────────────────────────────────────────────────────────────
     def services(self) -> Sequence[Service]:
         """All that are in force."""
-        return tuple(self._work.desk.services())
+        return tuple(self._work.desk.catalogue)
 
     def service(self, name: str) -> Service:
         """One of them by its code. Raises ``Refused`` 404 ``service-unknown``."""

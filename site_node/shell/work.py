@@ -20,7 +20,7 @@ from dataset.rows import AnyRow, Journalled, WorkRefused, WorkRequested, WorkSte
 from dataset.services.form import problems_of
 from dataset.work import AnyStep, Opened, RequestId, WorkItemId, item_of
 from federation.core.work_book import Accepted, RefusedThere
-from federation.core.work_item import Facts
+from federation.core.work_item import Facts, WorkItem
 from federation.node.ledger import Ledger
 from federation.node.ledger_store import LedgerStore
 from federation.ports import Clock, Journal, Timer
@@ -227,7 +227,8 @@ class Work:
         lock = self._locks.setdefault(turn, DeferredLock())
         await lock.acquire()
         try:
-            facts = Facts() if step is None else await self._facts(line, customer, self._clock.wall())
+            asked_line = line if not customer or self._of_line(opening, known) else ""  # else of all the customer's
+            facts = Facts() if step is None else await self._facts(asked_line, customer, self._clock.wall())
             if self._stopped:
                 raise _stopping()
             row = decide(facts)
@@ -237,6 +238,14 @@ class Work:
             lock.release()
             if not lock.locked and not lock.waiting:
                 self._locks.pop(turn, None)
+
+    def _of_line(self, opening: Opened | None, known: WorkItem | None) -> bool:
+        """Whether the service is about one line: its form asks for it."""
+        if known is not None:
+            return self.desk.service_of(known).line_field is not None
+        name = opening.service.partition("@")[0] if opening is not None else ""
+        service = self.desk.catalogue.services.get(name)
+        return service is None or service.line_field is not None
 
     def _receivers(self, item: WorkItemId, row: AnyRow) -> tuple[NodeId, ...]:
         """The city that asked, and the one where the item was opened: it has the customer's next question."""
