@@ -52,7 +52,7 @@ class Spelling:
 @lru_cache(maxsize=20_000)
 def person_spelling(name: str) -> Spelling:
     """The spelling of a person's name, its surname read as a surname."""
-    text = _plain(name)
+    text = plain(name)
     # the given name is read apart, so that surname and given name are never taken for a word
     length = 2 if text[:2] in SURNAMES else 1
     surname = text[:length]
@@ -68,11 +68,11 @@ def spelling(name: str) -> Spelling:
     """
     if re.match(r"^.[记氏]", name):
         return person_spelling(name)
-    return _spelling([*_parts(_plain(name))])
+    return _spelling([*_parts(plain(name))])
 
 
-def _plain(name: str) -> str:
-    """In one form of writing (full-width letters become plain), small letters, without gaps and punctuation."""
+def plain(name: str) -> str:
+    """``name`` as names are compared: full-width letters become plain ones, small letters, no gaps and punctuation."""
     return _GAPS.sub("", unicodedata.normalize("NFKC", name)).lower()
 
 
