@@ -27,11 +27,13 @@ from site_node.core.rules import Rules
 from site_node.core.site import Site
 from site_node.core.work_desk import DeskRules, WorkDesk
 from site_node.desktop.city_door import CityDoor, city_door
+from site_node.desktop.directory_operations import directory_looks
 from site_node.desktop.work_operations import looking
 from site_node.messages import EmbeddedMessages
 from site_node.ports import Capability, Messages, Switch
 from site_node.services.area_codes import AreaCodes
 from site_node.services.customers import StoredCustomers
+from site_node.services.directory import DirectoryService
 from site_node.services.elsewhere import Elsewhere
 from site_node.services.seats import SeatRules, SeatSettings
 from site_node.services.work import WorkService
@@ -183,6 +185,7 @@ def build_city(
         LinkCounts(running.counts.registry, link.dropped, link.failures)
     codes = AreaCodes({other.area_code: other.id for other in province.cities}, plan)
     work = WorkService(running, running.work, clock, codes, records) if running.work is not None else None
+    directory = DirectoryService(city, records, codes, clock) if records is not None else None
     door = city_door(
         running,
         logins,
@@ -193,10 +196,15 @@ def build_city(
         work=work,
         elsewhere=Elsewhere(city, running.lookups, codes),
         customers=customers,
+        directory=directory,
         now=clock.wall,
     )
-    if work is not None:
-        running.lookups.table = OperationTable(looking(work))
+    running.lookups.table = OperationTable(
+        (
+            *(looking(work) if work is not None else ()),
+            *(directory_looks(directory) if directory is not None else ()),
+        )
+    )
     asked.read_live(lambda: door.door.live)
     messenger = None
     if records is not None and aftermath is not None:

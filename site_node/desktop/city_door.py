@@ -12,12 +12,14 @@ from federation.node.login import Actor, Logins
 from federation.ports import Clock
 from site_node.core.views import SeatView
 from site_node.desktop.customer_operations import customer_operations
+from site_node.desktop.directory_operations import directory_operations
 from site_node.desktop.operations import agent_operations
 from site_node.desktop.views import away_state, seat_state
 from site_node.desktop.work_operations import work_operations
 from site_node.desktop.work_views import receipt
 from site_node.ports import CustomerRecords
 from site_node.services.city import City
+from site_node.services.directory import DirectoryService
 from site_node.services.elsewhere import Elsewhere
 from site_node.services.seats import SeatRules, SeatService
 from site_node.services.work import WorkService
@@ -51,12 +53,13 @@ def city_door(
     work: WorkService | None = None,
     elsewhere: Elsewhere | None = None,
     customers: CustomerRecords | None = None,
+    directory: DirectoryService | None = None,
     now: Callable[[], float] | None = None,
 ) -> CityDoor:
     """The door of ``city``. ``clock`` is that of the people outside, also where the city runs faster than real time.
 
-    ``work``: of a city that takes in work; ``elsewhere``: what other cities know of it; ``customers``: of a city with
-    records. ``now``: the city's wall time, that of ``clock`` when left out.
+    ``work``: of a city that takes in work; ``elsewhere``: what other cities know of it; ``customers`` and
+    ``directory``: of a city with records. ``now``: the city's wall time, that of ``clock`` when left out.
     """
 
     def shown(actor: Actor, seat: str, view: SeatView | None) -> dict[str, Any]:
@@ -71,6 +74,8 @@ def city_door(
     more = work_operations(work, elsewhere) if work is not None and elsewhere is not None else ()
     if customers is not None:
         more += customer_operations(customers, seats, now if now is not None else clock.wall)
+    if directory is not None and elsewhere is not None:
+        more += directory_operations(directory, elsewhere)
     table = agent_operations(seats, rules.package, more)
     if work is not None:
         work.on_receipt(lambda agent, one: seats.tell(agent, "work", {"receipt": receipt(one)}))

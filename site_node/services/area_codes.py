@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataset.errors import Problem, Refused
 from dataset.ids import CityId
 from dataset.number_plan import NumberPlan
+from site_node.core.directory import local_numbers
 
 
 class AreaCodes:
@@ -34,12 +35,22 @@ class AreaCodes:
         code = item.removeprefix("w-").partition("-")[0]
         return next((city for area, city in self._codes.items() if f"{area:0>4}" == code), None)
 
-    def known(self, city: str) -> CityId:
-        """``city`` as one of them. Raises ``Refused`` 404 ``city-unknown``."""
+    def numbers(self, typed: str, city: CityId) -> tuple[str, ...]:
+        """What ``typed`` may be as a number on record of ``city``, which is one of them, the likeliest first."""
+        code = next(code for code, one in self._codes.items() if one == city)
+        if self._plan is not None:
+            try:
+                return tuple(dict.fromkeys((self._plan.normalise(typed, code), *local_numbers(typed, code))))
+            except Refused:
+                pass
+        return local_numbers(typed, code)
+
+    def known(self, city: str, place: str = "owning") -> CityId:
+        """``city`` as one of them. Raises ``Refused`` 404 ``city-unknown`` at ``place``."""
         if city in self._codes.values():
             return CityId(city)
         names = ", ".join(sorted(self._codes.values()))
         raise Refused(
-            Problem("city-unknown", f"没有城市 {city}；可用：{names}", f"no city {city}; known: {names}", "owning"),
+            Problem("city-unknown", f"没有城市 {city}；可用：{names}", f"no city {city}; known: {names}", place),
             status=404,
         )

@@ -1,0 +1,72 @@
+"""The part of the agent API that is about directory enquiry (114)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+
+from dataset.records.directory import DirectoryEntry
+from federation.node.login import Actor
+from federation.node.operations import Answer, Operation, Request
+from site_node.core.directory import Fit
+from site_node.services.directory import DirectoryService
+from site_node.services.elsewhere import Elsewhere
+
+ROLES = frozenset({"agent", "supervisor", "site_admin"})
+
+
+class Enquiry(Request, frozen=True, kw_only=True):
+    """``text`` as it is typed; ``token``: what follows an earlier answer to the same text and city."""
+
+    text: str
+    city: Annotated[str, msgspec.Meta(max_length=64)] = ""
+    token: Annotated[str, msgspec.Meta(max_length=2_000)] | None = None
+
+
+def directory_looks(directory: DirectoryService) -> tuple[Operation, ...]:
+    """What seats of other cities may ask: the directory as it is here."""
+    return (_operation(lambda actor, ask: _here(directory, actor, ask)),)
+
+
+def directory_operations(directory: DirectoryService, elsewhere: Elsewhere) -> tuple[Operation, ...]:
+    """The directory of any city."""
+    return (_operation(lambda actor, ask: _anywhere(directory, elsewhere, actor, ask)),)
+
+
+def _operation(run: Any) -> Operation:
+    return Operation("directory", Enquiry, ROLES, run, "查号", "directory enquiry")
+
+
+async def _here(directory: DirectoryService, actor: Actor, ask: Enquiry) -> Answer:
+    city = directory.asked_of(ask.text, ask.city, ask.token)
+    found = await directory.look(actor, ask.text, city, ask.token)
+    return {
+        "entries": [_entry(fit, entry) for fit, entry in found.entries],
+        "token": found.token,
+        "more": found.more,
+        "whose": found.whose,
+        "unread": found.unread,
+        "parts": [{"city": directory.city, "as_of": found.as_of}],
+    }
+
+
+async def _anywhere(directory: DirectoryService, elsewhere: Elsewhere, actor: Actor, ask: Enquiry) -> Answer:
+    """The word of the city whose directory it is; the copy that is here while that city does not answer."""
+    city = directory.asked_of(ask.text, ask.city, ask.token)
+    fields = {"text": ask.text, "city": city, "token": ask.token}
+    there, missing = await elsewhere.ask(actor, city, "directory", fields, {})
+    found = there if there is not None else await _here(directory, actor, ask)
+    return {**found, "missing": missing}
+
+
+def _entry(fit: Fit, entry: DirectoryEntry) -> dict[str, Any]:
+    return {
+        "name": entry.name,
+        "aliases": list(entry.aliases),
+        "number": entry.number,
+        "address": f"{entry.district}{entry.street}{entry.house}",
+        "category": entry.category,
+        "city": entry.city,
+        "fit": fit.name.lower(),
+    }
