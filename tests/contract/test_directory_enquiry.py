@@ -215,8 +215,7 @@ def naive(entry: DirectoryEntry, text: str) -> bool:
     joined = [one for latin, some in runs for one in (["".join(some)] if latin else some)]
     ways = (words, joined, ["".join(words)])
     return not entry.unlisted and any(
-        all(_fits(entry, word) or _narrows(entry, word) for word in way)
-        and any(_fits(entry, word) for word in way)
+        all(_fits(entry, word) or _narrows(entry, word) for word in way) and any(_fits(entry, word) for word in way)
         for way in ways
     )
 
