@@ -80,7 +80,7 @@ function action(text: string, from: string[], to: string, roles: string[], more:
 }
 
 function fee(text: string, yuan: number, more: Partial<Fee> = {}): Fee {
-  return { ...named(text), fen: yuan * 100, monthly: false, deposit: false, per: null, from: '2024-01-01', until: null, when: null, ...more }
+  return { ...named(text), fen: yuan * 100, monthly: false, deposit: false, per: null, when: null, ...more }
 }
 
 function service(text: string, group: string, skill: string, doors: string[], more: Partial<ServiceWhole> & { fields: readonly MockField[] }): ServiceWhole {

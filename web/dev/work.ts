@@ -56,7 +56,7 @@ export class MockWork {
   }
 
   knows(op: string): boolean {
-    return op === 'services' || op === 'service' || op.startsWith('work_')
+    return ['services', 'service', 'customers', 'identity_checked'].includes(op) || op.startsWith('work_')
   }
 
   act(who: string, op: string, fields: Fields): object {
@@ -64,8 +64,10 @@ export class MockWork {
     const city = who.split('@')[1] ?? ''
     if (op === 'services') return { services: this.services.map(shortOf) }
     if (op === 'service') return { service: this.service(text(fields, 'service')) }
-    if (op === 'work_items') return { items: this.listed(who, city, fields) }
-    if (op === 'work_item') return { item: this.whole(this.item(text(fields, 'item'))) }
+    if (op === 'work_items') return { items: this.listed(who, city, fields), more: 0, parts: [{ city, as_of: at() }], missing: [] }
+    if (op === 'identity_checked') return {}
+    if (op === 'customers') return { customers: [{ customer: 'c-0755-000017', name: '王**', kind: 'person', district: '福田' }], more: false }
+    if (op === 'work_item') return { item: this.whole(this.item(text(fields, 'item'))), from: city, as_of: at(), missing: [] }
     if (op === 'work_request') return this.receipts.get(text(fields, 'request')) ?? refuse('unknown-request', '没有此请求', 'there is no such request', 'request', 404)
     if (op === 'work_open') return this.open(who, city, fields)
     const item = this.item(text(fields, 'item'))
@@ -182,6 +184,8 @@ export class MockWork {
       opened_by: { agent: who, role: 'agent', city: who.split('@')[1] ?? '', contact: contact || null },
       again_of: again || null,
       steps: [],
+      charges: [],
+      messages: [],
     }
     if (first !== undefined) this.turn(item, first)
     this.note(item, who, 'opened', {})
@@ -198,7 +202,7 @@ export class MockWork {
 
   private note(item: MockItem, who: string, step: string, more: Partial<ItemStep>): void {
     const by = who.split('@')[1] ?? item.owning
-    item.steps.push({ step, at: at(), by: who, city: by, role: 'agent', action: '', zh: '', en: '', note: '', to: null, until: null, overtaken: false, ...more })
+    item.steps.push({ step, at: at(), by: who, city: by, role: 'agent', action: null, zh: null, en: null, note: '', to: null, until: null, reached: null, collected_fen: 0, overtaken: false, ...more })
     item.revision += 1
   }
 
@@ -226,7 +230,7 @@ export class MockWork {
         return this.note(item, who, 'noted', { note })
       case 'work_called_back':
         item.called_back = fields['reached'] === true
-        return this.note(item, who, 'called_back', { zh: item.called_back ? '已回访到' : '未回访到', en: item.called_back ? 'Reached' : 'Not reached' })
+        return this.note(item, who, 'called_back', { reached: item.called_back })
       case 'work_press':
         return refuse('not-your-role', '您的角色不能这样操作', 'your role may not do this', '', 403)
       default:

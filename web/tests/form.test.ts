@@ -119,7 +119,7 @@ describe('days', () => {
 })
 
 describe('fees', () => {
-  const fee = (code: string, more: Partial<Fee> = {}): Fee => ({ code, zh: code, en: code, fen: 500, monthly: false, deposit: false, per: null, from: '2024-01-01', until: null, when: null, ...more })
+  const fee = (code: string, more: Partial<Fee> = {}): Fee => ({ code, zh: code, en: code, fen: 500, monthly: false, deposit: false, per: null, when: null, ...more })
 
   it('are those that the form makes due', () => {
     const fees = [fee('always'), fee('modem', { when: { field: 'own_modem', is: ['no'] } }), fee('lamp', { per: 'lamps' }), fee('colour', { when: { field: 'modem_model', is: ['A1'] } })]

@@ -228,8 +228,6 @@ export interface Fee extends Named {
   deposit: boolean
   /** charged for each one of this number field */
   per: string | null
-  from: string
-  until: string | null
   when: When | null
 }
 
@@ -278,15 +276,19 @@ export interface ItemShort extends Named {
 export interface ItemStep {
   step: string
   at: number
+  /** who, where and in which role; null: the owning city itself */
   by: string | null
-  city: string
-  role: string
-  action: string
-  zh: string
-  en: string
+  city: string | null
+  role: string | null
+  /** an action of the service, with its name */
+  action: string | null
+  zh: string | null
+  en: string | null
   note: string
   to: string | null
   until: number | null
+  reached: boolean | null
+  collected_fen: number
   /** checked without knowing an earlier step, and no longer fits: it changed nothing */
   overtaken: boolean
 }
@@ -300,6 +302,54 @@ export interface ItemWhole extends ItemShort {
   opened_by: { agent: string; role: string; city: string; contact: string | null }
   again_of: string | null
   steps: ItemStep[]
+  charges: ItemCharge[]
+  messages: ItemMessage[]
+}
+
+/** What the customer owes for it. */
+export interface ItemCharge extends Named {
+  code: string
+  fen: number
+  monthly: boolean
+  deposit: boolean
+  at: number
+}
+
+/** What the customer is told about it. */
+export interface ItemMessage {
+  at: number
+  to: string | null
+  text: string
+  state: string
+  sent_at: number | null
+}
+
+/** A city that was asked and did not answer in time: what is shown may lack what only it knows. */
+export interface MissingPart {
+  city: string
+  problem: Problem
+}
+
+export interface ItemsAnswer {
+  items: ItemShort[]
+  /** how many there are beyond these */
+  more: number
+  missing?: MissingPart[]
+}
+
+export interface ItemAnswer {
+  item: ItemWhole
+  from: string
+  as_of: number
+  missing?: MissingPart[]
+}
+
+/** A customer on record; names and documents of persons are masked. */
+export interface CustomerFound {
+  customer: string
+  name: string
+  kind: string
+  district: string
 }
 
 // ── the province ────────────────────────────────────────────────────────────────────────────────────────────────────

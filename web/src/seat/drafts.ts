@@ -22,9 +22,18 @@ export function keepLine(contact: string, line: string): void {
   remember('tab', `line.${contact}`, line)
 }
 
+/** The number whose customer the caller has shown to be; "" for none. */
+export function checkedOf(contact: string): string {
+  return recall('tab', `checked.${contact}`) ?? ''
+}
+
+export function keepChecked(contact: string, line: string): void {
+  remember('tab', `checked.${contact}`, line)
+}
+
 /** Drops the drafts of contacts that are no longer at the seat. */
 export function forgetDraftsBut(contacts: readonly string[]): void {
-  for (const prefix of ['draft.', 'line.']) {
+  for (const prefix of ['draft.', 'line.', 'checked.']) {
     for (const key of recalled('tab', prefix)) {
       if (!contacts.includes(key.slice(prefix.length))) forget('tab', key)
     }

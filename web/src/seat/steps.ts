@@ -13,7 +13,7 @@ export interface Step {
   action: ServiceAction | null
 }
 
-const SUPERVISORS = ['supervisor', 'site_admin', 'province']
+const SUPERVISORS = ['supervisor', 'site_admin']
 
 /** The actions of its service that this agent may take now. */
 export function actionsOf(item: ItemWhole, whole: ServiceWhole | null): Step[] {

@@ -1,8 +1,8 @@
 import { defineStore } from 'pinia'
 import { computed, ref, shallowRef, watch } from 'vue'
 import { DISCONNECTED, NO_ANSWER, problemOf, problemsOf } from '../protocol/problem'
-import type { ItemShort, ItemWhole, Named, Problem, Receipt, ServiceShort, ServiceWhole, Value } from '../protocol/shapes'
-import { forgetForm, forgetFormsBut, formKey, formsOf, freshForm, keepForm, keepLine, lineOf } from '../seat/drafts'
+import type { CustomerFound, ItemAnswer, ItemsAnswer, ItemShort, Named, Problem, Receipt, ServiceShort, ServiceWhole, Value } from '../protocol/shapes'
+import { checkedOf, forgetForm, forgetFormsBut, formKey, formsOf, freshForm, keepChecked, keepForm, keepLine, lineOf } from '../seat/drafts'
 import type { FormDraft } from '../seat/drafts'
 import { fenOf } from '../seat/form'
 import { keepReceipts, pendingOf, receiptsOf, withReceipt } from '../seat/receipts'
@@ -42,7 +42,7 @@ export const useWork = defineStore('work', () => {
   const wholes = ref(new Map<string, ServiceWhole>())
   const receipts = ref<KeptReceipt[]>([])
   const forms = ref<OpenForm[]>([])
-  const items = ref<string[]>([])
+  const items = ref<{ item: string; owning: string }[]>([])
   const tab = ref('call')
   /** the last answer of another city */
   const news = shallowRef<KeptReceipt | null>(null)
@@ -52,6 +52,9 @@ export const useWork = defineStore('work', () => {
   const line = ref('')
   /** a dialog asks for something: nothing may take its place on the screen */
   const asking = ref(false)
+  /** whose identity was checked last in a call */
+  const checked = ref<{ contact: string; line: string } | null>(null)
+  const customers = new Map<string, CustomerFound[]>()
   const early = new Map<string, Receipt>()
   let agent = ''
   let again: ReturnType<typeof setInterval> | null = null
@@ -60,7 +63,7 @@ export const useWork = defineStore('work', () => {
   const tabs = computed<SeatTab[]>(() => [
     ...FIXED,
     ...forms.value.map((form): SeatTab => ({ id: `form ${form.key}`, kind: 'form', of: form.key })),
-    ...items.value.map((item): SeatTab => ({ id: `item ${item}`, kind: 'item', of: item })),
+    ...items.value.map(({ item }): SeatTab => ({ id: `item ${item}`, kind: 'item', of: item })),
   ])
   const current = computed(() => (offered.value ? (tabs.value.find((each) => each.id === tab.value) ?? null) : null))
   const pending = computed(() => pendingOf(receipts.value))
@@ -161,14 +164,15 @@ export const useWork = defineStore('work', () => {
     tab.value = next === undefined || FIXED.includes(next) ? (kind === 'item' ? 'items' : 'services') : next.id
   }
 
-  function openItem(item: string): void {
-    if (!items.value.includes(item)) items.value.push(item)
+  /** `owning`: its city, which is asked where nothing is known of it here. */
+  function openItem(item: string, owning = ''): void {
+    if (!items.value.some((each) => each.item === item)) items.value.push({ item, owning })
     show(`item ${item}`)
   }
 
   function closeItem(item: string): void {
     leave(`item ${item}`)
-    items.value = items.value.filter((each) => each !== item)
+    items.value = items.value.filter((each) => each.item !== item)
   }
 
   // ── forms ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -246,7 +250,7 @@ export const useWork = defineStore('work', () => {
         customer: draft.customer.trim(),
         owning: draft.owning,
         values,
-        contact: draft.contact,
+        contact: draft.contact === seat.call?.contact ? draft.contact : '', // a call that is over can be named no more
         collected_fen: fenOf(draft.collected) ?? 0,
         again_of: draft.againOf,
       }, { at: Date.now() / 1000, service: called(draft.service), action: null, form: form.key })
@@ -264,6 +268,38 @@ export const useWork = defineStore('work', () => {
     form.draft.request = receipt.state === 'pending' ? receipt.request : ''
     if (receipt.state === 'accepted') forgetForm(agent, form.key)
     else keep(form)
+  }
+
+  // ── the customer in the call ────────────────────────────────────────────────────────────────────────────────────
+  /** Customers whose number calls in the call at this seat; none where the city keeps no customers. */
+  async function callers(): Promise<CustomerFound[]> {
+    const contact = seat.call?.contact
+    if (contact === undefined) return []
+    const known = customers.get(contact)
+    if (known !== undefined) return known
+    try {
+      const found = ((await seat.ask('customers', { contact })) as { customers: CustomerFound[] }).customers
+      customers.set(contact, found)
+      return found
+    } catch (thrown) {
+      problemOf(thrown) // the number of the customer can be typed
+      return []
+    }
+  }
+
+  /** The caller has shown to be the customer of `whichLine`. Throws `Refused`. */
+  async function checkIdentity(whichLine: string): Promise<void> {
+    const contact = seat.call?.contact
+    if (contact === undefined) return
+    await seat.ask('identity_checked', { contact, line: whichLine })
+    keepChecked(contact, whichLine)
+    checked.value = { contact, line: whichLine }
+  }
+
+  function isChecked(whichLine: string): boolean {
+    const contact = seat.call?.contact
+    if (contact === undefined || whichLine === '') return false
+    return (checked.value?.contact === contact ? checked.value.line : checkedOf(contact)) === whichLine
   }
 
   // ── receipts ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -296,23 +332,23 @@ export const useWork = defineStore('work', () => {
 
   // ── work items ────────────────────────────────────────────────────────────────────────────────────────────────────
   /** Items of a line, of this agent, or waiting in this city's queue. Throws `Refused`. */
-  async function itemsOf(which: { line: string } | { mine: true } | { waiting: true }): Promise<ItemShort[]> {
-    return ((await seat.ask('work_items', which)) as { items: ItemShort[] }).items
+  async function itemsOf(which: { line: string } | { mine: true } | { waiting: true }): Promise<ItemsAnswer> {
+    return (await seat.ask('work_items', which)) as ItemsAnswer
   }
 
   /** Throws `Refused`. */
-  async function itemOf(item: string): Promise<ItemWhole> {
-    return ((await seat.ask('work_item', { item })) as { item: ItemWhole }).item
+  async function itemOf(item: string): Promise<ItemAnswer> {
+    return (await seat.ask('work_item', { item, owning: items.value.find((each) => each.item === item)?.owning ?? '' })) as ItemAnswer
   }
 
   /** One step of an item; `action` is what the receipt calls it. Throws `Refused`. */
   async function step(op: string, item: ItemShort, fields: object, action: Named): Promise<Receipt> {
-    return hand(op, { item: item.item, ...fields }, { at: Date.now() / 1000, service: { zh: item.zh, en: item.en }, action, form: null })
+    return hand(op, { item: item.item, owning: item.owning, ...fields }, { at: Date.now() / 1000, service: { zh: item.zh, en: item.en }, action, form: null })
   }
 
   return {
     services, wholes, receipts, forms, items, tab, news, moved, line, asking,
     offered, tabs, current, pending,
-    begin, end, whole, called, show, openItem, closeItem, openForm, keep, closeForm, correctable, reopen, submit, itemsOf, itemOf, step,
+    begin, end, whole, called, show, openItem, closeItem, openForm, keep, closeForm, correctable, reopen, submit, callers, checkIdentity, isChecked, itemsOf, itemOf, step,
   }
 })
