@@ -27,6 +27,7 @@ from federation.ports import Clock, Journal, Leadership, Link
 from provincial_hub.assembly import Hub, build_hub
 from simulation.storage import Storage
 from site_node.assembly import City, build_city
+from site_node.line_test import EmbeddedLineTest
 from site_node.ports import Switch
 from site_node.switch.simulated.network import Network
 
@@ -82,6 +83,8 @@ class SimulatedProvince:
         """by which one of several hubs leads (B2)"""
         self.people_clock = people_clock if people_clock is not None else clock
         self.speed = speed
+        self.test_desks = {city.id: EmbeddedLineTest(clock) for city in province.cities}
+        """where each city's lines are tested, and a simulation declares what is wrong with them"""
         self.sites: dict[CityId, City] = {}
         self.hubs: dict[NodeId, Hub] = {}
         """the hubs that run now"""
@@ -158,6 +161,7 @@ class SimulatedProvince:
             records=self.storage.records(NodeId(city)) if self.with_records else None,
             plan=self.plan,
             offering=self.offering,
+            line_test=self.test_desks[city],
         )
         self.sites[city] = built
         built.start()

@@ -28,13 +28,16 @@ from site_node.core.site import Site
 from site_node.core.work_desk import DeskRules, WorkDesk
 from site_node.desktop.city_door import CityDoor, city_door
 from site_node.desktop.directory_operations import directory_looks
+from site_node.desktop.line_operations import testing
 from site_node.desktop.work_operations import looking
+from site_node.line_test import EmbeddedLineTest
 from site_node.messages import EmbeddedMessages
-from site_node.ports import Capability, Messages, Switch
+from site_node.ports import Capability, LineTest, Messages, Switch
 from site_node.services.area_codes import AreaCodes
 from site_node.services.customers import StoredCustomers
 from site_node.services.directory import DirectoryService
 from site_node.services.elsewhere import Elsewhere
+from site_node.services.line_tests import LineTests
 from site_node.services.seats import SeatRules, SeatSettings
 from site_node.services.work import WorkService
 from site_node.shell.aftermath import Aftermath
@@ -137,12 +140,13 @@ def build_city(
     offering: Offering | None = None,
     plan: NumberPlan | None = None,
     messages: Messages | None = None,
+    line_test: LineTest | None = None,
 ) -> City:
     """A city that is ready to ``start``. Without ``link`` and ``store`` it stands alone (B5). ``pace``: of its ledger.
     Without ``records`` it knows nothing of its customers. ``plan``: understands numbers as people type them.
 
     ``offering``: the province's services and calendar; without them it takes in no work. ``messages``: how customers
-    are told; the embedded form when left out.
+    are told; ``line_test``: how lines are tested; the embedded forms when left out.
 
     ``people_clock`` is the time of those who look (``clock`` when left out), which is not the city's own where the
     simulated world runs faster than real.
@@ -186,6 +190,7 @@ def build_city(
     codes = AreaCodes({other.area_code: other.id for other in province.cities}, plan)
     work = WorkService(running, running.work, clock, codes, records) if running.work is not None else None
     directory = DirectoryService(city, records, codes, clock) if records is not None else None
+    tests = LineTests(city, line_test if line_test is not None else EmbeddedLineTest(clock), records, clock)
     door = city_door(
         running,
         logins,
@@ -198,10 +203,11 @@ def build_city(
         customers=customers,
         directory=directory,
         now=clock.wall,
+        tests=tests,
     )
     running.lookups.table = OperationTable(
         (
-            *(looking(work) if work is not None else ()),
+            *((*looking(work), testing(tests)) if work is not None else ()),
             *(directory_looks(directory) if directory is not None else ()),
         )
     )

@@ -10,6 +10,7 @@ from twisted.internet.defer import Deferred
 
 from federation.core.work_item import Facts
 from site_node.core.customer_card import CustomerCard, FoundCustomers
+from site_node.core.line_test import LineTested, LineUnderTest
 from site_node.core.telephony import Report, Request
 
 
@@ -84,4 +85,15 @@ class Messages(Protocol):
         """Send ``text`` to the number ``to``; ``name`` is the same when it is sent again.
 
         Errbacks with ``Refused`` when it is not known to be on its way.
+        """
+
+
+class LineTest(Protocol):
+    """The test desk of a city's exchanges (测量台). Forms: ``site_node.line_test`` (embedded)."""
+
+    def test(self, line: LineUnderTest) -> Deferred[LineTested]:
+        """Test the pair of ``line``, which takes some seconds; who cancels the Deferred has the equipment freed.
+
+        Errbacks with ``Refused``: 409 ``line-test-busy`` when the equipment or the line is under test already, 503
+        ``line-test-failed`` when it came to nothing.
         """

@@ -45,9 +45,11 @@ class Lookups:
         self.table = OperationTable(())
         """what others may ask"""
 
-    def ask(self, city: CityId, operation: str, fields: Mapping[str, Any], actor: Actor) -> Deferred[dict[str, Any]]:
-        """What ``city`` answers. Errbacks with ``Refused``: 503 ``city-silent`` after ``WITHIN_S`` or without a link,
-        or whatever it refuses with.
+    def ask(
+        self, city: CityId, operation: str, fields: Mapping[str, Any], actor: Actor, within_s: float = WITHIN_S
+    ) -> Deferred[dict[str, Any]]:
+        """What ``city`` answers within ``within_s``, which is longer for what takes its time there. Errbacks with
+        ``Refused``: 503 ``city-silent`` after that or without a link, or whatever it refuses with.
         """
         found: Deferred[dict[str, Any]] = Deferred()
         if self._send is None:
@@ -55,7 +57,7 @@ class Lookups:
             return found
         self._count += 1
         question = f"{self._city}-{self._count}"
-        timer = self._clock.call_later(WITHIN_S, self._late, question)
+        timer = self._clock.call_later(within_s, self._late, question)
         self._waiting[question] = found, timer, city
         self._send(
             NodeId(city),

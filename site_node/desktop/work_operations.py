@@ -115,7 +115,7 @@ def looking(work: WorkService) -> tuple[Operation, ...]:
     """What may be looked at here, by the own seats and for those of other cities."""
     one = Operation
     return (
-        one("work_item", OfItem, STAFF, lambda actor, ask: _item(work, actor, ask), "工单", "a work item"),
+        one("work_item", OfItem, STAFF, lambda actor, ask: _item(work, actor, ask.item), "工单", "a work item"),
         one("work_items", Items, STAFF, lambda actor, ask: _items(work, actor, ask), "工单列表", "work items"),
     )
 
@@ -206,7 +206,7 @@ def work_operations(work: WorkService, elsewhere: Elsewhere) -> tuple[Operation,
             "work_item",
             OfItem,
             STAFF,
-            lambda actor, ask: _item_anywhere(work, elsewhere, actor, ask),
+            lambda actor, ask: item_anywhere(work, elsewhere, actor, _item_of(ask)),
             "工单",
             "a work item",
         ),
@@ -234,10 +234,10 @@ def _action(ask: Act) -> Action:
 
 
 # ── looking here ────────────────────────────────────────────────────────────────────────────────────────────────────
-async def _item(work: WorkService, actor: Actor, ask: OfItem) -> Answer:
-    item, service = work.item(ask.item)
+async def _item(work: WorkService, actor: Actor, name: str) -> Answer:
+    item, service = work.item(name)
     followed = await work.followed(item)
-    shown = item_whole(item, service, work.possible(actor, item), work.history(ask.item), followed, work.now())
+    shown = item_whole(item, service, work.possible(actor, item), work.history(name), followed, work.now())
     return {"item": shown, "from": work.city, "as_of": work.now()}
 
 
@@ -261,12 +261,12 @@ def _items(work: WorkService, actor: Actor, ask: Items) -> Answer:
 
 
 # ── and elsewhere ───────────────────────────────────────────────────────────────────────────────────────────────────
-async def _item_anywhere(work: WorkService, elsewhere: Elsewhere, actor: Actor, ask: OfItem) -> Answer:
+async def item_anywhere(work: WorkService, elsewhere: Elsewhere, actor: Actor, ask: ItemOf) -> Answer:
     """The owning city's word where it answers, else what is known here."""
     here: Answer | None = None
     unknown: Refused | None = None
     try:
-        here = await _item(work, actor, ask)
+        here = await _item(work, actor, ask.item)
     except Refused as refused:
         unknown = refused
     known = here["item"]["owning"] if here is not None else ask.owning

@@ -8,7 +8,7 @@ from typing import Any
 from dataset.errors import Refused
 from dataset.ids import CityId
 from federation.node.login import Actor
-from federation.node.lookups import Lookups
+from federation.node.lookups import WITHIN_S, Lookups
 from federation.node.operations import Answer, refusal_of
 from site_node.services.area_codes import AreaCodes
 
@@ -22,7 +22,13 @@ class Elsewhere:
         self._lookups = lookups
 
     async def ask(
-        self, actor: Actor, city: CityId | None, operation: str, fields: Mapping[str, Any], here: Answer | None
+        self,
+        actor: Actor,
+        city: CityId | None,
+        operation: str,
+        fields: Mapping[str, Any],
+        here: Answer | None,
+        within_s: float = WITHIN_S,
     ) -> tuple[Answer | None, list[dict[str, Any]]]:
         """What ``city`` answers, and whose part is missing; None when there is nobody else to ask.
 
@@ -31,7 +37,7 @@ class Elsewhere:
         if city is None or city == self.city:
             return None, []
         try:
-            return await self._lookups.ask(city, operation, fields, actor), []
+            return await self._lookups.ask(city, operation, fields, actor, within_s), []
         except Refused as refused:
             if here is None:
                 raise

@@ -1,0 +1,111 @@
+"""The part of the agent API that is about lines that do not work: their test."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+
+from dataset.errors import Problem, Refused
+from federation.node.login import Actor
+from federation.node.operations import Answer, Operation, Request
+from site_node.core.line_test import OUTCOMES, PLACES, LineTested, note_of
+from site_node.desktop.work_operations import STAFF, Word, item_anywhere
+from site_node.desktop.work_views import receipt
+from site_node.services.elsewhere import Elsewhere
+from site_node.services.line_tests import WITHIN_S, LineTests
+from site_node.services.work import ItemOf, WorkService
+
+FARTHEST_S = WITHIN_S + 2.0
+"""how long another city's test is waited for: its own limit, and the way there and back"""
+
+LineNumber = Annotated[str, msgspec.Meta(pattern=r"^([0-9]{3,15})?$")]
+
+
+class LineToTest(Request, frozen=True, kw_only=True):
+    """Exactly one of ``line`` and ``item``, whose line it is; ``owning``: of an item of which nothing is known here."""
+
+    line: LineNumber = ""
+    item: Word = ""
+    owning: Word = ""
+
+
+def testing(tests: LineTests) -> Operation:
+    """The test of a line of this city, for its own seats and those of other cities."""
+
+    async def test(_: Actor, ask: LineToTest) -> Answer:
+        if not ask.line or ask.item:
+            raise _one_of_two()
+        return {"test": shown(await tests.test(ask.line)), "from": tests.city}
+
+    return Operation("line_test", LineToTest, STAFF, test, "测试线路", "test a line")
+
+
+def line_operations(tests: LineTests, work: WorkService, elsewhere: Elsewhere) -> tuple[Operation, ...]:
+    """``line_test``: here or at the owning city of the line; with an item, what was measured stands on it as a note."""
+
+    async def test(actor: Actor, ask: LineToTest) -> Answer:
+        if bool(ask.line) == bool(ask.item):
+            raise _one_of_two()
+        if ask.line:
+            return await _tested(tests, elsewhere, actor, ask.line)
+        item = (await item_anywhere(work, elsewhere, actor, ItemOf(ask.item, ask.owning)))["item"]
+        if not item["line"]:
+            raise Refused(
+                Problem(
+                    "item-without-line",
+                    zh="此工单不涉及号码，无线路可测",
+                    en="this work item is about no line, so there is none to test",
+                    place="item",
+                ),
+                status=409,
+            )
+        found = await _tested(tests, elsewhere, actor, item["line"])
+        noted = await work.note(
+            actor, ItemOf(ask.item, item["owning"]), note_of(msgspec.convert(found["test"]["measured"], LineTested))
+        )
+        return {**found, "receipt": receipt(noted)}
+
+    return (Operation("line_test", LineToTest, STAFF, test, "测试线路", "test a line"),)
+
+
+async def _tested(tests: LineTests, elsewhere: Elsewhere, actor: Actor, line: str) -> Answer:
+    owning = elsewhere.codes.city_of(line)
+    if owning is None:
+        raise Refused(
+            Problem(
+                "line-untestable",
+                zh=f"{line} 没有本省区号，不是可测的固定线路；请带区号",
+                en=f"{line} has no area code of the province, so it is no line that can be tested: give it with one",
+                place="line",
+            )
+        )
+    there, _ = await elsewhere.ask(actor, owning, "line_test", {"line": line}, None, FARTHEST_S)
+    if there is not None:
+        return there
+    return {"test": shown(await tests.test(line)), "from": tests.city}
+
+
+def shown(tested: LineTested) -> dict[str, Any]:
+    """A test as the agent API shows it."""
+    outcome, place = OUTCOMES[tested.outcome], PLACES[tested.lies]
+    return {
+        "outcome": tested.outcome.value,
+        "zh": outcome[0],
+        "en": outcome[1],
+        "lies": tested.lies.value,
+        "lies_zh": place[0],
+        "lies_en": place[1],
+        "measured": msgspec.to_builtins(tested),
+    }
+
+
+def _one_of_two() -> Refused:
+    return Refused(
+        Problem(
+            "one-of-two",
+            zh="请给出 line 或 item 之一",
+            en="exactly one of line and item is expected",
+            place="line",
+        )
+    )
