@@ -93,6 +93,8 @@ class LineageOpened(Row, frozen=True, kw_only=True, tag="lineage_opened"):
     previous_head: int
     live_contacts: tuple[ContactId, ...] = ()
     area_code: str = ""
+    audit: str = ""
+    """hash of the last audit row that the journal held then; empty where it held none"""
 
 
 class TailMissing(Row, frozen=True, kw_only=True, tag="tail_missing"):
@@ -412,6 +414,47 @@ class WorkRefused(Row, frozen=True, kw_only=True, tag="work_refused"):
     problems: tuple[ProblemSaid, ...]
 
 
+class Viewed(StrEnum):
+    """What was asked for by somebody who looked at a customer's data (I10)."""
+
+    CUSTOMER = "customer"
+    LINE = "line"
+    SEARCH = "search"
+    ITEM = "item"
+
+
+class DataViewed(Row, frozen=True, kw_only=True, tag="data_viewed"):
+    """An audit row (I10): somebody looked at a customer's data, or was refused it; written by the city that has it.
+
+    A journal links these rows when it stamps them (``dataset.audit``), and never forgets them.
+    """
+
+    agent: AgentId
+    roles: tuple[str, ...]
+    city: str
+    """where the agent is logged in, and was vouched for"""
+    operation: str
+    what: Viewed
+    id: str
+    """of the customer, line or item; of a search what was looked for, masked"""
+    customers: tuple[str, ...] = ()
+    """whose data was shown"""
+    line: str = ""
+    during: ContactId | None = None
+    """the contact at the agent's seat then"""
+    unmasked: bool = False
+    reason: str = ""
+    """why it was asked for unmasked"""
+    refused: str = ""
+    """slug of the refusal; empty where it was shown"""
+    number: int = 0
+    """place among the audit rows of the run, from 1"""
+    before: str = ""
+    """hash of the audit row before it, of whatever run; empty for the first of all"""
+    hash: str = ""
+    """SHA-256 in hex over the row as it is written, with this field empty"""
+
+
 class Repaired(Row, frozen=True, kw_only=True, tag="repaired"):
     """A state that held something had no evidence behind it, or evidence against it (I8); what was done, and why."""
 
@@ -451,6 +494,7 @@ AnyRow = (
     | WorkRequested
     | WorkStepped
     | WorkRefused
+    | DataViewed
 )
 
 

@@ -110,7 +110,7 @@ class Journal(Protocol):
         """Write rows, each with the nodes that must receive it, as one group; call ``synced`` once they are on disk.
 
         Groups are synced in the order given. ``synced`` is called from the reactor thread, never from inside
-        ``append``.
+        ``append``. Audit rows are linked as they get their places (``dataset.audit``), over all lineages.
         """
 
     def relay(self, rows: Sequence[bytes], receivers: Sequence[str], synced: Callable[[], None]) -> None:
@@ -156,7 +156,7 @@ class Journal(Protocol):
 
     def acknowledged(self, receiver: NodeId, lineage: LineageId, number: int) -> None:
         """The receiver has all up to ``number``; these may be forgotten after the days they are kept (J5), but for
-        openings of lineages and rows of live contacts and open work items.
+        openings of lineages, audit rows, and rows of live contacts and open work items.
 
         A lower number than before is taken too: a receiver that lost its disk needs its rows again.
         """

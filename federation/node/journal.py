@@ -15,6 +15,7 @@ from typing import NamedTuple
 import msgspec
 from twisted.logger import Logger
 
+from dataset.audit import linked
 from dataset.ids import ContactId, LineageId, NodeId, is_hub
 from dataset.rows import (
     ROW_BYTES,
@@ -23,6 +24,7 @@ from dataset.rows import (
     AnyRow,
     ContactBorn,
     ContactEnded,
+    DataViewed,
     Decision,
     Journalled,
     LineageOpened,
@@ -77,6 +79,8 @@ class Stamped(NamedTuple):
     item: WorkItemId | None
     outgoing: tuple[tuple[NodeId, int, int], ...]
     """receiver, outbox number, sequence of the row behind it"""
+    audit: str | None = None
+    """hash of an audit row; None of any other"""
 
 
 class Relayed(NamedTuple):
@@ -184,17 +188,21 @@ class Stamps:
         self._lineage = lineage
         self._sequence = 0
         self._heads: dict[NodeId, int] = {}
+        self._audit_rows = 0
+        self._audit_hash = ""
 
     def opening(
-        self, previous: LineageId | None, previous_head: int, live_contacts: tuple[ContactId, ...]
+        self, previous: LineageId | None, previous_head: int, live_contacts: tuple[ContactId, ...], audit: str
     ) -> list[Stamped]:
-        """The first row of the run (J2)."""
+        """The first row of the run (J2). ``audit``: hash of the last audit row in the journal, empty without one."""
+        self._audit_hash = audit
         row = LineageOpened(
             node=self._settings.node,
             previous=previous,
             previous_head=previous_head,
             live_contacts=live_contacts,
             area_code=self._settings.area_code,
+            audit=audit,
         )
         return self.stamp([(row, self._settings.receivers)])
 
@@ -214,8 +222,14 @@ class Stamps:
                 row=row,
             )
             outgoing = tuple(place for receiver in receivers for place in self._number(NodeId(receiver)))
-            data = ROW_BYTES.encode(journalled)
-            stamped.append(Stamped(journalled, data, contact_of(row), item_of_row(row), outgoing))
+            audit = None
+            if isinstance(row, DataViewed):
+                self._audit_rows += 1
+                journalled, data, audit = linked(journalled, self._audit_rows, self._audit_hash)
+                self._audit_hash = audit
+            else:
+                data = ROW_BYTES.encode(journalled)
+            stamped.append(Stamped(journalled, data, contact_of(row), item_of_row(row), outgoing, audit))
         return stamped
 
     def relay(self, rows: Sequence[bytes], receivers: Sequence[str]) -> list[Relayed]:

@@ -51,6 +51,12 @@ class MemoryDisk:
         self.live: dict[ContactId, set[str]] = {}
         self.open_items: set[WorkItemId] = set()
 
+    @property
+    def audit(self) -> str:
+        """Hash of the last audit row; empty without one."""
+        rows = (one for lineage in reversed(self.lineages) for one in reversed(lineage.rows.values()))
+        return next((one.audit for one in rows if one.audit is not None), "")
+
     def copy(self) -> MemoryDisk:
         """A backup: the same content, from here on apart."""
         backup = MemoryDisk()
@@ -119,6 +125,7 @@ class MemoryDisk:
                 for sequence, one in lineage.rows.items()
                 if 1 < sequence < end
                 and one.journalled.wall < before
+                and one.audit is None
                 and one.contact not in self.live
                 and one.item not in self.open_items
             }
@@ -177,12 +184,14 @@ class MemoryJournal:
         for receiver in settings.receivers:
             if is_hub(receiver):
                 disk.address_all_to(receiver)
-        disk.lineages.append(_Lineage(self.lineage))
-        disk.write(
-            self._stamps.opening(
-                previous.lineage if previous else None, previous.head if previous else 0, tuple(sorted(disk.live))
-            )
+        opening = self._stamps.opening(
+            previous.lineage if previous else None,
+            previous.head if previous else 0,
+            tuple(sorted(disk.live)),
+            disk.audit,
         )
+        disk.lineages.append(_Lineage(self.lineage))
+        disk.write(opening)
 
     def append(self, rows: Sequence[tuple[AnyRow, Sequence[str]]], synced: Callable[[], None]) -> None:
         """See ``Journal``. ``RuntimeError`` after ``stop``; after ``crash`` the dead process writes nothing."""

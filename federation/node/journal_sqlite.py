@@ -59,6 +59,12 @@ _FORMAT_3 = (
     "CREATE TABLE open_items (item TEXT NOT NULL PRIMARY KEY) WITHOUT ROWID",
 )
 
+_FORMAT_4 = (
+    # audit rows are never forgotten: whoever looks for what may be must not pass by years of them
+    "CREATE INDEX rows_to_forget ON rows (id) WHERE audit IS NULL",
+    "CREATE INDEX rows_of_audit ON rows (id) WHERE audit IS NOT NULL",
+)
+
 
 def _to_format_2(connection: sqlite3.Connection) -> None:
     """Rows get a checksum, since SQLite's pages have none; those written before have none (NULL)."""
@@ -74,12 +80,19 @@ def _to_format_3(connection: sqlite3.Connection) -> None:
         connection.execute(statement)
 
 
+def _to_format_4(connection: sqlite3.Connection) -> None:
+    """Audit rows have their hash beside them (I10). No program wrote any in an older format."""
+    connection.execute("ALTER TABLE rows ADD COLUMN audit TEXT")
+    for statement in _FORMAT_4:
+        connection.execute(statement)
+
+
 SCHEMA = Schema(
     slug="journal",
     zh="日志",
     en="journal",
-    version=3,
-    steps={1: _to_format_2, 2: _to_format_3},
+    version=4,
+    steps={1: _to_format_2, 2: _to_format_3, 3: _to_format_4},
     statements=(
         "CREATE TABLE node (node TEXT NOT NULL)",
         """CREATE TABLE lineages (
@@ -87,7 +100,7 @@ SCHEMA = Schema(
         # id = ordinal · 2^40 + sequence: the order of ids is the order of writing, over all lineages
         """CREATE TABLE rows (
             id INTEGER PRIMARY KEY, wall REAL NOT NULL, contact TEXT, outgoing TEXT NOT NULL, data BLOB NOT NULL,
-            crc INTEGER, item TEXT)""",
+            crc INTEGER, item TEXT, audit TEXT)""",
         "CREATE INDEX rows_by_contact ON rows (contact) WHERE contact IS NOT NULL",
         "CREATE INDEX rows_by_wall ON rows (wall)",
         """CREATE TABLE outbox (
@@ -99,6 +112,7 @@ SCHEMA = Schema(
         "CREATE TABLE live (contact TEXT NOT NULL, reason TEXT NOT NULL, PRIMARY KEY (contact, reason)) WITHOUT ROWID",
         *_FORMAT_2,
         *_FORMAT_3,
+        *_FORMAT_4,
     ),
 )
 FORGET_EVERY_S = 600.0
@@ -237,7 +251,10 @@ class SqliteJournal:
         self._ordinals[self.lineage] = self._ordinal
         connection.execute("INSERT INTO lineages VALUES (?, ?, 0)", (self._ordinal, self.lineage))
         live = tuple(ContactId(contact) for (contact,) in connection.execute("SELECT DISTINCT contact FROM live"))
-        opening = self._stamps.opening(previous, head, live)
+        audit = connection.execute(
+            "SELECT audit FROM rows INDEXED BY rows_of_audit WHERE audit IS NOT NULL ORDER BY id DESC LIMIT 1"
+        ).fetchone()
+        opening = self._stamps.opening(previous, head, live, audit[0] if audit else "")
         _write(connection, self._ordinal, opening)
         connection.execute("COMMIT")
         names = {ordinal: lineage for lineage, ordinal in self._ordinals.items()}
@@ -419,7 +436,7 @@ def _write(connection: sqlite3.Connection, ordinal: int, group: Sequence[Stamped
     stamped = [one for one in group if isinstance(one, Stamped)]
     relayed = [one for one in group if isinstance(one, Relayed)]
     connection.executemany(
-        "INSERT INTO rows VALUES (?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO rows VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         [
             (
                 base + one.journalled.sequence,
@@ -433,6 +450,7 @@ def _write(connection: sqlite3.Connection, ordinal: int, group: Sequence[Stamped
                 one.data,
                 crc32(one.data),
                 one.item,
+                one.audit,
             )
             for one in stamped
         ],
@@ -497,7 +515,7 @@ def _address_all_to(connection: sqlite3.Connection, hub: NodeId, ordinals: Seque
 def _forget(connection: sqlite3.Connection, current: int, before: float, awaited: Collection[NodeId]) -> None:
     """Drop old rows that all ``awaited`` receivers have (J5), some at a time.
 
-    Not openings, nor rows of live contacts and open work items.
+    Not openings, nor audit rows, nor rows of live contacts and open work items.
     Sequences of a stream grow with its numbers, so all rows before its first unacknowledged one are acknowledged.
     """
     room = FORGET_AT_ONCE
@@ -517,7 +535,8 @@ def _forget(connection: sqlite3.Connection, current: int, before: float, awaited
         base = ordinal << SEQUENCE_BITS
         end = base + waiting if waiting is not None else (ordinal + 1) << SEQUENCE_BITS
         old = connection.execute(
-            "SELECT id FROM rows WHERE id > ?1 AND id < min(?2, ?5 + 1) AND wall < ?3"
+            "SELECT id FROM rows INDEXED BY rows_to_forget"
+            " WHERE audit IS NULL AND id > ?1 AND id < min(?2, ?5 + 1) AND wall < ?3"
             " AND (contact IS NULL OR contact NOT IN (SELECT contact FROM live))"
             " AND (item IS NULL OR item NOT IN (SELECT item FROM open_items))"
             " UNION ALL SELECT id FROM relayed WHERE id > ?1 AND id < ?2 AND wall < ?3 ORDER BY id LIMIT ?4",
@@ -539,11 +558,31 @@ def _forget_rows(connection: sqlite3.Connection, ordinal: int, old: list[int]) -
     for (receiver,) in connection.execute("SELECT receiver FROM streams WHERE lineage = ?", (ordinal,)).fetchall():
         numbers = []
         for number, sequence in connection.execute(
-            "SELECT number, sequence FROM outbox WHERE receiver = ? AND lineage = ? ORDER BY number",
-            (receiver, ordinal),
+            "SELECT number, sequence FROM outbox WHERE receiver = ? AND lineage = ? AND number >= ? ORDER BY number",
+            (receiver, ordinal, _first_number(connection, receiver, ordinal, old[0] & _SEQUENCE)),
         ):
             if sequence > last:
                 break
             if sequence in gone:
                 numbers.append((receiver, ordinal, number))
         connection.executemany("DELETE FROM outbox WHERE receiver = ? AND lineage = ? AND number = ?", numbers)
+
+
+def _first_number(connection: sqlite3.Connection, receiver: str, ordinal: int, sequence: int) -> int:
+    """A number of a stream before which no row has ``sequence`` or a later one; sequences grow with numbers.
+
+    Found by halves: the rows before it may be years of those that are never forgotten.
+    """
+    low, high = 1, sequence + 1
+    while low < high:
+        middle = (low + high) // 2
+        found = connection.execute(
+            "SELECT number, sequence FROM outbox WHERE receiver = ? AND lineage = ? AND number >= ?"
+            " ORDER BY number LIMIT 1",
+            (receiver, ordinal, middle),
+        ).fetchone()
+        if found is None or found[1] >= sequence:
+            high = middle
+        else:
+            low = found[0] + 1
+    return low

@@ -15,11 +15,13 @@ import msgspec
 import pytest
 from twisted.internet.defer import Deferred
 
+from dataset.audit import Chain, Kept, check
 from dataset.errors import Refused
 from dataset.ids import LineageId, NodeId
 from dataset.rows import (
     ROW_BYTES,
     ROW_FROM_BYTES,
+    DataViewed,
     Journalled,
     LegRefused,
     LineageOpened,
@@ -51,11 +53,12 @@ from tests.harness.rows_of_record import (
     refused,
     segment,
     stepped,
+    viewed,
 )
 from tests.harness.threads import ThreadCalls
 
 HUB, HUB2 = NodeId("hub"), NodeId("hub2")
-FORMATS = [Path(__file__).parent.parent / "data" / f"journal_format_{number}.sql" for number in (1, 2)]
+FORMATS = [Path(__file__).parent.parent / "data" / f"journal_format_{number}.sql" for number in (1, 2, 3)]
 DAY = 86_400.0
 
 
@@ -533,6 +536,51 @@ def test_work_item_that_ends_with_its_opening_was_never_open(form: Form) -> None
     assert work(journal, form.clock.wall() + 1) == []
 
 
+# ── audit rows ──────────────────────────────────────────────────────────────────────────────────────────────────────
+def chain_at(form: Form, journal: Journal, receiver: str) -> Chain:
+    """What ``receiver`` finds when it checks what it was sent."""
+    kept = []
+    for stream in journal.streams(NodeId(receiver)):
+        for entry in pending(form, journal, receiver, stream.lineage):
+            row = ROW_FROM_BYTES.decode(entry.data)
+            kept.append(Kept(row.lineage, row.sequence, entry.data))
+    return check("guangzhou", kept)
+
+
+def test_audit_rows_are_one_chain_over_all_runs(form: Form) -> None:
+    """I10: each names the one before it, also that of the run before; the opening of a run states the last."""
+    journal = form.open()
+    write(form, journal, (viewed("K1"), ("hub",)), (born(C1), ("hub",)), (viewed("K2"), ("hub",)))
+    result(form, journal.stop())
+    journal = form.open()
+    result(form, journal.stop())
+    journal = form.open()
+    write(form, journal, (viewed("K3"), ("hub",)))
+    rows = [one.row for one in journal.rows_since(0.0)]
+    views = [row for row in rows if isinstance(row, DataViewed)]
+    assert [(row.number, row.customers) for row in views] == [(1, ("K1",)), (2, ("K2",)), (1, ("K3",))]
+    assert [row.before for row in views] == ["", views[0].hash, views[1].hash]
+    assert [row.audit for row in rows if isinstance(row, LineageOpened)] == ["", views[1].hash, views[1].hash]
+    chain = chain_at(form, journal, "hub")
+    assert (chain.whole, chain.rows, chain.head) == (True, 3, views[2].hash)
+    form.close()
+
+
+def test_audit_rows_are_never_forgotten(form: Form) -> None:
+    """Whoever asks after years who has looked finds it, and the chain is whole from its beginning; the rest goes."""
+    journal = form.open()
+    for contact, customer in ((C1, "K1"), (C2, "K2"), (C3, "K3")):
+        write(form, journal, (born(contact), ("hub",)), (viewed(customer), ("hub",)), (ended(contact), ("hub",)))
+    pass_days(form, journal, 31)
+    pass_days(form, journal, 400)
+    assert [type(one.row) for one in journal.rows_since(0.0)] == [LineageOpened, DataViewed, DataViewed, DataViewed]
+    assert [entry.number for entry in pending(form, journal, "hub", journal.lineage)] == [1, 3, 6, 9]
+    journal.acknowledged(HUB, journal.lineage, 0)
+    chain = chain_at(form, journal, "hub")
+    assert (chain.whole, chain.rows) == (True, 3), "a hub that lost its disk is sent them again"
+    form.close()
+
+
 # ── the memory form ─────────────────────────────────────────────────────────────────────────────────────────────────
 def test_crash_loses_what_was_not_synced(tmp_path: Path) -> None:
     """The simulated journal is honest: numbers given and not synced are gone, and given again in another lineage."""
@@ -743,7 +791,7 @@ def test_new_hub_is_put_in_line_for_a_long_history_quickly(tmp_path: Path) -> No
     with closing(sqlite3.connect(form.path)) as file:
         file.execute(
             "WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 250000)"
-            " INSERT INTO rows SELECT (1 << 40) + i, 1.0, NULL, '', ?, ?, NULL FROM n",
+            " INSERT INTO rows SELECT (1 << 40) + i, 1.0, NULL, '', ?, ?, NULL, NULL FROM n",
             (row, crc32(row)),
         )
         file.commit()

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from itertools import count
+from typing import Any
+
+import msgspec
 
 from dataset.ids import AgentId, CityId, ContactId, LineageId, SkillId, Token
 from dataset.rows import (
@@ -13,6 +16,7 @@ from dataset.rows import (
     AttemptWithdrawn,
     ContactBorn,
     ContactEnded,
+    DataViewed,
     Ending,
     Entered,
     Evidence,
@@ -23,6 +27,7 @@ from dataset.rows import (
     SegmentClosed,
     SegmentConfirmed,
     SegmentOpened,
+    Viewed,
     Withdrawn,
     WorkRefused,
     WorkRequested,
@@ -196,3 +201,19 @@ class Writing:
                 boot="boot",
                 row=row,
             )
+
+
+def viewed(customer: str = "K1", **given: Any) -> DataViewed:
+    """1001 looks at the card of ``customer``."""
+    return msgspec.structs.replace(
+        DataViewed(
+            agent=BY.agent,
+            roles=("agent",),
+            city=GUANGZHOU,
+            operation="card",
+            what=Viewed.CUSTOMER,
+            id=customer,
+            customers=(customer,),
+        ),
+        **given,
+    )
