@@ -38,6 +38,15 @@ STAFF_ROLES = frozenset({"agent", "dispatcher", "crew", "back_office"})
 """of everybody at a seat of a simulated city: it is small, and each does what comes"""
 
 
+LEAD_ROLES = frozenset({"supervisor", "site_admin", "province"})
+"""of the one who leads a simulated city, and speaks for the province there"""
+
+
+def lead_of(city: CityId) -> str:
+    """The user who leads a simulated city."""
+    return f"lead-{city}"
+
+
 def password_of(user: str) -> str:
     """The password of an account that exists in simulations only."""
     return f"demo-{user}"
@@ -202,10 +211,12 @@ class SimulatedProvince:
 
     # ── people ──────────────────────────────────────────────────────────────────────────────────────────────────
     def _city_users(self, city: CityId) -> list[UserRecord]:
-        return [
+        agents = [
             UserRecord(agent.staff, agent.name, STAFF_ROLES, CHEAP.hash(password_of(agent.staff)), agent.agent)
             for agent in self.province.agents_of(city, self.package)
         ]
+        lead = lead_of(city)
+        return [*agents, UserRecord(lead, f"{city} 班长", LEAD_ROLES, CHEAP.hash(password_of(lead)))]
 
     def _logins(self, node: NodeId, users: Sequence[UserRecord]) -> Logins:
         return Logins(node, MemoryUsers(*users), self.people_clock_of(node), self._rng.randbytes, hasher=CHEAP)

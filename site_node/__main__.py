@@ -14,6 +14,7 @@ import click
 
 from dataset.errors import Refused
 from dataset.ids import NodeId
+from dataset.services.words import ROLES
 from federation.links.settings import VIRTUAL_HOST, LinkSettings, LinkTlsSettings
 from federation.node.asking import Asking
 from federation.node.configuration import beside, reference
@@ -62,7 +63,7 @@ def run(reactor: Any, /, file: Path, arguments: tuple[str, ...], log_level: str 
 @click.option(
     "--role",
     "roles",
-    type=click.Choice(["agent", "dispatcher", "crew", "back_office", "supervisor", "site_admin"]),
+    type=click.Choice(ROLES),
     multiple=True,
     default=("agent",),
     show_default=True,

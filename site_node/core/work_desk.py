@@ -60,6 +60,11 @@ class WorkDesk:
         """What the province offers."""
         return self._rules.catalogue
 
+    @property
+    def calendar(self) -> WorkCalendar:
+        """By which deadlines run."""
+        return self._rules.calendar
+
     def service(self, name: str) -> Service:
         """The service in force by its code. Raises ``Refused`` 404 ``service-unknown``."""
         found = self._rules.catalogue.services.get(name)

@@ -10,14 +10,17 @@ import msgspec
 from dataset.errors import Problem, Refused
 from dataset.ids import AgentId, ContactId
 from dataset.services.form import Value
+from dataset.services.words import ROLES
+from federation.core.work_item import SUPERVISORS
 from federation.node.login import Actor
 from federation.node.operations import Answer, Nothing, Operation, Request
 from site_node.desktop.work_views import item_short, item_whole, receipt, service_answer, service_short
 from site_node.services.elsewhere import Elsewhere
 from site_node.services.work import Action, Form, ItemOf, WorkService
 
-STAFF = frozenset({"agent", "dispatcher", "crew", "back_office", "supervisor", "site_admin"})
-OVERSEERS = frozenset({"supervisor", "site_admin"})
+STAFF = frozenset(ROLES)
+"""whoever takes steps of work"""
+OVERSEERS = frozenset(SUPERVISORS)
 MOST_SHOWN = 200
 """work items in one answer"""
 

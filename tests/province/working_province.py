@@ -8,7 +8,7 @@ from dataset.ids import HUB, CityId, NodeId
 from dataset.rows import Journalled
 from federation.core.work_book import WorkBook
 from federation.node.memory_transport import ClientEnd, MemoryDoor
-from simulation.province import password_of
+from simulation.province import lead_of, password_of
 from tests.harness.services import calendar, catalogue, offering
 from tests.harness.work import NOW, form_for
 from tests.province.three_cities import GUANGZHOU, STAFF, ThreeCities
@@ -30,6 +30,18 @@ class Seat:
         self.live: ClientEnd = door.open()
         self.live.on_push(self.pushed.append)
         province.result(self.live.send("attach", token=login["token"]))
+
+    @classmethod
+    def lead(cls, province: WorkingProvince, city: CityId) -> Seat:
+        """The one who leads the city, without a seat."""
+        seat = cls.__new__(cls)
+        seat.province, seat.pushed, seat.staff = province, [], lead_of(city)
+        door = MemoryDoor(province.sites[city].desk.door, province.time, delay_s=0.001)
+        login = province.result(door.login(seat.staff, password_of(seat.staff)))
+        seat.live = door.open()
+        seat.live.on_push(seat.pushed.append)
+        province.result(seat.live.send("attach", token=login["token"]))
+        return seat
 
     def ask(self, op: str, **fields: Any) -> dict[str, Any]:
         """An operation and its answer. Raises ``Refused``."""
@@ -97,6 +109,17 @@ class WorkingProvince(ThreeCities):
         for row, _ in self.memory.disk(HUB).ledger.rows.values():
             book.add(row)
         return book
+
+    def rest(self, seconds: float) -> None:
+        """Long times pass with every node down: nothing beats meanwhile, and all go on where they were."""
+        for city in list(self.sites):
+            self.stop_city(city)
+        self.stop_hub()
+        self.pass_s(seconds)
+        self.start_hub()
+        for one in self.province.cities:
+            self.start_city(one.id)
+        self.pass_s(5.0)
 
     def restart_city(self, city: CityId) -> None:
         self.crash_city(city)
