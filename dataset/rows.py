@@ -13,7 +13,7 @@ from enum import StrEnum
 
 import msgspec
 
-from dataset.ids import AgentId, CityId, ContactId, LineageId, SkillId, Token
+from dataset.ids import AgentId, ArticleId, CityId, ContactId, LineageId, SkillId, Token
 from dataset.work import AnyStep, RequestId, WorkItemId
 
 Origin = tuple[str, LineageId, int]
@@ -455,6 +455,18 @@ class DataViewed(Row, frozen=True, kw_only=True, tag="data_viewed"):
     """SHA-256 in hex over the row as it is written, with this field empty"""
 
 
+class ArticleJudged(Row, frozen=True, kw_only=True, tag="article_judged"):
+    """An agent said whether an article of knowledge helped; of one version in one contact the last word counts."""
+
+    agent: AgentId
+    article: ArticleId
+    version: int
+    useful: bool
+    contact: ContactId | None = None
+    at: float
+    """UTC seconds since the epoch"""
+
+
 class Repaired(Row, frozen=True, kw_only=True, tag="repaired"):
     """A state that held something had no evidence behind it, or evidence against it (I8); what was done, and why."""
 
@@ -495,6 +507,7 @@ AnyRow = (
     | WorkStepped
     | WorkRefused
     | DataViewed
+    | ArticleJudged
 )
 
 

@@ -14,6 +14,7 @@ from dataset.ids import CityId, LineageId
 from dataset.number_plan import NumberPlan
 from dataset.packages import ServicePackage
 from federation.core.ledger import SendingPace
+from federation.node.articles import Articles
 from federation.node.http import NodeResource, NodeWeb, WebPlace
 from federation.node.ledger_store import LedgerStore
 from federation.node.login import Logins
@@ -21,6 +22,7 @@ from federation.node.metrics import DoorCounts, JournalCounts, LinkCounts, Store
 from federation.node.offering import Offering
 from federation.node.operations import OperationTable
 from federation.node.province import Province
+from federation.node.search_fts5 import Fts5ArticleSearch
 from federation.ports import Clock, Journal, Link, Store
 from site_node.core.admission import Admission
 from site_node.core.rules import Rules
@@ -37,6 +39,7 @@ from site_node.services.area_codes import AreaCodes
 from site_node.services.customers import StoredCustomers
 from site_node.services.directory import DirectoryService
 from site_node.services.elsewhere import Elsewhere
+from site_node.services.knowledge import KnowledgeService
 from site_node.services.line_tests import LineTests
 from site_node.services.seats import SeatRules, SeatSettings
 from site_node.services.work import WorkService
@@ -89,6 +92,7 @@ class City:
     records: Store | None = None
     """what is on record of the city's customers, closed with the city"""
     messenger: Messenger | None = None
+    articles: Articles | None = None
 
     def start(self) -> None:
         """Take up what an earlier run left; then listen to switch, link and desktops."""
@@ -96,12 +100,16 @@ class City:
         self.desk.start()
         if self.messenger is not None:
             self.messenger.start()
+        if self.articles is not None:
+            self.articles.start()
 
     def stop(self) -> Deferred[None]:
         """Let desktops go, fall silent, close the disks; calls stay as they are. Fires when that is done."""
         self.desk.stop()
         if self.messenger is not None:
             self.messenger.stop()
+        if self.articles is not None:
+            self.articles.stop()
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
@@ -145,8 +153,9 @@ def build_city(
     """A city that is ready to ``start``. Without ``link`` and ``store`` it stands alone (B5). ``pace``: of its ledger.
     Without ``records`` it knows nothing of its customers. ``plan``: understands numbers as people type them.
 
-    ``offering``: the province's services and calendar; without them it takes in no work. ``messages``: how customers
-    are told; ``line_test``: how lines are tested; the embedded forms when left out.
+    ``offering``: the province's services, calendar and articles; without them it takes in no work and shows no
+    knowledge. ``messages``: how customers are told; ``line_test``: how lines are tested; the embedded forms when left
+    out.
 
     ``people_clock`` is the time of those who look (``clock`` when left out), which is not the city's own where the
     simulated world runs faster than real.
@@ -191,6 +200,12 @@ def build_city(
     work = WorkService(running, running.work, clock, codes, records) if running.work is not None else None
     directory = DirectoryService(city, records, codes, clock) if records is not None else None
     tests = LineTests(city, line_test if line_test is not None else EmbeddedLineTest(clock), records, clock)
+    articles = knowledge = None
+    if records is not None and offering is not None:
+        articles = Articles(city, records, Fts5ArticleSearch(), clock.wall, offering.articles)
+        knowledge = KnowledgeService(
+            running, articles, records, clock, running.record, work=work, unanswered=offering.unanswered
+        )
     door = city_door(
         running,
         logins,
@@ -202,6 +217,7 @@ def build_city(
         elsewhere=Elsewhere(city, running.lookups, codes),
         customers=customers,
         directory=directory,
+        knowledge=knowledge,
         now=clock.wall,
         tests=tests,
     )
@@ -215,4 +231,4 @@ def build_city(
     messenger = None
     if records is not None and aftermath is not None:
         messenger = Messenger(city, records, messages if messages is not None else EmbeddedMessages(), clock)
-    return City(running, door, records, messenger)
+    return City(running, door, records, messenger, articles)

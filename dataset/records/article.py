@@ -8,7 +8,7 @@ from datetime import date
 import msgspec
 
 from dataset.errors import Language, Problem
-from dataset.ids import ArticleId, CityId
+from dataset.ids import AgentId, ArticleId, CityId
 from dataset.records.forms import Moment, Name, Some
 from dataset.tables import Index, Record, Table
 
@@ -40,6 +40,11 @@ class Article(Record, frozen=True, kw_only=True):
     published: bool = False
     approved_by: str = ""
     changed_at: Moment = 0.0
+
+    @property
+    def shelf(self) -> str:
+        """The same for all, so that they can be paged as one: there are thousands of articles, not millions."""
+        return "all"
 
     def title(self, language: Language) -> str:
         """In that language; in Chinese where it was not translated."""
@@ -89,8 +94,25 @@ ARTICLES = Table(
     indexes=(
         Index("by_topic", ("topics",), ("id", "version"), lambda article: article.published),
         Index("by_owner", ("owner",), ("expires_on",)),
+        Index("published", ("shelf",), ("id", "version"), lambda article: article.published),
     ),
 )
+
+
+class Judgement(Record, frozen=True, kw_only=True):
+    """What an agent last said of one version of an article in one contact: whether it helped."""
+
+    city: CityId
+    article: ArticleId
+    version: Some
+    agent: AgentId
+    contact: str = ""
+    """empty: in none"""
+    useful: bool
+    at: Moment
+
+
+JUDGEMENTS = Table("judgements", Judgement, ("city", "article"), ("version", "agent", "contact"))
 
 
 def current(versions: Iterable[Article], day: date) -> Article | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dataset.records.article import ARTICLES
+from dataset.records.article import ARTICLES, JUDGEMENTS
 from dataset.records.attachment import ATTACHMENT_PARTS, ATTACHMENTS
 from dataset.records.contact import CONTACTS, SEGMENTS
 from dataset.records.customer import CUSTOMERS
@@ -27,6 +27,7 @@ LOCAL: tuple[Table[Any], ...] = (
     WORK_ITEMS,
     CHARGES,
     MESSAGES,
+    JUDGEMENTS,
 )
 """Of one city; another city's are fetched from it."""
 PUBLIC: tuple[Table[Any], ...] = (DIRECTORY, TARIFFS, ARTICLES)

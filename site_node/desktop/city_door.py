@@ -13,6 +13,7 @@ from federation.ports import Clock
 from site_node.core.views import SeatView
 from site_node.desktop.customer_operations import customer_operations
 from site_node.desktop.directory_operations import directory_operations
+from site_node.desktop.knowledge_operations import knowledge_operations
 from site_node.desktop.line_operations import line_operations
 from site_node.desktop.operations import agent_operations
 from site_node.desktop.views import away_state, seat_state
@@ -22,6 +23,7 @@ from site_node.ports import CustomerRecords
 from site_node.services.city import City
 from site_node.services.directory import DirectoryService
 from site_node.services.elsewhere import Elsewhere
+from site_node.services.knowledge import KnowledgeService
 from site_node.services.line_tests import LineTests
 from site_node.services.seats import SeatRules, SeatService
 from site_node.services.work import WorkService
@@ -56,14 +58,15 @@ def city_door(
     elsewhere: Elsewhere | None = None,
     customers: CustomerRecords | None = None,
     directory: DirectoryService | None = None,
+    knowledge: KnowledgeService | None = None,
     now: Callable[[], float] | None = None,
     tests: LineTests | None = None,
 ) -> CityDoor:
     """The door of ``city``. ``clock`` is that of the people outside, also where the city runs faster than real time.
 
-    ``work``: of a city that takes in work; ``elsewhere``: what other cities know of it; ``customers`` and
-    ``directory``: of a city with records. ``now``: the city's wall time, that of ``clock`` when left out. ``tests``: of
-    the city's lines.
+    ``work``: of a city that takes in work; ``elsewhere``: what other cities know of it; ``customers``, ``directory``
+    and ``knowledge``: of a city with records. ``now``: the city's wall time, that of ``clock`` when left out.
+    ``tests``: of the city's lines.
     """
 
     def shown(actor: Actor, seat: str, view: SeatView | None) -> dict[str, Any]:
@@ -82,6 +85,8 @@ def city_door(
         more += customer_operations(customers, seats, now if now is not None else clock.wall)
     if directory is not None and elsewhere is not None:
         more += directory_operations(directory, elsewhere)
+    if knowledge is not None:
+        more += knowledge_operations(knowledge)
     table = agent_operations(seats, rules.package, more)
     if work is not None:
         work.on_receipt(lambda agent, one: seats.tell(agent, "work", {"receipt": receipt(one)}))

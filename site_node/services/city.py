@@ -7,8 +7,10 @@ from typing import Protocol
 
 from twisted.internet.defer import Deferred
 
-from dataset.ids import AgentId, CityId
+from dataset.errors import Problem, Refused
+from dataset.ids import AgentId, CityId, ContactId
 from federation.core.envelope import CityPicture
+from federation.node.login import Actor
 from site_node.core.events import AgentEvent, TransferAsked
 from site_node.core.views import SeatView
 
@@ -45,3 +47,24 @@ class City(Protocol):
 
     def watch(self, agent: AgentId, changed: Callable[[], None]) -> Callable[[], None]:
         """Call ``changed`` after each change of the agent's session; the result ends it."""
+
+
+def agent_of(city: City, actor: Actor) -> AgentId:
+    """The agent that ``actor`` is on record as, at a seat or not."""
+    return actor.agent if actor.agent is not None else AgentId(f"{actor.user}@{city.city}")
+
+
+def own_contact(city: City, actor: Actor, contact: ContactId) -> ContactId:
+    """``contact``, which is at the seat of ``actor``. Raises ``Refused`` 404 ``unknown-contact`` when it is not."""
+    view = city.seat_view(actor.agent) if actor.agent is not None else None
+    if view is None or all(call.contact != contact for call in view.calls):
+        raise Refused(
+            Problem(
+                "unknown-contact",
+                zh="您的座席上没有此接触；请在其结束之前提交，或不带接触提交",
+                en="this contact is not at your seat; hand it in before it ends, or without a contact",
+                place="contact",
+            ),
+            status=404,
+        )
+    return contact

@@ -32,7 +32,7 @@ from federation.core.work_item import SUPERVISORS, WorkItem, queue_order
 from federation.node.login import Actor
 from federation.ports import Clock, Store
 from site_node.services.area_codes import AreaCodes
-from site_node.services.city import City
+from site_node.services.city import City, agent_of, own_contact
 from site_node.shell.work import Work
 
 CHECKED_KEPT = 1_000
@@ -120,7 +120,7 @@ class WorkService:
 
     def identity_checked(self, actor: Actor, contact: ContactId, line: str) -> None:
         """The agent has checked that the caller is the customer of ``line``; it holds for this contact."""
-        self._contact(actor, contact)
+        own_contact(self._city, actor, contact)
         self._checked.setdefault(contact, set()).add(line)
         while len(self._checked) > CHECKED_KEPT:
             self._checked.popitem(last=False)
@@ -175,7 +175,7 @@ class WorkService:
 
     def take(self, actor: Actor, item: ItemOf) -> Deferred[Receipt]:
         """Take the item oneself."""
-        return self.assign(actor, item, self._agent(actor))
+        return self.assign(actor, item, agent_of(self._city, actor))
 
     def park(self, actor: Actor, item: ItemOf, for_s: float, note: str) -> Deferred[Receipt]:
         """Out of the queue for so long, at most until its deadline."""
@@ -251,7 +251,7 @@ class WorkService:
 
     def mine(self, actor: Actor) -> tuple[WorkItem, ...]:
         """What the agent has in hand, the most urgent first."""
-        agent = self._agent(actor)
+        agent = agent_of(self._city, actor)
         return tuple(sorted((one for one in self._work.desk.book if one.assignee == agent), key=queue_order))
 
     def waiting(self) -> tuple[WorkItem, ...]:
@@ -278,36 +278,19 @@ class WorkService:
                 problems = tuple(Problem(one.slug, zh=one.zh, en=one.en, place=one.place) for one in said)
                 return Receipt(request, asked.item, asked.owning, "refused", problems)
 
-    def _agent(self, actor: Actor) -> AgentId:
-        return actor.agent if actor.agent is not None else AgentId(f"{actor.user}@{self._city.city}")
-
     def _by(self, actor: Actor, wanted: Sequence[Role], contact: str = "", line: str = "") -> WorkActor:
         """Who acts, in the first of the ``wanted`` roles that the actor has; without one, in one that it has: the
         check of the step refuses it then, in words.
         """
         ranked = [role for role in (*wanted, *ROLES) if role in actor.roles]
-        which = self._contact(actor, ContactId(contact)) if contact else None
+        which = own_contact(self._city, actor, ContactId(contact)) if contact else None
         return WorkActor(
-            agent=self._agent(actor),
+            agent=agent_of(self._city, actor),
             role=ranked[0] if ranked else "agent",
             city=self._city.city,
             contact=which,
             identity_checked=which is not None and line in self._checked.get(which, ()),
         )
-
-    def _contact(self, actor: Actor, contact: ContactId) -> ContactId:
-        view = self._city.seat_view(actor.agent) if actor.agent is not None else None
-        if view is None or all(call.contact != contact for call in view.calls):
-            raise Refused(
-                Problem(
-                    "unknown-contact",
-                    zh="您的座席上没有此接触；请在其结束之前提交，或不带接触提交",
-                    en="this contact is not at your seat; hand it in before it ends, or without a contact",
-                    place="contact",
-                ),
-                status=404,
-            )
-        return contact
 
 
 def _line(form: Form, service: Service) -> str:

@@ -235,6 +235,12 @@ class RunningCity:
             raise
         return settled
 
+    def record(self, row: AnyRow) -> Deferred[None]:
+        """Put a row on record that no event of the core leads to; fires once it is on disk."""
+        synced: Deferred[None] = Deferred()
+        self._output.put([(row, self.site.rules.hubs)], [partial(synced.callback, None)])
+        return synced
+
     def seat_view(self, agent: AgentId) -> SeatView | None:
         """The agent's session now."""
         return seat_view(self.site, agent, self._clock.monotonic())

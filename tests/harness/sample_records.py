@@ -6,7 +6,7 @@ from datetime import date
 
 from dataset.ids import AgentId, ArticleId, AttachmentId, CityId, ContactId, CustomerId, ReceiptId
 from dataset.puts import Put
-from dataset.records.article import ARTICLES, Article, CityDifference
+from dataset.records.article import ARTICLES, JUDGEMENTS, Article, CityDifference, Judgement
 from dataset.records.attachment import ATTACHMENT_PARTS, ATTACHMENTS, Attachment, AttachmentPart, digest
 from dataset.records.contact import CONTACTS, SEGMENTS, PastContact, PastSegment
 from dataset.records.customer import CUSTOMERS, Customer, CustomerKind, Document, DocumentKind
@@ -100,6 +100,15 @@ ARTICLE = Article(
     published=True,
     approved_by="王芳",
 )
+JUDGEMENT = Judgement(
+    city=GZ,
+    article=ARTICLE.id,
+    version=2,
+    agent=AgentId("1001@guangzhou"),
+    contact=CONTACT,
+    useful=True,
+    at=1_790_000_000.0,
+)
 SAMPLES = (
     Put(CUSTOMERS, CUSTOMER),
     Put(LINES, LINE),
@@ -154,6 +163,7 @@ SAMPLES = (
     ),
     Put(ATTACHMENT_PARTS, AttachmentPart(attachment=FAX, n=0, content=b"\x00\xffx")),
     Put(ARTICLES, ARTICLE),
+    Put(JUDGEMENTS, JUDGEMENT),
     Put(
         WORK_ITEMS,
         WorkRecord(
