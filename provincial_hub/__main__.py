@@ -35,6 +35,7 @@ def provincial_hub() -> None:
     python -m provincial_hub parked --config conf/up/hub.toml             总数中的未知项 what totals name as unknown
     python -m provincial_hub settle --config … --reason "…" foshan 7f3a9c21 41   处理一项 settles one
     python -m provincial_hub day --config conf/up/hub.toml 2026-01-31     一天的小结 a day's sums
+    python -m provincial_hub settlement --config conf/up/hub.toml 2026-01     局间结算 what cities owe each other
     python -m provincial_hub settings       全部配置项 every setting, its form and default
 
     \b
@@ -234,6 +235,30 @@ def day(file: Path, name: str, day: str) -> None:
     """
     answer = _ask(file, name, "day", day=day)
     click.echo(f"{answer['zh']}\n\n{answer['en']}")
+    raise SystemExit(0 if answer["complete"] else 2)
+
+
+@provincial_hub.command("settlement")
+@click.option("--config", "file", type=click.Path(path_type=Path), required=True, help="配置文件 configuration file")
+@click.option("--user", "name", default="bureau", show_default=True, help="省中心用户 user of the console")
+@click.option("--csv", "as_csv", is_flag=True, help="逐项列出，供导入 every sum as CSV")
+@click.argument("month")
+def settlement(file: Path, name: str, month: str, as_csv: bool) -> None:
+    """What cities owe each other for work that one took in for another's customers in MONTH (2026-01, Shanghai).
+
+    A line by pair of cities: how many, what was collected at the desk, the charge for handling, and who pays whom on
+    balance. Each line beginning with ! names what may be missing; the exit status is 2 then. Password as for
+    declare-lost.
+    """
+    answer = _ask(file, name, "settlement", month=month)
+    if as_csv:
+        click.echo("owning,serving,service,entries,collected_fen,handling_fen")
+        for pair in answer["pairs"]:
+            for one in pair["services"]:
+                sums = f"{one['entries']},{one['collected_fen']},{one['handling_fen']}"
+                click.echo(f"{pair['owning']},{pair['serving']},{one['service']},{sums}")
+    else:
+        click.echo(f"{answer['zh']}\n\n{answer['en']}")
     raise SystemExit(0 if answer["complete"] else 2)
 
 

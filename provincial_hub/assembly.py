@@ -28,6 +28,7 @@ from provincial_hub.console.operations import console_operations
 from provincial_hub.services.intervals import IntervalService
 from provincial_hub.services.parked import ParkedService
 from provincial_hub.services.province import ProvinceService, Shown
+from provincial_hub.services.settlement import SettlementService
 from provincial_hub.shell.counts import HubCounts
 from provincial_hub.shell.hub import HISTORY_S, RunningHub
 from provincial_hub.shell.memory import Memory
@@ -125,7 +126,8 @@ def build_hub(
     intervals = IntervalService(running, store, revisions, shown, clock)
     console = ConsoleAttendance(running, service, people)
     parked = ParkedService(store, running.settling)
-    table = console_operations(service, intervals, parked, logins)
+    settlements = SettlementService(province, store, intervals)
+    table = console_operations(service, intervals, parked, settlements, logins)
     asked = DoorCounts(running.counts.registry)
     JournalCounts(running.counts.registry, journal)
     LinkCounts(running.counts.registry, link.dropped, link.failures)

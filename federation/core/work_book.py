@@ -53,6 +53,8 @@ class _Item:
     """The rows of one item."""
 
     rows: dict[Origin, WorkStepped] = field(default_factory=dict)
+    walls: dict[Origin, float] = field(default_factory=dict)
+    """when each was written, by the owning city's clock"""
     folded: tuple[WorkItem, tuple[AnyStep, ...]] | None = None
 
 
@@ -68,6 +70,8 @@ class Settlement:
     """taken in by the serving city, due to the owning city"""
     handling_fen: int
     """due to the serving city"""
+    at: float
+    """when the owning city took the step, by its wall clock (UTC)"""
 
 
 class WorkBook:
@@ -94,6 +98,7 @@ class WorkBook:
             case WorkStepped() as row:
                 item = self._items[row.item]
                 item.rows[journalled.origin] = row
+                item.walls[journalled.origin] = journalled.wall
                 item.folded = None
                 if row.request is not None:
                     self._taken[row.request] = row.item
@@ -207,7 +212,11 @@ class WorkBook:
                 if row.request is None or row.serving == owning:
                     continue
                 collected = row.step.collected_fen if isinstance(row.step, Opened | Acted) else 0
-                found.append(Settlement(owning, row.serving, row.request, row.service, collected, row.handling_fen))
+                found.append(
+                    Settlement(
+                        owning, row.serving, row.request, row.service, collected, row.handling_fen, item.walls[origin]
+                    )
+                )
         return tuple(sorted(found))
 
     def _folded(self, name: WorkItemId) -> tuple[WorkItem, tuple[AnyStep, ...]] | None:

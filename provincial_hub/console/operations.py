@@ -12,6 +12,7 @@ from federation.node.operations import Nothing, Operation, OperationTable, Reque
 from provincial_hub.services.intervals import IntervalService
 from provincial_hub.services.parked import SETTLERS, ParkedService
 from provincial_hub.services.province import DECLARERS, READERS, ProvinceService
+from provincial_hub.services.settlement import SettlementService
 
 MOST_CONTACTS = 200
 _LAST_SECOND = 253_402_300_799.0
@@ -46,6 +47,12 @@ class DayRequest(Request, frozen=True, kw_only=True):
     day: Annotated[str, msgspec.Meta(min_length=10, max_length=10)]
 
 
+class SettlementRequest(Request, frozen=True, kw_only=True):
+    """``settlement``."""
+
+    month: Annotated[str, msgspec.Meta(min_length=7, max_length=7)]
+
+
 class DeclareLostRequest(Request, frozen=True, kw_only=True):
     """``declare_lost``."""
 
@@ -76,7 +83,11 @@ class PasswordRequest(Request, frozen=True, kw_only=True):
 
 
 def console_operations(
-    province: ProvinceService, intervals: IntervalService, parked: ParkedService, logins: Logins
+    province: ProvinceService,
+    intervals: IntervalService,
+    parked: ParkedService,
+    settlements: SettlementService,
+    logins: Logins,
 ) -> OperationTable:
     """Everything that the bureau can ask of the hub; ``login`` and ``attach`` are the door's."""
 
@@ -93,6 +104,9 @@ def console_operations(
 
     async def day(actor: Actor, request: DayRequest) -> dict[str, Any]:
         return await intervals.day(actor, request.day)
+
+    async def settlement(actor: Actor, request: SettlementRequest) -> dict[str, Any]:
+        return await settlements.settlement(actor, request.month)
 
     async def declare_lost(actor: Actor, request: DeclareLostRequest) -> dict[str, Any]:
         return await province.declare_lost(actor, CityId(request.city), request.reason)
@@ -138,6 +152,14 @@ def console_operations(
                 "queues by quarter of an hour, with their sums",
             ),
             Operation("day", DayRequest, READERS, day, "一天的小结", "a day in words"),
+            Operation(
+                "settlement",
+                SettlementRequest,
+                READERS,
+                settlement,
+                "一个月各局之间的结算",
+                "what cities owe each other for a month",
+            ),
             Operation(
                 "declare_lost",
                 DeclareLostRequest,

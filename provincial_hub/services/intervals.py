@@ -105,6 +105,10 @@ class IntervalService:
         )
         return {"day": day, "zh": zh, "en": en, "complete": not report.missing}
 
+    def missing(self) -> list[Missing]:
+        """What may be missing now of any city's rows."""
+        return self._missing(None, [])
+
     # ── counted ─────────────────────────────────────────────────────────────────────────────────────────────────────
     async def report(self, begin: float, end: float, city: CityId | None = None) -> Report:
         """What is told of begin ≤ start < end, of ``city`` or all; whoever asks is a reader (B6)."""

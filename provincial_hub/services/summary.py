@@ -91,13 +91,19 @@ def day_summary(
         lines.append(f"    {_figures(everything, language)}")
         wrong = sorted({f"{one.city}/{one.skill}" for one in intervals if balance(one)})
         lines.append(f"I7  {even}" if not wrong else f"I7  {uneven}: {', '.join(wrong)}")
-    lines += [f"! {names[one.city]}  {_missing(one, language)}" for one in missing]
+    lines += [missing_text(province, one, language) for one in missing]
     if revised:
         told = [f"{names[city]} {_moment(start)} #{number}" for city, start, number in revised[-REVISED_SHOWN:]]
         word = "修订过的时段" if language == "zh" else "revised intervals"
         more = ", …" if len(revised) > REVISED_SHOWN else ""
         lines.append(f"~ {word} {len(revised)}: {', '.join(told)}{more}")
     return "\n".join(lines)
+
+
+def missing_text(province: Province, one: Missing, language: Language) -> str:
+    """A line that names a city, and why its part may be missing."""
+    city = province.city(one.city)
+    return f"! {city.name if language == 'zh' else city.name_en}  {_missing(one, language)}"
 
 
 def _missing(one: Missing, language: Language) -> str:

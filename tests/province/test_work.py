@@ -10,6 +10,8 @@ from dataset.ids import CityId, NodeId
 from dataset.rows import WorkRefused, WorkRequested, WorkStepped
 from dataset.work import DeadlinePassed
 from federation.node.login import Actor
+from federation.node.memory_transport import MemoryDoor
+from simulation.province import password_of
 from tests.harness.services import catalogue
 from tests.harness.work import HOUR, NOW, form_for
 from tests.province.three_cities import FOSHAN, GUANGZHOU, SHENZHEN
@@ -103,6 +105,36 @@ def test_both_ends_and_the_hub_agree_on_the_settlement(province: WorkingProvince
         work = province.sites[city].running.work
         assert work is not None
         assert work.desk.book.settlements() == (entry,)
+
+
+def test_the_hubs_statement_of_the_month_names_who_pays_whom(province: WorkingProvince) -> None:
+    seat = province.seat_of(SHENZHEN)
+    contact = seat.take_call(SHENZHEN)
+    seat.ask("identity_checked", contact=contact, line=LINE)
+    values = form_for(INSTALL, ("contact_phone", "promised"), now=province.time.wall())
+    item = seat.ask(
+        "work_open", service="install_line", line=LINE, contact=contact, values=values, collected_fen=20_800
+    )["item"]
+    seat.ask("work_note", item=item, note="用户补交身份证复印件")
+    province.pass_s(3.0)
+    assert province.hub is not None
+    month = day_of(province.time.wall()).isoformat()[:7]
+    door = MemoryDoor(province.hub.door, province.time)
+    live = door.open()
+    province.result(
+        live.send("attach", token=province.result(door.login("province", password_of("province")))["token"])
+    )
+    told = province.result(live.send("settlement", month=month))
+    [pair] = told["pairs"]
+    handling = 2 * INSTALL.handling_fen
+    assert (pair["owning"], pair["serving"], pair["entries"]) == ("guangzhou", "shenzhen", 2)
+    assert (pair["collected_fen"], pair["handling_fen"], pair["net_fen"]) == (20_800, handling, 20_800 - handling)
+    assert told["complete"]
+    assert "深圳 付 广州 202.00 元" in told["zh"]
+    assert province.result(live.send("settlement", month="2026-10"))["pairs"] == []
+    with pytest.raises(Refused) as refused:
+        province.result(live.send("settlement", month="2026-13"))
+    assert refused.value.problems[0].place == "month"
 
 
 def test_a_request_is_pending_while_the_line_is_cut_and_answered_once_it_is_back(province: WorkingProvince) -> None:
