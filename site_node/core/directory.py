@@ -74,6 +74,8 @@ class Read:
     span: Span
 
 
+_WHOLE = ("by_address", "by_category")
+"""indexes that are read from their first entry to their last"""
 Cover = tuple[Read, ...]
 """Readings that find the same as far as it is asked for: one of them is enough."""
 
@@ -208,13 +210,18 @@ class Parse:
         return best if best < Fit.NARROWS else None
 
     def wanted(self, done: Collection[Read]) -> tuple[Read, ...]:
-        """What is still to be read; nothing once a word that is more than ``NARROWS`` wherever it fits was read
-        to its end, or all words were.
+        """What is still to be read; nothing once all was read of a word that never fits by ``NARROWS``, or of all words
+        where there is none.
+
+        Words with a whole district or trade to be read are left for the others, where there are others.
         """
-        open_ = {word: [cover for cover in word.covers if not any(one in done for one in cover)] for word in self.words}
-        if any(not covers for word, covers in open_.items() if not word.narrows) or not any(open_.values()):
+        left = {word: [cover for cover in word.covers if not any(one in done for one in cover)] for word in self.words}
+        deciding = [word for word in self.words if not word.narrows]
+        if not all(left[word] for word in deciding):
             return ()
-        return tuple(read for covers in open_.values() for cover in covers for read in cover)
+        short = [word for word in deciding if not any(cover[0].index in _WHOLE for cover in left[word])]
+        words = short or deciding or self.words
+        return tuple(read for word in words for cover in left[word] for read in cover)
 
 
 @dataclass(frozen=True)
