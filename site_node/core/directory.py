@@ -58,10 +58,11 @@ class Fit(IntEnum):
     """the initials of a whole name"""
     INITIALS_BEGIN = 3
     OTHER = 4
-    """a part of a firm's name; trade, district, address"""
+    """a part of a firm's name; its trade, district, address"""
     NARROWS = 5
-    """the pinyin of its district, or what half of the firms are called: only beside a word that fits better, since no
-    index finds it"""
+    """only beside a word that fits better: where a person lives, which is not to be found out whose it is; and what no
+    index finds, the pinyin of a district and what half of the firms are called
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,14 +133,14 @@ class Word:
 
     @cached_property
     def narrows(self) -> bool:
-        """It may fit by ``NARROWS``. The pinyin of a district has two syllables or more, so ``gzdx`` is none."""
+        """It may fit where no index finds it. A district's pinyin has two syllables or more, so ``gzdx`` is none."""
         if len(self.text) > 1 and not self._pairs:
             return True
         return self.text.isascii() and self.text.isalpha() and sum(map(_VOWELS.__contains__, self.text)) > 1
 
     @cached_property
     def covers(self) -> tuple[Cover, ...]:
-        """All readings that find what it fits, but for ``NARROWS``."""
+        """All readings that find what it fits, but for what it ``narrows``."""
         text = self.text
         begins = Span(begins=text)
         found: list[Cover] = [(Read("by_name", text[0], begins),)]
@@ -177,7 +178,7 @@ class Word:
         if (within and self._pairs) or (one.firm and one.entry.category in self._categories):
             return Fit.OTHER
         if self._chinese and (one.entry.district in self.districts or one.address.startswith(text)):
-            return Fit.OTHER
+            return Fit.OTHER if one.firm else Fit.NARROWS
         return Fit.NARROWS if self.narrows and (within or text in one.district_sounds) else None
 
 
@@ -210,7 +211,7 @@ class Parse:
         return best if best < Fit.NARROWS else None
 
     def wanted(self, done: Collection[Read]) -> tuple[Read, ...]:
-        """What is still to be read; nothing once all was read of a word that never fits by ``NARROWS``, or of all words
+        """What is still to be read; nothing once all was read of a word without ``narrows``, or of all words
         where there is none.
 
         Words with a whole district or trade to be read are left for the others, where there are others.

@@ -153,6 +153,8 @@ KNOWN = (
         ("hospital tianhe", ["天河区人民医院"]),
         ("王芳 越秀", ["王芳芳"]),
         ("王 体育西路15号", ["王芳"]),
+        ("体育西路15号", []),
+        ("新港西路 海珠", ["中山大学"]),
         ("shanxiongxin", ["单雄信"]),
         ("zgf", ["曾国藩"]),
         ("yuchi", ["尉迟恭"]),
@@ -200,7 +202,7 @@ def test_whole_names_come_first_then_beginnings_then_initials_then_the_rest(desk
     )
     assert [(fit.name, entry.name) for fit, entry in desk.ask("天河").entries] == [
         ("EXACT", "天河"), ("BEGINNING", "天河书店"), ("OTHER", "wf通信"), ("OTHER", "广州WF中心"),
-        ("OTHER", "广州天河大厦"), ("OTHER", "王芳"), ("OTHER", "王芳芳"), ("OTHER", "越秀饭店"),
+        ("OTHER", "广州天河大厦"), ("OTHER", "越秀饭店"),
     ]  # fmt: skip
     assert [(fit.name, entry.name) for fit, entry in desk.ask("wf").entries] == [
         ("BEGINNING", "wf通信"), ("INITIALS", "王芳"), ("INITIALS_BEGIN", "王芳芳"), ("OTHER", "广州WF中心"),
@@ -227,13 +229,13 @@ def _fits(entry: DirectoryEntry, word: str) -> bool:
         or (typed and any(one.startswith(word) for one in (entry.pinyin, *entry.alias_pinyin, *entry.initials)))
         or (word not in ("有限", "限公", "公司", "有限公", "限公司", "有限公司") and _is_within(entry, word))
         or (entry.category != "" and (entry.category in CATEGORIES.get(word, ()) or entry.category == word))
-        or (not word.isascii() and len(word) > 1 and _is_there(entry, word))
+        or (entry.category != "" and _is_there(entry, word))
     )
 
 
 def _narrows(entry: DirectoryEntry, word: str) -> bool:
     sounds = spelling(entry.district).full, spelling(entry.district.rstrip("区")).full
-    return word in sounds or _is_within(entry, word)
+    return word in sounds or _is_within(entry, word) or _is_there(entry, word)
 
 
 def _names(entry: DirectoryEntry) -> list[str]:
@@ -245,7 +247,8 @@ def _is_within(entry: DirectoryEntry, word: str) -> bool:
 
 
 def _is_there(entry: DirectoryEntry, word: str) -> bool:
-    return entry.district.rstrip("区") == word.rstrip("区") or plain(entry.street + entry.house).startswith(word)
+    there = entry.district.rstrip("区") == word.rstrip("区") or plain(entry.street + entry.house).startswith(word)
+    return there and not word.isascii() and len(word) > 1
 
 
 PIECES = ("单", "曾", "尉迟", "王", "芳", "𠮷", "䶮", "广州", "天河", "医院", "中山大学", "KFC", "7-11", " Ａ", "公司")
