@@ -64,6 +64,10 @@ class Opened(Step, frozen=True, kw_only=True, tag="opened"):
     """what was taken in at the desk with the form"""
     again_of: WorkItemId | None = None
     """the item that was ended and whose matter is back: an ending stays, a new item takes it up"""
+    times_before: int = 0
+    """how often the owning city had the same on record within the service's time (``[repeat]``) as it took the form"""
+    repeat_of: WorkItemId | None = None
+    """the last of these"""
 
 
 class Acted(Step, frozen=True, kw_only=True, tag="acted"):

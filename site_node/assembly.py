@@ -31,6 +31,7 @@ from site_node.core.work_desk import DeskRules, WorkDesk
 from site_node.desktop.city_door import CityDoor, city_door
 from site_node.desktop.directory_operations import directory_looks
 from site_node.desktop.line_operations import testing
+from site_node.desktop.repeat_operations import repeats_looked_for
 from site_node.desktop.work_operations import looking
 from site_node.line_test import EmbeddedLineTest
 from site_node.messages import EmbeddedMessages
@@ -41,6 +42,8 @@ from site_node.services.directory import DirectoryService
 from site_node.services.elsewhere import Elsewhere
 from site_node.services.knowledge import KnowledgeService
 from site_node.services.line_tests import LineTests
+from site_node.services.past_items import PastItems
+from site_node.services.repeats import Repeats
 from site_node.services.seats import SeatRules, SeatSettings
 from site_node.services.work import WorkService
 from site_node.shell.aftermath import Aftermath
@@ -162,6 +165,7 @@ def build_city(
     """
     area_code = province.city(city).area_code
     customers = StoredCustomers(records, city, area_code, plan) if records is not None else None
+    past = PastItems(records, city) if records is not None else None
     desk = aftermath = None
     if offering is not None and offering.catalogue.services:
         desk = WorkDesk(DeskRules(city, area_code, journal.lineage, offering.catalogue, offering.calendar))
@@ -180,6 +184,7 @@ def build_city(
         desk=desk,
         facts=customers.facts if customers is not None else no_records,
         aftermath=aftermath,
+        past=past.since if past is not None else None,
     )
     roster = {record.agent: record for record in province.agents_of(city, package)}
     by_command = Capability.SEAT_ANSWER in switch.capabilities
@@ -199,6 +204,8 @@ def build_city(
     codes = AreaCodes({other.area_code: other.id for other in province.cities}, plan)
     work = WorkService(running, running.work, clock, codes, records) if running.work is not None else None
     directory = DirectoryService(city, records, codes, clock) if records is not None else None
+    elsewhere = Elsewhere(city, running.lookups, codes)
+    repeats = Repeats(running.work, past, elsewhere, clock) if running.work is not None else None
     tests = LineTests(city, line_test if line_test is not None else EmbeddedLineTest(clock), records, clock)
     articles = knowledge = None
     if records is not None and offering is not None:
@@ -214,16 +221,18 @@ def build_city(
         province.queue.wrap_up_s,
         asked.observed,
         work=work,
-        elsewhere=Elsewhere(city, running.lookups, codes),
+        elsewhere=elsewhere,
         customers=customers,
         directory=directory,
         knowledge=knowledge,
         now=clock.wall,
         tests=tests,
+        repeats=repeats,
     )
     running.lookups.table = OperationTable(
         (
             *((*looking(work), testing(tests)) if work is not None else ()),
+            *(repeats_looked_for(repeats) if repeats is not None else ()),
             *(directory_looks(directory) if directory is not None else ()),
         )
     )

@@ -11,6 +11,8 @@ from dataset.services.service import ALWAYS_KNOWN, ServiceText
 from dataset.services.workflow import NEEDED, OPEN, Action, Rule, State
 from dataset.toml_text import Path
 
+LONGEST_REPEAT_S = 366 * 86_400.0
+
 
 class Checks:
     """One look at everything; each fault is noted with its place and the remedy."""
@@ -154,7 +156,21 @@ class Checks:
                     "没有状态的业务没有工单可考核",
                     "without states there is nothing to measure",
                 )
+            if text.repeat is not None:
+                self._fault(
+                    ("repeat",),
+                    "no-work",
+                    "没有状态的业务没有工单，也就没有重复",
+                    "without states there is no work item that could be a repeat",
+                )
             return
+        if text.repeat is not None and not 0 < text.repeat.within_s <= LONGEST_REPEAT_S:
+            self._fault(
+                ("repeat", "within"),
+                "repeat",
+                "须大于 0，不超过 366 天",
+                "more than 0 and at most 366 days expected",
+            )
         for at, state in enumerate(text.states):
             self._state(("state", at), state, first=at == 0)
         for at, action in enumerate(text.actions):

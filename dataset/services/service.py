@@ -95,6 +95,14 @@ class Measure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Repeat:
+    """When a matter counts as one that is back: the same line, or without one the same customer, had it before."""
+
+    within_s: Seconds = setting("多久之内再次受理算重复", "taken in again within this time it is back", key="within")
+    press: bool = setting("重复的先派出，与督办同等", "given out first, as what is pressed for", default=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceText:
     """The file of a service."""
 
@@ -122,6 +130,7 @@ class ServiceText:
         "what the owning city pays a serving city for each step, in yuan",
         default="0",
     )
+    repeat: Repeat | None = setting("重复受理", "matters that come back", default=None)
     measure: Measure | None = setting("考核", "what it is held to", default=None)
 
 

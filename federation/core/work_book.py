@@ -191,6 +191,11 @@ class WorkBook:
         found = [item for name in self._by_line.get(line, ()) if (item := self.item(name)) is not None]
         return tuple(sorted(found, key=lambda item: (-item.opened_at, item.id)))
 
+    def of_customer(self, customer: str) -> tuple[WorkItem, ...]:
+        """All items of a customer, the newest first; nothing for an empty name."""
+        found = [item for item in self if customer and item.customer == customer]
+        return tuple(sorted(found, key=lambda item: (-item.opened_at, item.id)))
+
     def owner(self, item: WorkItemId) -> CityId | None:
         """The owning city of an item that anything is known of: it writes the steps, or was asked for the first."""
         known = self._items.get(item)

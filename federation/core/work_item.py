@@ -32,6 +32,7 @@ from dataset.work import (
     Pressed,
     WorkItemId,
 )
+from federation.core.repeats import EarlierItem
 
 SUPERVISORS: tuple[Role, ...] = ("supervisor", "site_admin", "province")
 """who may press for an item (督办), park it for others, and hand it to anybody"""
@@ -86,6 +87,12 @@ class WorkItem(msgspec.Struct, frozen=True, kw_only=True):
     opened_by: Actor
     opened_at: float
     again_of: WorkItemId | None
+    times_before: int = 0
+    """how often the same was there before (``federation.core.repeats``)"""
+    repeat_of: WorkItemId | None = None
+    """the last of these"""
+    ahead: bool = False
+    """given out first for life, since it is back and its service says so"""
     state: str
     since: float
     """when it came into this state"""
@@ -114,6 +121,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """overdue"""
     identity_checked: bool = False
     """in this contact"""
+    earlier: tuple[EarlierItem, ...] = ()
+    """items of the past that this one may be a repeat of"""
 
 
 def deadline(state: State, calendar: WorkCalendar, start: float, part: float = 1.0) -> float | None:
@@ -141,6 +150,9 @@ def opened(service: Service, calendar: WorkCalendar, step: Opened) -> WorkItem:
         opened_by=step.by,
         opened_at=step.at,
         again_of=step.again_of,
+        times_before=step.times_before,
+        repeat_of=step.repeat_of,
+        ahead=step.times_before > 0 and service.text.repeat is not None and service.text.repeat.press,
         state=state.id,
         since=step.at,
         due_at=deadline(state, calendar, step.at),
@@ -258,8 +270,8 @@ def fold(service: Service, calendar: WorkCalendar, steps: Iterable[AnyStep]) -> 
 
 
 def queue_order(item: WorkItem) -> tuple[int, float, str]:
-    """The order in which waiting items are given out: pressed for first, then by deadline."""
-    return -item.pressed, item.due_at if item.due_at is not None else float("inf"), item.id
+    """The order in which waiting items are given out: pressed for or back again first, then by deadline."""
+    return -(item.pressed + item.ahead), item.due_at if item.due_at is not None else float("inf"), item.id
 
 
 def waits(item: WorkItem, now: float) -> bool:

@@ -18,6 +18,7 @@ from dataset.rows import Journalled, ProblemSaid, WorkRefused, WorkRequested, Wo
 from dataset.services.catalogue import Catalogue
 from dataset.services.service import Service
 from dataset.work import AnyStep, DeadlinePassed, Opened, RequestId, WorkItemId, request_id
+from federation.core.repeats import EarlierItem, counted
 from federation.core.work_book import Answer, WorkBook
 from federation.core.work_checks import check, check_opening
 from federation.core.work_item import Facts, WorkItem, apply, waits
@@ -97,6 +98,7 @@ class WorkDesk:
                     Problem("work-open", "此工单已受理", "this work item has been opened already", item), status=409
                 )
             check_opening(service, self._rules.calendar, step, facts)
+            step = self._counted(service, step, facts)
             ended = False
         else:
             known = self.item(item)
@@ -178,6 +180,19 @@ class WorkDesk:
             item.service.partition("@")[0] for item in self.book.of_line(line) if item.ending is None and item.id != but
         )
 
+    def _counted(self, service: Service, step: Opened, facts: Facts) -> Opened:
+        """With how often the same was there before: by records, and by the book, whose last steps they may lack."""
+        book = self.book.of_line(step.line) if step.line else self.book.of_customer(step.customer)
+        again = self.book.item(step.again_of) if step.again_of is not None else None
+        known = (*facts.earlier, *map(_earlier, book), *([_earlier(again)] if again is not None else []))
+        times, last = counted(service, step, known)
+        return msgspec.structs.replace(step, times_before=times, repeat_of=last)
+
+    def earlier(self, line: str, customer: str) -> tuple[EarlierItem, ...]:
+        """Own items of ``line``, and those of ``customer``, as far as the book has them."""
+        found = (*self.book.of_line(line), *self.book.of_customer(customer))
+        return tuple(_earlier(item) for item in found if item.owning == self._rules.city)
+
     def _known_version(self, reference: str) -> Service:
         try:
             return self._version(reference)
@@ -191,6 +206,18 @@ class WorkDesk:
                 ),
                 status=409,
             ) from None
+
+
+def _earlier(item: WorkItem) -> EarlierItem:
+    return EarlierItem(
+        item=item.id,
+        service=item.service.partition("@")[0],
+        city=item.owning,
+        line=item.line,
+        customer=item.customer,
+        opened_at=item.opened_at,
+        ending=item.ending or "",
+    )
 
 
 def _identity_checked(step: AnyStep) -> bool:

@@ -16,6 +16,7 @@ from site_node.desktop.directory_operations import directory_operations
 from site_node.desktop.knowledge_operations import knowledge_operations
 from site_node.desktop.line_operations import line_operations
 from site_node.desktop.operations import agent_operations
+from site_node.desktop.repeat_operations import repeat_operations
 from site_node.desktop.views import away_state, seat_state
 from site_node.desktop.work_operations import work_operations
 from site_node.desktop.work_views import receipt
@@ -25,6 +26,7 @@ from site_node.services.directory import DirectoryService
 from site_node.services.elsewhere import Elsewhere
 from site_node.services.knowledge import KnowledgeService
 from site_node.services.line_tests import LineTests
+from site_node.services.repeats import Repeats
 from site_node.services.seats import SeatRules, SeatService
 from site_node.services.work import WorkService
 
@@ -61,12 +63,13 @@ def city_door(
     knowledge: KnowledgeService | None = None,
     now: Callable[[], float] | None = None,
     tests: LineTests | None = None,
+    repeats: Repeats | None = None,
 ) -> CityDoor:
     """The door of ``city``. ``clock`` is that of the people outside, also where the city runs faster than real time.
 
     ``work``: of a city that takes in work; ``elsewhere``: what other cities know of it; ``customers``, ``directory``
     and ``knowledge``: of a city with records. ``now``: the city's wall time, that of ``clock`` when left out.
-    ``tests``: of the city's lines.
+    ``tests``: of the city's lines; ``repeats``: of matters that come back.
     """
 
     def shown(actor: Actor, seat: str, view: SeatView | None) -> dict[str, Any]:
@@ -81,6 +84,8 @@ def city_door(
     more = work_operations(work, elsewhere) if work is not None and elsewhere is not None else ()
     if tests is not None and work is not None and elsewhere is not None:
         more += line_operations(tests, work, elsewhere)
+    if repeats is not None and elsewhere is not None:
+        more += repeat_operations(repeats, elsewhere)
     if customers is not None:
         more += customer_operations(customers, seats, now if now is not None else clock.wall)
     if directory is not None and elsewhere is not None:

@@ -79,6 +79,7 @@ def service_whole(service: Service, day: date) -> dict[str, Any]:
             if fee.holds(day)
         ],
         "knowledge": list(text.knowledge),
+        "repeat": {"within_s": text.repeat.within_s, "press": text.repeat.press} if text.repeat is not None else None,
     }
 
 
@@ -118,6 +119,9 @@ def item_short(item: WorkItem, service: Service, now: float) -> dict[str, Any]:
         "assignee": item.assignee,
         "parked_until": item.parked_until,
         "waits_for_role": state.role if item.ending is None else None,
+        "times_before": item.times_before,
+        "repeat_of": item.repeat_of,
+        "ahead": item.ahead,
         "revision": item.revision,
     }
 

@@ -45,6 +45,11 @@ class AreaCodes:
                 pass
         return local_numbers(typed, code)
 
+    @property
+    def cities(self) -> tuple[CityId, ...]:
+        """All of them, in order."""
+        return tuple(sorted(self._codes.values()))
+
     def known(self, city: str, place: str = "owning") -> CityId:
         """``city`` as one of them. Raises ``Refused`` 404 ``city-unknown`` at ``place``."""
         if city in self._codes.values():

@@ -76,7 +76,7 @@ from site_node.shell.aftermath import Aftermath
 from site_node.shell.counts import CityCounts
 from site_node.shell.output import Effect, Output
 from site_node.shell.returned import ReturnedRows
-from site_node.shell.work import FactsOf, Work, no_records
+from site_node.shell.work import FactsOf, PastOf, Work, no_records
 
 log = Logger()
 
@@ -102,9 +102,10 @@ class RunningCity:
         desk: WorkDesk | None = None,
         facts: FactsOf = no_records,
         aftermath: Aftermath | None = None,
+        past: PastOf | None = None,
     ) -> None:
         """``desk``: of a city that takes in work; ``facts``: what its records say of a line; ``aftermath``: writes
-        what follows from its steps.
+        what follows from its steps; ``past``: what is on record of items that ended long ago.
         """
         self.city = site.rules.city
         self.site = site
@@ -130,6 +131,7 @@ class RunningCity:
                 counts=counts,
                 facts=facts,
                 aftermath=aftermath,
+                past=past,
             )
             if desk is not None
             else None

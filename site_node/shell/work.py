@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
+from msgspec.structs import replace
 from twisted.internet.defer import Deferred, DeferredLock
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -19,6 +20,7 @@ from dataset.ids import CityId, NodeId
 from dataset.rows import AnyRow, Journalled, WorkRefused, WorkRequested, WorkStepped
 from dataset.services.form import problems_of
 from dataset.work import AnyStep, Opened, RequestId, WorkItemId, item_of
+from federation.core.repeats import EarlierItem
 from federation.core.work_book import Accepted, RefusedThere
 from federation.core.work_item import Facts, WorkItem
 from federation.node.ledger import Ledger
@@ -39,6 +41,10 @@ LOOK_EVERY_S = 30.0
 FactsOf = Callable[[str, str, float], Deferred[Facts]]
 """What the records say of a line and a customer (either may be empty) at a time; errbacks with ``Refused``."""
 log = Logger()
+
+
+PastOf = Callable[[str, str, float], Deferred[tuple[EarlierItem, ...]]]
+"""Items on record of a line, or without one of a customer, since a time; errbacks with ``Refused``."""
 
 
 def no_records(line: str, customer: str, at: float) -> Deferred[Facts]:
@@ -63,8 +69,12 @@ class Work:
         counts: CityCounts,
         facts: FactsOf = no_records,
         aftermath: Aftermath | None = None,
+        past: PastOf | None = None,
     ) -> None:
-        """``aftermath``: writes what follows from steps, where there is a store of records."""
+        """``aftermath``: writes what follows from steps; ``past``: what is on record of items that ended long ago. Both
+        where there is a store of records.
+        """
+        self._past = past
         self.desk = desk
         self._aftermath = aftermath
         self._city = city
@@ -229,6 +239,8 @@ class Work:
         try:
             asked_line = line if not customer or self._of_line(opening, known) else ""  # else of all the customer's
             facts = Facts() if step is None else await self._facts(asked_line, customer, self._clock.wall())
+            if opening is not None:
+                facts = replace(facts, earlier=await self._earlier(opening, line, customer))
             if self._stopped:
                 raise _stopping()
             row = decide(facts)
@@ -238,6 +250,13 @@ class Work:
             lock.release()
             if not lock.locked and not lock.waiting:
                 self._locks.pop(turn, None)
+
+    async def _earlier(self, opening: Opened, line: str, customer: str) -> tuple[EarlierItem, ...]:
+        """What the form may be a repeat of, where its service asks."""
+        service = self.desk.catalogue.services.get(opening.service.partition("@")[0])
+        if self._past is None or service is None or service.text.repeat is None:
+            return ()
+        return await self._past(line, customer, opening.at - service.text.repeat.within_s)
 
     def _of_line(self, opening: Opened | None, known: WorkItem | None) -> bool:
         """Whether the service is about one line: its form asks for it."""

@@ -1,0 +1,66 @@
+"""What a customer had before of the same: at the city that owns the line, and for other lines of it in every city."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+from twisted.internet.defer import Deferred, gatherResults
+
+from dataset.ids import CityId
+from federation.core.repeats import LONG_S, EarlierItem, Often, often
+from federation.node.login import Actor
+from federation.ports import Clock
+from site_node.services.elsewhere import Elsewhere
+from site_node.services.past_items import PastItems
+from site_node.shell.work import Work
+
+OWNER_WITHIN_S = 5.0
+"""how long the owning city is waited for, which asks the others in turn"""
+
+
+class Repeats:
+    """Of one city. ``past``: None where it keeps no records; then the book of work is all there is."""
+
+    def __init__(self, work: Work, past: PastItems | None, elsewhere: Elsewhere, clock: Clock) -> None:
+        self._desk = work.desk
+        self._past = past
+        self._elsewhere = elsewhere
+        self._clock = clock
+
+    def now(self) -> float:
+        """Wall time of the city."""
+        return self._clock.wall()
+
+    async def of_document(self, document: str) -> tuple[EarlierItem, ...]:
+        """Items here of whoever has this document. Raises ``Refused`` while the records cannot be read."""
+        return await self._past.of_document(document, self.now() - LONG_S) if self._past is not None else ()
+
+    async def of_line(self, actor: Actor, line: str) -> tuple[tuple[Often, ...], list[str], list[dict[str, Any]]]:
+        """What there is of the customer of ``line``, a line of this city: here, and in every other city that has lines
+        of a customer with the same document. With it the cities that answered, and those that did not.
+
+        Raises ``Refused`` while the own records cannot be read.
+        """
+        items = list(self._desk.earlier(line, ""))
+        document = ""
+        if self._past is not None:
+            found, document = await self._past.of_line_and_customer(line, self.now() - LONG_S)
+            items += found
+        answered, missing = [str(self._elsewhere.city)], list[dict[str, Any]]()
+        if document:
+            others = [city for city in self._elsewhere.codes.cities if city != self._elsewhere.city]
+            asked = [Deferred.fromCoroutine(self._ask(actor, city, document)) for city in others]
+            for city, (there, silent) in zip(others, await gatherResults(asked, consumeErrors=True), strict=True):
+                items += there
+                missing += silent
+                if not silent:
+                    answered.append(str(city))
+        return often(items, self.now()), answered, missing
+
+    async def _ask(
+        self, actor: Actor, city: CityId, document: str
+    ) -> tuple[Iterable[EarlierItem], list[dict[str, Any]]]:
+        there, missing = await self._elsewhere.ask(actor, city, "repeats_here", {"document": document}, {})
+        return msgspec.convert((there or {}).get("items", []), tuple[EarlierItem, ...]), missing
