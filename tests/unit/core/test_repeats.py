@@ -111,7 +111,9 @@ def test_what_comes_often_is_told_by_service(items: list[EarlierItem], data: st.
     assert often(data.draw(st.permutations([*items, *items])), NOW) == found, "cities may tell the same item"
 
 
-@pytest.mark.parametrize(("within", "slug"), [("0s", "service-repeat"), ("400d", "service-repeat"), ("30", "setting-unit")])
+@pytest.mark.parametrize(
+    ("within", "slug"), [("0s", "service-repeat"), ("400d", "service-repeat"), ("30", "setting-unit")]
+)
 def test_a_time_that_makes_no_sense_is_named(within: str, slug: str) -> None:
     text = (PROVINCE.parent / "packages/services/fault.toml").read_text("utf-8").replace('"30d"', f'"{within}"')
     with pytest.raises(Refused) as refused:
