@@ -12,7 +12,7 @@ from dataset.ids import AgentId, CityId, ContactId
 from federation.core.envelope import CityPicture
 from federation.node.login import Actor
 from site_node.core.events import AgentEvent, TransferAsked
-from site_node.core.views import SeatView
+from site_node.core.views import CallView, SeatView
 
 
 class City(Protocol):
@@ -54,10 +54,11 @@ def agent_of(city: City, actor: Actor) -> AgentId:
     return actor.agent if actor.agent is not None else AgentId(f"{actor.user}@{city.city}")
 
 
-def own_contact(city: City, actor: Actor, contact: ContactId) -> ContactId:
-    """``contact``, which is at the seat of ``actor``. Raises ``Refused`` 404 ``unknown-contact`` when it is not."""
+def own_call(city: City, actor: Actor, contact: ContactId) -> CallView:
+    """The contact at the seat of ``actor``. Raises ``Refused`` 404 ``unknown-contact`` when it is not there."""
     view = city.seat_view(actor.agent) if actor.agent is not None else None
-    if view is None or all(call.contact != contact for call in view.calls):
+    found = next((call for call in view.calls if call.contact == contact), None) if view is not None else None
+    if found is None:
         raise Refused(
             Problem(
                 "unknown-contact",
@@ -67,4 +68,10 @@ def own_contact(city: City, actor: Actor, contact: ContactId) -> ContactId:
             ),
             status=404,
         )
+    return found
+
+
+def own_contact(city: City, actor: Actor, contact: ContactId) -> ContactId:
+    """``contact``, which is at the seat of ``actor``. Raises as ``own_call``."""
+    own_call(city, actor, contact)
     return contact

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from twisted.internet.defer import Deferred
 
@@ -32,9 +32,13 @@ from federation.core.work_item import SUPERVISORS, WorkItem, queue_order
 from federation.node.login import Actor
 from federation.ports import Clock, Store
 from site_node.services.area_codes import AreaCodes
-from site_node.services.city import City, agent_of, own_contact
+from site_node.services.city import City, agent_of, own_call, own_contact
 from site_node.shell.work import Work
 
+CALLING = "calling"
+"""stands for the number that calls in a contact at the own seat, which is shown masked: whoever is on the line need not
+read it out
+"""
 CHECKED_KEPT = 1_000
 """contacts of which it is remembered whose identity was checked"""
 
@@ -121,7 +125,7 @@ class WorkService:
     def identity_checked(self, actor: Actor, contact: ContactId, line: str) -> None:
         """The agent has checked that the caller is the customer of ``line``; it holds for this contact."""
         own_contact(self._city, actor, contact)
-        self._checked.setdefault(contact, set()).add(line)
+        self._checked.setdefault(contact, set()).add(self._calling(actor, contact) if line == CALLING else line)
         while len(self._checked) > CHECKED_KEPT:
             self._checked.popitem(last=False)
 
@@ -129,6 +133,7 @@ class WorkService:
     def open(self, actor: Actor, form: Form) -> Deferred[Receipt]:
         """Hand in a form. Errbacks with ``Refused`` and everything that is wrong with it, by field."""
         service = self._work.desk.service(form.service)
+        form = self._with_calling(actor, form, service)
         line = _line(form, service)
         owning = self._codes.known(form.owning) if form.owning else self._codes.city_of(line) or self.city
         by = self._by(actor, ("agent",), form.contact, line)
@@ -261,6 +266,34 @@ class WorkService:
     def now(self) -> float:
         """Wall time of the city."""
         return self._clock.wall()
+
+    def _with_calling(self, actor: Actor, form: Form, service: Service) -> Form:
+        """``form`` with the number that calls in its contact wherever ``CALLING`` stands for it.
+
+        Raises ``Refused`` 409 ``calling-withheld``, 404 ``unknown-contact``.
+        """
+        numbers = [field.id for field in service.text.fields if field.type in ("line", "phone")]
+        named = [name for name in numbers if form.values.get(name) == CALLING]
+        if form.line != CALLING and not named:
+            return form
+        calling = self._calling(actor, ContactId(form.contact))
+        values = {**form.values, **dict.fromkeys(named, calling)}
+        return replace(form, line=calling if form.line == CALLING else form.line, values=values)
+
+    def _calling(self, actor: Actor, contact: ContactId) -> str:
+        """The number that calls in a contact at the own seat. Raises ``Refused`` 409 ``calling-withheld``."""
+        calling = own_call(self._city, actor, contact).calling
+        if calling.isdecimal():
+            return calling
+        raise Refused(
+            Problem(
+                "calling-withheld",
+                zh="来电没有号码，请向客户询问并填写",
+                en="the call came without a number: ask the customer, and write it down",
+                place="line",
+            ),
+            status=409,
+        )
 
     # ── inside ──────────────────────────────────────────────────────────────────────────────────────────────────────
     def _receipt(self, request: RequestId) -> Receipt:

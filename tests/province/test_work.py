@@ -292,6 +292,30 @@ def test_a_role_that_may_not_press_is_told_which_may(province: WorkingProvince) 
     assert (refused.value.status, refused.value.problems[0].slug) == (403, "not-your-role")
 
 
+def test_whoever_is_on_the_line_need_not_read_out_the_number(province: WorkingProvince) -> None:
+    seat = province.seat_of(SHENZHEN)
+    contact = seat.take_call(SHENZHEN)
+    seat.ask("identity_checked", contact=contact, line="calling")
+    values = form_for(INSTALL, ("promised",), now=province.time.wall()) | {"contact_phone": "calling"}
+    receipt = seat.ask("work_open", service="install_line", line="calling", contact=contact, values=values)
+    assert receipt["owning"] == "guangzhou"
+    province.pass_s(2.0)
+    item = province.hub_book().item(receipt["item"])
+    assert item is not None
+    assert (item.line, item.values["contact_phone"]) == (LINE, LINE)
+    with pytest.raises(Refused) as refused:
+        seat.ask("work_open", service="install_line", line="calling", values=values)
+    assert refused.value.problems[0].slug == "unknown-contact"
+
+
+def test_a_call_without_a_number_is_asked_for_it(province: WorkingProvince) -> None:
+    seat = province.seat_of(SHENZHEN)
+    contact = seat.take_call(SHENZHEN, "anonymous")
+    with pytest.raises(Refused) as refused:
+        seat.order(contact, line="calling")
+    assert refused.value.problems[0].slug == "calling-withheld"
+
+
 def test_a_contact_of_somebody_else_cannot_be_used(province: WorkingProvince) -> None:
     first, second = province.seat_of(GUANGZHOU), province.seat_of(GUANGZHOU, 1)
     contact = first.take_call(GUANGZHOU)
