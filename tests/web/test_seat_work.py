@@ -1,0 +1,166 @@
+"""Forms and work items at a seat, with the keyboard alone: an order for another city's line, and one's own queue."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from playwright.sync_api import Page, expect
+
+from tests.web import test_seat_page
+from tests.web.test_seat_page import call, login, take_call
+
+ANSWERED = 30_000
+"""milliseconds within which another city answers"""
+FILLED_IN = (
+    ("domain", "example.cn"),
+    ("domain_proved", "Space"),
+    ("seats", "２０"),
+    ("seat_size", "Space"),
+    ("administrator", "postmaster@example.cn"),
+    ("migrate", "Space"),
+    ("old_server", "mail.example.cn"),
+    ("switch_day", "+9"),
+)
+"""cloud mail, in the order in which Tab comes by; "yes" brings the old server. No rule of it looks at records."""
+
+
+def leave(page: Page) -> None:
+    """As the other tests leave a seat; what a call asks for at its end is under its own tab."""
+    page.keyboard.press("Alt+1")
+    test_seat_page.leave(page)
+
+
+def focused(page: Page) -> str:
+    """Name of the field, or text of the button, that has the cursor."""
+    found = page.evaluate(
+        "(e => e.closest('[data-field]')?.dataset.field ?? (e.getAttribute('name') || e.innerText))"
+        "(document.activeElement)"
+    )
+    return str(found)
+
+
+def order_mail(page: Page, line: str) -> None:
+    """From anywhere in a call to the form of a service, filled in, without the mouse."""
+    page.keyboard.press("F3")
+    expect(page.locator("input[name=service-search]")).to_be_focused()
+    page.keyboard.type("yyx")
+    expect(page.get_by_test_id("services").get_by_role("option", selected=True)).to_contain_text("云邮箱")
+    page.keyboard.press("Enter")
+    expect(page.locator("input[name=domain]")).to_be_focused()
+    for _ in range(3):  # back over the owning city and the customer; the check of identity wants a number first
+        page.keyboard.press("Shift+Tab")
+    assert focused(page) == "about-line"
+    page.keyboard.type(line)
+    for _ in range(3):
+        page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.get_by_test_id("identity-check")).to_contain_text("✓")
+    page.keyboard.press("Tab")
+    expect(page.locator("[data-field=old_server]")).to_have_count(0)
+    for field, keys in FILLED_IN:
+        assert focused(page) == field
+        if keys == "Space":
+            page.keyboard.press(keys)
+        else:
+            page.keyboard.type(keys)
+        page.keyboard.press("Tab")
+
+
+def receipt(page: Page, state: str) -> None:
+    expect(page.get_by_test_id("receipt")).to_have_attribute("data-state", state, timeout=ANSWERED)
+
+
+def test_an_order_for_another_citys_line_by_keyboard(page: Page, address: str) -> None:
+    """Pending at once, then refused with the reason at its field, put right, and accepted; a refresh loses nothing."""
+    login(page, address, "shenzhen", 0)
+    take_call(page)
+    order_mail(page, "020-8888 0001")
+    page.reload()
+    call(page, "talking")
+    expect(page.locator("input[name=administrator]")).to_have_value("postmaster@example.cn")
+    expect(page.locator("input[name=about-line]")).to_have_value("020-8888 0001")
+    day = page.locator("input[name=switch_day]").input_value()
+    assert re.fullmatch(r"\d{4}-\d{2}-\d{2}", day)
+    page.locator("input[name=switch_day]").focus()
+    page.keyboard.press("Control+a")
+    page.keyboard.type("今天")
+    page.keyboard.press("Control+s")
+    expect(page.get_by_test_id("receipt")).to_contain_text("等待广州局确认")
+    expect(page.locator(".field.wrong")).to_contain_text("切换最早两个工作日后", timeout=ANSWERED)
+    assert focused(page) == "switch_day"
+    page.keyboard.press("Control+a")
+    page.keyboard.type(day)
+    page.keyboard.press("Control+s")
+    receipt(page, "accepted")
+    page.keyboard.press("F3")
+    expect(page.get_by_test_id("receipts").locator("li")).to_have_count(2)
+    page.reload()
+    call(page, "talking")
+    page.keyboard.press("F3")
+    receipts = page.get_by_test_id("receipts").locator("li")
+    expect(receipts.nth(0)).to_have_attribute("data-state", "accepted")
+    expect(receipts.nth(1)).to_have_attribute("data-state", "refused")
+    page.keyboard.press("Tab")
+    assert focused(page).startswith("w-0755-")
+    page.keyboard.press("Enter")
+    expect(page.get_by_test_id("item-state")).to_have_text("已受理")
+    expect(page.get_by_test_id("item")).to_contain_text("广州")
+    leave(page)
+
+
+def test_a_work_item_of_the_own_city_by_keyboard(page: Page, address: str) -> None:
+    """Accepted at once; found by its number; taken, noted, given back; what personal fields hold is masked."""
+    login(page, address, "guangzhou", 0)
+    take_call(page)
+    order_mail(page, "02088880002")
+    page.keyboard.press("Control+s")
+    receipt(page, "accepted")
+    assert focused(page) == "打开工单"
+    page.keyboard.press("Alt+3")
+    expect(page.get_by_test_id("items").get_by_role("option")).to_have_count(1)
+    page.get_by_test_id("items").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_test_id("item-state")).to_have_text("已受理")
+    expect(page.get_by_test_id("item")).not_to_contain_text("postmaster@")
+    page.get_by_test_id("work_take").press("Enter")
+    expect(page.get_by_test_id("work_give_back")).to_be_visible()
+    page.get_by_test_id("work_note").press("Enter")
+    expect(page.locator("textarea[name=step-note]")).to_be_focused()
+    page.keyboard.type("用户要求上门前先打电话")
+    page.keyboard.press("Control+s")
+    expect(page.get_by_test_id("steps")).to_contain_text("用户要求上门前先打电话")
+    page.get_by_test_id("work_give_back").press("Enter")
+    expect(page.get_by_test_id("steps")).to_contain_text("退回队列")
+    leave(page)
+
+
+def test_a_form_outlives_its_call(page: Page, address: str) -> None:
+    """The wrap-up ends, the form stays, and goes in without the call."""
+    login(page, address, "guangzhou", 0)
+    take_call(page)
+    order_mail(page, "02088880003")
+    page.keyboard.press("Shift+F8")
+    call(page, "wrap_up")
+    page.get_by_test_id("tab-call").click()
+    page.get_by_test_id("disposition-solved").click()
+    page.keyboard.press("Control+Enter")
+    expect(page.get_by_test_id("call")).not_to_have_attribute("data-state", "wrap_up")
+    page.keyboard.press("Alt+4")
+    expect(page.get_by_test_id("form-tab")).to_contain_text("已结束")
+    expect(page.locator("input[name=domain]")).to_have_value("example.cn")
+    leave(page)
+
+
+def test_another_agent_finds_nothing_of_the_last(somebody: Callable[[], Page], address: str) -> None:
+    """What one agent has typed is not shown to the next who logs in in the same tab."""
+    page = somebody()
+    login(page, address, "guangzhou", 0)
+    take_call(page)
+    order_mail(page, "02088880004")
+    leave(page)
+    page.get_by_test_id("again").click()
+    page.locator("[data-testid=demo] button").nth(1).click()
+    expect(page.get_by_test_id("tab-services")).to_be_visible()
+    expect(page.get_by_role("tab")).to_have_count(3)
+    leave(page)
