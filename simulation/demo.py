@@ -27,15 +27,18 @@ from federation.node.province import AgentRecord, Province
 from federation.node.screens import BUILT
 from provincial_hub.services.summary import day_summary
 from simulation.population.callers import Callers, menu_prompts_of, wishes_of
+from simulation.population.clerks import Clerk, Diligence
 from simulation.population.customers import MOST_LINES, Population
 from simulation.population.day import LOCAL_OFFSET_S
 from simulation.population.filling import Filling
 from simulation.population.material import material
-from simulation.population.staff import Place, Staff
-from simulation.province import PROVINCE_USER, SimulatedProvince, city_base, password_of
+from simulation.population.staff import Manners, Place, Staff
+from simulation.province import PROVINCE_USER, SimulatedProvince, city_base, clerk_of, password_of
 from simulation.storage import FileStorage
 
 log = Logger()
+MANNERS = Manners(forms=0.5)
+"""of the simulated staff: every second talk leads to work"""
 OPENING_HOUR = 9.5
 """local hour at which the simulated day begins, whatever the hour outside: a newcomer wants to see callers"""
 
@@ -59,6 +62,7 @@ class DemoSettings:
 @dataclass(slots=True)
 class _People:
     staff: list[Staff] = field(default_factory=list)
+    clerks: list[Clerk] = field(default_factory=list)
     free: dict[CityId, list[AgentRecord]] = field(default_factory=dict)
 
 
@@ -135,7 +139,10 @@ class Demo:
                 )
                 for agent in agents[: len(agents) - kept]
             ]
-            people.staff.append(Staff(self._clock, Random(rng.getrandbits(64)), places))
+            people.staff.append(Staff(self._clock, Random(rng.getrandbits(64)), places, MANNERS))
+            if self.world.offering is not None:
+                clerk, work_rng = clerk_of(city.id), Random(rng.getrandbits(64))
+                people.clerks.append(Clerk(self._clock, work_rng, clerk, password_of(clerk), entrance, Diligence()))
         return people
 
     # ── life ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -154,6 +161,8 @@ class Demo:
         self._port = await listen(self._reactor, settings, web_site(root))
         for staff in self._people.staff:
             staff.arrive()
+        for clerk in self._people.clerks:
+            clerk.arrive()
         self.callers.start()
         self._clock.call_later(0.0, self._fill)  # the first page does not wait for it
         port = cast(IPv4Address, self._port.getHost()).port

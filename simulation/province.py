@@ -47,6 +47,11 @@ def lead_of(city: CityId) -> str:
     return f"lead-{city}"
 
 
+def clerk_of(city: CityId) -> str:
+    """The user who does a simulated city's work behind the seats."""
+    return f"clerk-{city}"
+
+
 def password_of(user: str) -> str:
     """The password of an account that exists in simulations only."""
     return f"demo-{user}"
@@ -215,8 +220,12 @@ class SimulatedProvince:
             UserRecord(agent.staff, agent.name, STAFF_ROLES, CHEAP.hash(password_of(agent.staff)), agent.agent)
             for agent in self.province.agents_of(city, self.package)
         ]
-        lead = lead_of(city)
-        return [*agents, UserRecord(lead, f"{city} 班长", LEAD_ROLES, CHEAP.hash(password_of(lead)))]
+        lead, clerk = lead_of(city), clerk_of(city)
+        return [
+            *agents,
+            UserRecord(lead, f"{city} 班长", LEAD_ROLES, CHEAP.hash(password_of(lead))),
+            UserRecord(clerk, f"{city} 后台", STAFF_ROLES | LEAD_ROLES, CHEAP.hash(password_of(clerk))),
+        ]
 
     def _logins(self, node: NodeId, users: Sequence[UserRecord]) -> Logins:
         return Logins(node, MemoryUsers(*users), self.people_clock_of(node), self._rng.randbytes, hasher=CHEAP)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from random import Random
 from typing import Any, Protocol
 
@@ -16,9 +17,11 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from dataset.calendar import CHINA
 from dataset.errors import Refused
 from federation.ports import Clock, Timer
 from simulation.population.draws import Draw, lognormal
+from simulation.population.forms import CALLING, filled
 
 State = Mapping[str, Any]
 """The ``state`` object of the agent API."""
@@ -73,6 +76,8 @@ class Manners:
     transfers: float = 0.04
     to_agent: float = 0.5
     """share of transfers that go to a named agent, not to a skill"""
+    forms: float = 0.0
+    """share of talks in which the form of a service is handed in"""
     wrap_up_s: Draw = field(default_factory=lambda: lognormal(9.0, 0.4))
     """at the customer's records after a talk"""
     breaks: float = 0.02
@@ -93,6 +98,18 @@ class Place:
     seat: str
     entrance: Entrance
     phone: DeskPhone | None = None
+
+
+async def hand_in(door: SeatDoor, rng: Random, skill: str, contact: str, now: float) -> Mapping[str, Any] | None:
+    """Hand in a form of some service of ``skill``; its receipt, None where there is none. Raises ``Refused``."""
+    services = (await door.send("services"))["services"]
+    wanted = [one["id"] for one in services if one["makes_work"] and one["skill"] == skill]
+    if not wanted:
+        return None
+    service = (await door.send("service", service=rng.choice(wanted)))["service"]
+    await door.send("identity_checked", contact=contact, line=CALLING)
+    values = filled(service, rng, datetime.fromtimestamp(now, CHINA).date())
+    return await door.send("work_open", service=service["id"], line=CALLING, contact=contact, values=values)
 
 
 NOTES = ("客户催单", "已核对地址", "需回访", "请联系手机", "资料已更新")
@@ -245,6 +262,18 @@ class StaffMember:
             self._in_talk(handling_s * rng.uniform(0.2, 0.6), self._act, "hold")
         if rng.random() < manners.transfers and not call["handled_by"]:
             self._in_talk(handling_s * rng.uniform(0.3, 0.8), self._look_for_target)
+        if manners.forms and rng.random() < manners.forms:  # nobody's other draws change where no forms are filled in
+            self._in_talk(handling_s * rng.uniform(0.5, 0.9), self._hand_in, call)
+
+    def _hand_in(self, call: State) -> None:
+        """The form of one of the services that the caller's queue is for, once it is clear who calls."""
+        if self._door is not None and self._contact is not None:
+            form = hand_in(self._door, self._rng, call["skill"], self._contact[0], self._clock.wall())
+            self._watch(Deferred.fromCoroutine(form), self._handed_in, "form")
+
+    def _handed_in(self, receipt: Mapping[str, Any] | None) -> None:
+        if receipt is not None:
+            self._counts[f"forms {receipt['state']}"] += 1
 
     def _note(self) -> None:
         self._counts["notes"] += 1

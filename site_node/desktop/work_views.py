@@ -78,6 +78,19 @@ def service_whole(service: Service, day: date) -> dict[str, Any]:
             for fee in text.fees
             if fee.holds(day)
         ],
+        "rules": [
+            {
+                "kind": rule.kind,
+                "at": list(rule.at),
+                "zh": rule.zh,
+                "en": rule.en,
+                "field": rule.field,
+                "other": rule.other,
+                "days": rule.days,
+                "is": list(rule.is_),
+            }
+            for rule in text.rules
+        ],
         "knowledge": list(text.knowledge),
         "repeat": {"within_s": text.repeat.within_s, "press": text.repeat.press} if text.repeat is not None else None,
     }
