@@ -58,6 +58,8 @@ def test_an_agent_finds_an_article_by_what_the_caller_says(province: WorkingProv
     for asked, first in (
         ("电话有杂音", "fault-line-test"),
         ("无拨号音", "fault-line-test"),
+        ("我家电话没声音", "fault-line-test"),
+        ("骗子电话", "order-malicious-calls"),
         ("移机", "order-move"),
         ("多久修好", "enquiry-fault-progress"),
         ("2B+D", "order-isdn"),
