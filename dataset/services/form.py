@@ -61,7 +61,8 @@ class Field:
     most: int | None = setting("最大值（数、金额为分）", "largest number, or fen", default=None)
     when: When | None = setting("仅在此条件下询问", "asked only under this condition", default=None)
     personal: bool = setting("个人资料：显示时遮蔽", "personal: masked where it is shown", default=False)
-    section: Label | None = setting("所在分组", "the group that it stands in", default=None)
+    section: Label | None = setting("所在分组", "the group that it stands in, in Chinese", default=None)
+    section_en: Label | None = setting("分组的英文名", "the same in English", default=None)
     width: Annotated[int, Between(1, 4)] = setting("宽度（四分之几）", "width in quarters of a row", default=2)
     hint_zh: Sentence | None = setting("中文提示", "Chinese hint", default=None)
     hint_en: Sentence | None = setting("英文提示", "English hint", default=None)
@@ -143,7 +144,7 @@ class Field:
     def schema(self) -> dict[str, Any]:
         """The field as JSON Schema, titles and layout under ``x-`` keywords."""
         layout: dict[str, Any] = {"type": self.type, "width": self.width}
-        for name in ("section", "hint_zh", "hint_en", "knowledge"):
+        for name in ("section", "section_en", "hint_zh", "hint_en", "knowledge"):
             if (value := getattr(self, name)) is not None:
                 layout[name] = value
         if self.personal:

@@ -109,13 +109,13 @@ def test_what_is_wrong_is_said_in_both_languages(
 
 def test_the_schema_carries_what_a_seat_needs_to_draw_the_form() -> None:
     field = Field(
-        id="kind", zh="类别", en="Kind", type="choice", choices=CHOICES, section="用户", width=4, personal=True,
-        hint_zh="按证件", hint_en="As on the document", knowledge="order/install",
+        id="kind", zh="类别", en="Kind", type="choice", choices=CHOICES, section="用户", section_en="Customer",
+        width=4, personal=True, hint_zh="按证件", hint_en="As on the document", knowledge="order/install",
     )  # fmt: skip
     [drawn] = schema_of((field,))["properties"].values()
     assert drawn["x-zh"] == "类别"
     assert drawn["x-choices"][0] == {"code": "home", "zh": "住宅", "en": "Home"}
     assert drawn["x-layout"] == {
-        "type": "choice", "width": 4, "section": "用户", "hint_zh": "按证件", "hint_en": "As on the document",
-        "knowledge": "order/install", "personal": True,
+        "type": "choice", "width": 4, "section": "用户", "section_en": "Customer", "hint_zh": "按证件",
+        "hint_en": "As on the document", "knowledge": "order/install", "personal": True,
     }  # fmt: skip

@@ -183,7 +183,9 @@ def test_texts_are_chinese_and_english(service: Service) -> None:
         assert en.strip()
         assert not CHINESE.search(en), en
     for field in service.text.fields:
+        assert (field.section is None) == (field.section_en is None), field.id
         assert field.section is None or CHINESE.search(field.section)
+        assert field.section_en is None or not CHINESE.search(field.section_en)
 
 
 @pytest.mark.parametrize("service", SERVICES, ids=named)
