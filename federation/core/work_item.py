@@ -226,7 +226,7 @@ def _missed(
     missed = item.missed + 1
     told = state.escalate[min(missed, len(state.escalate)) - 1]
     moved = msgspec.structs.replace(
-        item, missed=missed, due_at=deadline(state, calendar, step.at, AGAIN), parked_until=None
+        item, missed=missed, due_at=deadline(state, calendar, step.at, AGAIN), assignee=None, parked_until=None
     )
     return moved, (Escalated(role=told, missed=missed),)
 

@@ -21,6 +21,7 @@ from site_node.desktop.views import away_state, seat_state
 from site_node.desktop.work_operations import work_operations
 from site_node.desktop.work_views import receipt
 from site_node.ports import CustomerRecords
+from site_node.services.assigning import WorkAssigner
 from site_node.services.city import City
 from site_node.services.directory import DirectoryService
 from site_node.services.elsewhere import Elsewhere
@@ -38,15 +39,20 @@ class CityDoor:
     door: Door
     seats: SeatService
     logins: Logins
+    assigner: WorkAssigner | None = None
 
     def start(self) -> None:
-        """Begin to look after agent sessions."""
+        """Begin to look after agent sessions, and to give out work."""
         self.seats.start()
+        if self.assigner is not None:
+            self.assigner.start()
 
     def stop(self) -> None:
         """Let go of all timers; agent sessions and calls stay as they are."""
         self.seats.stop()
         self.logins.stop()
+        if self.assigner is not None:
+            self.assigner.stop()
 
 
 def city_door(
@@ -95,4 +101,7 @@ def city_door(
     table = agent_operations(seats, rules.package, more)
     if work is not None:
         work.on_receipt(lambda agent, one: seats.tell(agent, "work", {"receipt": receipt(one)}))
-    return CityDoor(Door(NodeId(city.city), table, logins, seats, clock, observed), seats, logins)
+    assigner = None
+    if work is not None:
+        assigner = work.assigner(seats.roles, lambda agent, item: seats.tell(agent, "work_given", {"item": item}))
+    return CityDoor(Door(NodeId(city.city), table, logins, seats, clock, observed), seats, logins, assigner)

@@ -180,6 +180,11 @@ class SeatService:
         for here in list(self._here.values()):
             self._forget(here)
 
+    def roles(self, agent: AgentId) -> frozenset[str]:
+        """Of an agent at a seat; none of anybody else."""
+        here = self._here.get(agent)
+        return here.actor.roles if here is not None else frozenset()
+
     def tell(self, agent: AgentId, kind: str, fields: Mapping[str, Any]) -> None:
         """Push to an agent's live connection; nothing while there is none."""
         here = self._here.get(agent)

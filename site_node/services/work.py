@@ -32,6 +32,7 @@ from federation.core.work_item import SUPERVISORS, WorkItem, queue_order
 from federation.node.login import Actor
 from federation.ports import Clock, Store
 from site_node.services.area_codes import AreaCodes
+from site_node.services.assigning import WorkAssigner
 from site_node.services.city import City, agent_of, own_call, own_contact
 from site_node.shell.work import Work
 
@@ -112,6 +113,12 @@ class WorkService:
                 hear(by.agent, self._receipt(request))
 
         self._work.on_answers(answered)
+
+    def assigner(
+        self, roles_of: Callable[[AgentId], frozenset[str]], tell: Callable[[AgentId, WorkItemId], None]
+    ) -> WorkAssigner:
+        """Who gives out what waits, to be started with the door."""
+        return WorkAssigner(self._city, self._work, self._clock, roles_of, tell)
 
     # ── services ────────────────────────────────────────────────────────────────────────────────────────────────────
     def services(self) -> Sequence[Service]:

@@ -15,7 +15,7 @@ from simulation.province import password_of
 from tests.harness.services import catalogue
 from tests.harness.work import HOUR, NOW, form_for
 from tests.province.three_cities import FOSHAN, GUANGZHOU, SHENZHEN
-from tests.province.working_province import INSTALL, LINE, WorkingProvince, finish
+from tests.province.working_province import INSTALL, LINE, Seat, WorkingProvince, finish
 
 
 @pytest.fixture
@@ -281,6 +281,36 @@ def test_waiting_work_is_taken_parked_and_handed_over(province: WorkingProvince)
     assert second.ask("work_items", waiting=True)["items"] == []
     first.ask("work_give_back", item=item)
     assert [one["item"] for one in second.ask("work_items", line=LINE)["items"]] == [item]
+
+
+def test_an_idle_agent_is_given_the_most_urgent_work_and_calls_come_first(province: WorkingProvince) -> None:
+    office, other = province.seat_of(GUANGZHOU), province.seat_of(GUANGZHOU, 1)
+    contact = office.take_call(GUANGZHOU)
+    later = office.order(contact, line="02081230009")["item"]
+    first = office.order(contact)["item"]
+    Seat.lead(province, GUANGZHOU).ask("work_press", item=first, note="客户催办")
+    province.pass_s(30.0)
+    assert other.ask("work_items", mine=True)["items"] == [], "示忙: nothing is given"
+    other.ask("ready")
+    province.pass_s(20.0)
+    assert [one["item"] for one in other.pushed if one["push"] == "work_given"] == [first]
+    assert [one["item"] for one in other.ask("work_items", mine=True)["items"]] == [first]
+    province.pass_s(60.0)
+    assert [one["item"] for one in office.ask("work_items", waiting=True)["items"]] == [later], "one at a time"
+    province.network.call(GUANGZHOU, "112", "02081230077")
+    province.pass_s(3.0)
+    assert other.pushed[-1]["state"]["presence"] == "alerting", "and is rung all the same"
+
+
+def test_a_missed_deadline_takes_the_item_from_whoever_has_it(province: WorkingProvince) -> None:
+    office = province.seat_of(GUANGZHOU)
+    item = office.order(office.take_call(GUANGZHOU))["item"]
+    office.ask("work_take", item=item)
+    due = office.ask("work_item", item=item)["item"]["due_at"]
+    province.rest(due - province.time.wall() + 1.0)
+    province.pass_s(40.0)
+    shown = province.seat_of(GUANGZHOU).ask("work_item", item=item)["item"]
+    assert (shown["missed"], shown["assignee"]) == (1, None)
 
 
 def test_a_role_that_may_not_press_is_told_which_may(province: WorkingProvince) -> None:
