@@ -18,6 +18,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "matching": (),
     "journal": (),
     "thin_line": (),
+    "directory": (),
     "backlog": ("rabbitmq",),
     "amqp": ("rabbitmq",),
     "asterisk_calls": ("asterisk", "sipp"),
