@@ -10,11 +10,12 @@ row keeps its bytes as they came.
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Literal
 
 import msgspec
 
 from dataset.ids import AgentId, ArticleId, CityId, ContactId, LineageId, SkillId, Token
-from dataset.work import AnyStep, RequestId, WorkItemId
+from dataset.work import Actor, AnyStep, MassFaultId, RequestId, WorkItemId
 
 Origin = tuple[str, LineageId, int]
 """where a row was written: node, lineage, sequence; names the row for good"""
@@ -467,6 +468,50 @@ class ArticleJudged(Row, frozen=True, kw_only=True, tag="article_judged"):
     """UTC seconds since the epoch"""
 
 
+MassFaultArea = Literal["cable", "exchange", "district"]
+
+
+class MassFaultDeclared(Row, frozen=True, kw_only=True, tag="mass_fault_declared"):
+    """From here on the faults of an area are one (大面积障碍)."""
+
+    mass_fault: MassFaultId
+    area: MassFaultArea
+    name: str
+    """of the area, as the lines' records have it"""
+    items: tuple[WorkItemId, ...] = ()
+    """the reports that are part of it so far"""
+    by: Actor | None
+    """None: found by the count of reports"""
+    expected_at: float
+    """when it is expected to be repaired, seconds since 1970 (UTC)"""
+    note: str = ""
+
+
+class MassFaultLinked(Row, frozen=True, kw_only=True, tag="mass_fault_linked"):
+    """Further reports are part of it."""
+
+    mass_fault: MassFaultId
+    items: tuple[WorkItemId, ...]
+
+
+class MassFaultConfirmed(Row, frozen=True, kw_only=True, tag="mass_fault_confirmed"):
+    """Somebody has looked: it is one; or has a better idea of when it is repaired."""
+
+    mass_fault: MassFaultId
+    by: Actor
+    expected_at: float
+    note: str = ""
+
+
+class MassFaultCleared(Row, frozen=True, kw_only=True, tag="mass_fault_cleared"):
+    """It stands no more: it is repaired, or it was none."""
+
+    mass_fault: MassFaultId
+    how: Literal["repaired", "rejected"]
+    by: Actor
+    note: str = ""
+
+
 class Repaired(Row, frozen=True, kw_only=True, tag="repaired"):
     """A state that held something had no evidence behind it, or evidence against it (I8); what was done, and why."""
 
@@ -506,6 +551,10 @@ AnyRow = (
     | WorkRequested
     | WorkStepped
     | WorkRefused
+    | MassFaultDeclared
+    | MassFaultLinked
+    | MassFaultConfirmed
+    | MassFaultCleared
     | DataViewed
     | ArticleJudged
 )

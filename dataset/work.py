@@ -20,6 +20,9 @@ RequestId = NewType("RequestId", str)
 WorkItemId = NewType("WorkItemId", str)
 """``w-`` and the id of the request that opened it: asked again after a loss, it is the same item."""
 
+MassFaultId = NewType("MassFaultId", str)
+"""``m-0020-7f3a9c21-000001``: as a request of the owning city, with ``m-`` before it."""
+
 
 def request_id(area_code: str, lineage: LineageId, counter: int) -> RequestId:
     """The ``counter``-th request that the city with ``area_code`` makes in this run."""

@@ -25,12 +25,14 @@ from federation.node.province import Province
 from federation.node.search_fts5 import Fts5ArticleSearch
 from federation.ports import Clock, Journal, Link, Store
 from site_node.core.admission import Admission
+from site_node.core.mass_faults import MassFaultRules
 from site_node.core.rules import Rules
 from site_node.core.site import Site
 from site_node.core.work_desk import DeskRules, WorkDesk
 from site_node.desktop.city_door import CityDoor, city_door
 from site_node.desktop.directory_operations import directory_looks
 from site_node.desktop.line_operations import testing
+from site_node.desktop.mass_fault_operations import mass_faults_looked_for
 from site_node.desktop.repeat_operations import repeats_looked_for
 from site_node.desktop.work_operations import looking
 from site_node.line_test import EmbeddedLineTest
@@ -48,6 +50,7 @@ from site_node.services.seats import SeatRules, SeatSettings
 from site_node.services.work import WorkService
 from site_node.shell.aftermath import Aftermath
 from site_node.shell.counts import CityCounts
+from site_node.shell.mass_faults import MassFaults
 from site_node.shell.messenger import Messenger
 from site_node.shell.running import RunningCity
 from site_node.shell.work import no_records
@@ -86,6 +89,20 @@ def rules_of(province: Province, city: CityId, lineage: LineageId) -> Rules:
     )
 
 
+def mass_fault_rules(province: Province) -> MassFaultRules:
+    """From when on reports are one mass fault, out of the province file."""
+    declared = province.mass_fault
+    return MassFaultRules(
+        window_s=declared.window_s,
+        cable=declared.cable,
+        cable_share=declared.cable_share,
+        cable_least=declared.cable_least,
+        exchange=declared.exchange,
+        district=declared.district,
+        repair_s=declared.repair_s,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class City:
     """A city and its door; ``running`` alone is enough where nobody logs in."""
@@ -96,6 +113,7 @@ class City:
     """what is on record of the city's customers, closed with the city"""
     messenger: Messenger | None = None
     articles: Articles | None = None
+    mass_faults: MassFaults | None = None
 
     def start(self) -> None:
         """Take up what an earlier run left; then listen to switch, link and desktops."""
@@ -105,6 +123,8 @@ class City:
             self.messenger.start()
         if self.articles is not None:
             self.articles.start()
+        if self.mass_faults is not None:
+            self.mass_faults.start()
 
     def stop(self) -> Deferred[None]:
         """Let desktops go, fall silent, close the disks; calls stay as they are. Fires when that is done."""
@@ -113,6 +133,8 @@ class City:
             self.messenger.stop()
         if self.articles is not None:
             self.articles.stop()
+        if self.mass_faults is not None:
+            self.mass_faults.stop()
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
@@ -213,6 +235,20 @@ def build_city(
         knowledge = KnowledgeService(
             running, articles, records, clock, running.record, work=work, unanswered=offering.unanswered
         )
+    mass_faults = None
+    if records is not None and running.work is not None and work is not None:
+        mass_faults = MassFaults(
+            city=city,
+            city_name=province.city(city).name,
+            hubs=province.hub_ids,
+            rules=mass_fault_rules(province),
+            work=running.work,
+            journal=journal,
+            store=records,
+            clock=clock,
+            counts=running.counts,
+        )
+        work.mass_faults = mass_faults.book
     door = city_door(
         running,
         logins,
@@ -228,11 +264,13 @@ def build_city(
         now=clock.wall,
         tests=tests,
         repeats=repeats,
+        mass_faults=mass_faults,
     )
     running.lookups.table = OperationTable(
         (
             *((*looking(work), testing(tests)) if work is not None else ()),
             *(repeats_looked_for(repeats) if repeats is not None else ()),
+            *((mass_faults_looked_for(mass_faults),) if mass_faults is not None else ()),
             *(directory_looks(directory) if directory is not None else ()),
         )
     )
@@ -240,4 +278,4 @@ def build_city(
     messenger = None
     if records is not None and aftermath is not None:
         messenger = Messenger(city, records, messages if messages is not None else EmbeddedMessages(), clock)
-    return City(running, door, records, messenger, articles)
+    return City(running, door, records, messenger, articles, mass_faults)

@@ -337,6 +337,11 @@ class Checks:
 
     def _messages(self) -> None:
         used = {name for action in self._text.actions for name in action.messages}
+        if self._text.mass_over is not None:
+            self._known(
+                ("mass_over",), self._text.mass_over, [one.id for one in self._text.messages], "消息", "message"
+            )
+            used.add(self._text.mass_over)
         known = {*self._fields, *ALWAYS_KNOWN}
         for at, message in enumerate(self._text.messages):
             path: Path = ("message", at)

@@ -131,6 +131,11 @@ class ServiceText:
         default="0",
     )
     repeat: Repeat | None = setting("重复受理", "matters that come back", default=None)
+    mass_over: Code | None = setting(
+        "所属大面积障碍修复时告知客户的消息",
+        "message to the customer when the mass fault that an item is part of is repaired",
+        default=None,
+    )
     measure: Measure | None = setting("考核", "what it is held to", default=None)
 
 

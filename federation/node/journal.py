@@ -28,6 +28,10 @@ from dataset.rows import (
     Decision,
     Journalled,
     LineageOpened,
+    MassFaultCleared,
+    MassFaultConfirmed,
+    MassFaultDeclared,
+    MassFaultLinked,
     SegmentClosed,
     SegmentConfirmed,
     SegmentOpened,
@@ -146,6 +150,8 @@ def item_of_row(row: AnyRow) -> WorkItemId | None:
     """The work item that the row is about, if it is about one; ``ABOUT_RUNS`` of rows about runs."""
     if isinstance(row, LineageOpened | TailMissing):
         return ABOUT_RUNS
+    if isinstance(row, MassFaultDeclared | MassFaultLinked | MassFaultConfirmed | MassFaultCleared):
+        return WorkItemId(row.mass_fault)  # kept as an item is, until it is cleared
     return row.item if isinstance(row, WorkRequested | WorkStepped | WorkRefused) else None
 
 
@@ -154,6 +160,8 @@ def open_after(row: AnyRow) -> bool | None:
 
     Open from the row of its opening to the one that ended it; what is noted on an ended item does not open it again.
     """
+    if isinstance(row, MassFaultDeclared | MassFaultCleared):
+        return isinstance(row, MassFaultDeclared)
     if not isinstance(row, WorkStepped):
         return None
     if row.ended:

@@ -153,6 +153,27 @@ class EvidenceRules:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MassFaultSettings:
+    """From when on the faults of many lines are one (大面积障碍)."""
+
+    window_s: Seconds = setting(
+        "多久之内的申告合并计算", "reports within this time count together", key="window", default=1_800.0
+    )
+    cable: Annotated[int, Between(2, 10_000)] = setting("同一电缆的申告数", "reports on one cable", default=5)
+    cable_share: Annotated[float, Between(0.001, 1)] = setting(
+        "或占该电缆用户线的比例", "or this share of its lines", default=0.03
+    )
+    cable_least: Annotated[int, Between(2, 10_000)] = setting(
+        "按比例计时至少的申告数", "reports at least where it goes by the share", default=3
+    )
+    exchange: Annotated[int, Between(2, 100_000)] = setting("同一局所的申告数", "reports in one exchange", default=15)
+    district: Annotated[int, Between(2, 100_000)] = setting("同一区的申告数", "reports in one district", default=30)
+    repair_s: Seconds = setting(
+        "未确认前预计的修复时间", "time for the repair until somebody knows better", key="repair", default=14_400.0
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AgentText:
     """An agent listed by name (``[[city.agent]]``) instead of derived from a count."""
 
@@ -238,6 +259,7 @@ class Province:
     overflow: OverflowRules = setting("溢出", "overflow", factory=OverflowRules)
     queue: QueueRules = setting("排队", "queueing", factory=QueueRules)
     evidence: EvidenceRules = setting("核对", "evidence", factory=EvidenceRules)
+    mass_fault: MassFaultSettings = setting("大面积障碍", "mass faults", factory=MassFaultSettings)
     cities: tuple[City, ...] = setting("城市", "cities", key="city")
     hubs: tuple[HubEntry, ...] = setting(
         "省中心；不写则只有 hub 一个",
@@ -372,6 +394,9 @@ def _check_queue(reading: Reading, province: Province) -> None:
     for key, value in (*positive, ("transfer_wait", queue.transfer_wait_s)):
         if value <= 0 and reading.sound("queue", key):
             reading.fault(("queue", key), "setting-form", "须大于 0", "more than 0 expected", value=False)
+    for key, value in (("window", province.mass_fault.window_s), ("repair", province.mass_fault.repair_s)):
+        if value <= 0 and reading.sound("mass_fault", key):
+            reading.fault(("mass_fault", key), "setting-form", "须大于 0", "more than 0 expected", value=False)
 
 
 def _check_cities(reading: Reading, province: Province) -> None:

@@ -15,6 +15,7 @@ from site_node.desktop.customer_operations import customer_operations
 from site_node.desktop.directory_operations import directory_operations
 from site_node.desktop.knowledge_operations import knowledge_operations
 from site_node.desktop.line_operations import line_operations
+from site_node.desktop.mass_fault_operations import mass_fault_operations
 from site_node.desktop.operations import agent_operations
 from site_node.desktop.repeat_operations import repeat_operations
 from site_node.desktop.views import away_state, seat_state
@@ -30,6 +31,7 @@ from site_node.services.line_tests import LineTests
 from site_node.services.repeats import Repeats
 from site_node.services.seats import SeatRules, SeatService
 from site_node.services.work import WorkService
+from site_node.shell.mass_faults import MassFaults
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +72,14 @@ def city_door(
     now: Callable[[], float] | None = None,
     tests: LineTests | None = None,
     repeats: Repeats | None = None,
+    mass_faults: MassFaults | None = None,
 ) -> CityDoor:
     """The door of ``city``. ``clock`` is that of the people outside, also where the city runs faster than real time.
 
     ``work``: of a city that takes in work; ``elsewhere``: what other cities know of it; ``customers``, ``directory``
     and ``knowledge``: of a city with records. ``now``: the city's wall time, that of ``clock`` when left out.
-    ``tests``: of the city's lines; ``repeats``: of matters that come back.
+    ``tests``: of the city's lines; ``repeats``: of matters that come back;
+    ``mass_faults``: of a city that looks for them.
     """
 
     def shown(actor: Actor, seat: str, view: SeatView | None) -> dict[str, Any]:
@@ -90,6 +94,8 @@ def city_door(
     more = work_operations(work, elsewhere) if work is not None and elsewhere is not None else ()
     if tests is not None and work is not None and elsewhere is not None:
         more += line_operations(tests, work, elsewhere)
+    if mass_faults is not None and work is not None and elsewhere is not None:
+        more += mass_fault_operations(mass_faults, work, elsewhere)
     if repeats is not None and elsewhere is not None:
         more += repeat_operations(repeats, elsewhere)
     if customers is not None:

@@ -11,7 +11,7 @@ from dataset.errors import Problem, Refused
 from dataset.ids import AgentId, ContactId
 from dataset.services.form import Value
 from dataset.services.words import ROLES
-from federation.core.work_item import SUPERVISORS
+from federation.core.work_item import SUPERVISORS, WorkItem
 from federation.node.login import Actor
 from federation.node.operations import Answer, Nothing, Operation, Request
 from site_node.desktop.work_views import item_short, item_whole, receipt, service_answer, service_short
@@ -241,6 +241,7 @@ async def _item(work: WorkService, actor: Actor, name: str) -> Answer:
     item, service = work.item(name)
     followed = await work.followed(item)
     shown = item_whole(item, service, work.possible(actor, item), work.history(name), followed, work.now())
+    shown["mass_fault"] = _mass_fault(work, item)
     return {"item": shown, "from": work.city, "as_of": work.now()}
 
 
@@ -257,10 +258,18 @@ def _items(work: WorkService, actor: Actor, ask: Items) -> Answer:
     found = work.of_line(ask.line) if ask.line else work.mine(actor) if ask.mine else work.waiting()
     now = work.now()
     return {
-        "items": [item_short(one, work.service_of(one), now) for one in found[:MOST_SHOWN]],
+        "items": [
+            {**item_short(one, work.service_of(one), now), "mass_fault": _mass_fault(work, one)}
+            for one in found[:MOST_SHOWN]
+        ],
         "more": max(0, len(found) - MOST_SHOWN),
         "parts": [{"city": work.city, "as_of": now}],
     }
+
+
+def _mass_fault(work: WorkService, item: WorkItem) -> str | None:
+    fault = work.mass_fault_of(item)
+    return fault.id if fault is not None else None
 
 
 # ── and elsewhere ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -293,7 +302,7 @@ async def _items_anywhere(work: WorkService, elsewhere: Elsewhere, actor: Actor,
     newest: dict[str, dict[str, Any]] = {}
     for one in (*here["items"], *there["items"]):
         known = newest.get(one["item"])
-        if known is None or known["revision"] < one["revision"]:
+        if known is None or known["revision"] <= one["revision"]:  # the owning city says more
             newest[one["item"]] = one
     return {
         "items": sorted(newest.values(), key=lambda one: (-one["opened_at"], one["item"]))[:MOST_SHOWN],

@@ -31,6 +31,7 @@ from federation.core.work_book import Accepted, Pending, RefusedThere
 from federation.core.work_item import SUPERVISORS, WorkItem, queue_order
 from federation.node.login import Actor
 from federation.ports import Clock, Store
+from site_node.core.mass_faults import MassFault, MassFaultBook
 from site_node.services.area_codes import AreaCodes
 from site_node.services.assigning import WorkAssigner
 from site_node.services.city import City, agent_of, own_call, own_contact
@@ -101,6 +102,8 @@ class WorkService:
         self._clock = clock
         self._codes = codes
         self._records = records
+        self.mass_faults: MassFaultBook | None = None
+        """of a city that looks for them"""
         self._checked: OrderedDict[ContactId, set[str]] = OrderedDict()
 
     def on_receipt(self, hear: Callable[[AgentId, Receipt], None]) -> None:
@@ -252,6 +255,10 @@ class WorkService:
         messages = await self._records.page(MESSAGES, (item.owning, item.id), index="by_item")
         return charges.records, messages.records
 
+    def mass_fault_of(self, item: WorkItem) -> MassFault | None:
+        """The mass fault that it is part of, or was; None where this city does not own it."""
+        return self.mass_faults.of_item(item.id) if self.mass_faults is not None else None
+
     def possible(self, actor: Actor, item: WorkItem) -> tuple[str, ...]:
         """The actions that the roles of ``actor`` allow in its state."""
         service = self._work.desk.service_of(item)
@@ -317,6 +324,10 @@ class WorkService:
                 assert asked is not None
                 problems = tuple(Problem(one.slug, zh=one.zh, en=one.en, place=one.place) for one in said)
                 return Receipt(request, asked.item, asked.owning, "refused", problems)
+
+    def acting(self, actor: Actor, wanted: Sequence[Role]) -> WorkActor:
+        """Who acts, in the first of the ``wanted`` roles that the actor has."""
+        return self._by(actor, wanted)
 
     def _by(self, actor: Actor, wanted: Sequence[Role], contact: str = "", line: str = "") -> WorkActor:
         """Who acts, in the first of the ``wanted`` roles that the actor has; without one, in one that it has: the

@@ -83,6 +83,13 @@ class CityCounts:
             "Versions of services that work items began with and this node lacks",
             registry=self.registry,
         )
+        self._mass_faults = Gauge("yht_mass_faults_open", "Mass faults that stand now", registry=self.registry)
+        self._mass_fault_steps = Counter(
+            "yht_mass_faults",
+            "Mass faults found, declared, confirmed, repaired, rejected",
+            ["what"],
+            registry=self.registry,
+        )
         self.sync_s = Histogram(
             "yht_journal_sync_seconds",
             "From a decision to its rows on disk",
@@ -103,6 +110,10 @@ class CityCounts:
         self._work_open.set_function(open_items)
         self._work_overdue.set_function(overdue)
         self._work_missing.set_function(missing)
+
+    def read_mass_faults(self, standing: Callable[[], float]) -> None:
+        """Show this whenever somebody looks."""
+        self._mass_faults.set_function(standing)
 
     def row(self, row: AnyRow) -> None:
         """Count a row of our own."""
@@ -127,6 +138,12 @@ class CityCounts:
                 self._legs_refused.labels(row.reason).inc()
             case rows.Repaired():
                 self._repaired.labels(row.what).inc()
+            case rows.MassFaultDeclared():
+                self._mass_fault_steps.labels("found" if row.by is None else "declared").inc()
+            case rows.MassFaultConfirmed():
+                self._mass_fault_steps.labels("confirmed").inc()
+            case rows.MassFaultCleared():
+                self._mass_fault_steps.labels(row.how).inc()
             case rows.WorkRequested():
                 self._work_steps.labels("asked").inc()
             case rows.WorkStepped():

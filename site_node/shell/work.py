@@ -159,6 +159,19 @@ class Work:
         """Hand in a further step of ``item``; as ``open``."""
         return self._hand_in(self.desk.next_request(), item, owning, step)
 
+    async def take_once(self, item: WorkItemId, step: AnyStep, request: RequestId) -> None:
+        """Take a step of an own item that this city itself asks for under the name ``request``: however often, once.
+
+        Raises ``Refused`` as ``step`` does.
+        """
+
+        def row(facts: Facts) -> AnyRow | None:
+            if isinstance(self.desk.book.answer(request), Accepted):
+                return None
+            return self.desk.take(item, step, facts, self._city, request)
+
+        await self._in_turn(item, step, row)
+
     def _hand_in(self, request: RequestId, item: WorkItemId, owning: CityId, step: AnyStep) -> Deferred[RequestId]:
         if owning == self._city:
             work = self._take(item, step, request)

@@ -25,15 +25,20 @@ from dataset.rows import (
     Journalled,
     LegRefused,
     LineageOpened,
+    MassFaultCleared,
+    MassFaultDeclared,
+    MassFaultLinked,
     TailMissing,
     WorkStepped,
 )
+from dataset.work import MassFaultId
 from federation.node.clock import VirtualClock
 from federation.node.journal import JournalSettings
 from federation.node.journal_memory import MemoryDisk, MemoryJournal
 from federation.node.journal_sqlite import SqliteJournal
 from federation.ports import Journal, OutboxEntry
 from tests.harness.rows_of_record import (
+    BY,
     C1,
     C2,
     C3,
@@ -455,6 +460,24 @@ def test_rows_of_work_are_found_over_all_lineages(form: Form) -> None:
     assert work(again, late + 1) == [stepped(W1), stepped(W3), noted(W1)]
     write(form, again, (noted(W1, ended=True), ("hub",)))
     assert work(again, late + 1) == [stepped(W3)]
+
+
+def test_a_mass_fault_that_stands_is_found_however_old(form: Form) -> None:
+    """It is kept as an open item is, with everything that was said of it, until it is cleared."""
+    name = MassFaultId("m-0020-0000000a-000001")
+    declared = MassFaultDeclared(mass_fault=name, area="cable", name="天河-12", items=(W1,), by=None, expected_at=1.0)
+    linked = MassFaultLinked(mass_fault=name, items=(W2,))
+    cleared = MassFaultCleared(mass_fault=name, how="repaired", by=BY)
+    journal = form.open()
+    write(form, journal, (declared, ("hub",)), (linked, ("hub",)))
+    result(form, journal.stop())
+    form.clock.advance(DAY)
+    late = form.clock.wall() + 1
+    again = form.open()
+    assert work(again, late) == [declared, linked]
+    write(form, again, (cleared, ("hub",)))
+    assert work(again, late) == []
+    assert work(again) == [declared, linked, cleared]
 
 
 def test_work_items_are_no_live_contacts(form: Form) -> None:
