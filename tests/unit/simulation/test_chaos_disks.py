@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataset.ids import NodeId
-from dataset.rows import AnyRow
+from dataset.rows import AnyRow, LineageOpened
 from federation.node.clock import VirtualClock
 from federation.node.journal import JournalSettings
 from federation.ports import Journal
@@ -28,7 +28,7 @@ class Scene:
         self.clock.advance(1.0)
 
     def open_work(self, journal: Journal) -> list[AnyRow]:
-        return [one.row for one in journal.rows_of_work(NEVER)]
+        return [one.row for one in journal.rows_of_work(NEVER) if not isinstance(one.row, LineageOpened)]
 
 
 def test_lost_tail_takes_openings_and_endings_of_work_items_with_it() -> None:
