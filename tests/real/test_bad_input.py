@@ -214,12 +214,13 @@ def test_a_city_whose_broker_and_switch_are_away(running: RealProvince, tmp_path
 
 
 @pytest.mark.parametrize("node", PROGRAMS)
-def test_a_journal_in_use(running: RealProvince, node: str) -> None:
-    """A second program on the same disk is refused; the first one does not notice."""
+def test_a_disk_in_use(running: RealProvince, node: str) -> None:
+    """A second program on the same disk is refused at the first file that it opens; the first one does not notice."""
     data = running.folder / node
     lineage = (running.nodes[node].health() or {}).get("lineage")
     refusal = start(running, node, {"data": data, "http.port": FREE_PORT})
-    refusal.names("journal-in-use", str(data / "journal.sqlite"))
+    slug, file = ("journal-in-use", "journal.sqlite") if node == "hub" else ("store-in-use", "store.sqlite")
+    refusal.names(slug, str(data / file))
     assert (running.nodes[node].health() or {}).get("lineage") == lineage
 
 
