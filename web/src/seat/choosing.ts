@@ -26,13 +26,18 @@ export function useChoosing(base: string, count: () => number, open: (index: num
       event.preventDefault()
       at.value = Math.max(0, Math.min(count() - 1, at.value + by))
       void nextTick(() => document.getElementById(idOf(at.value))?.scrollIntoView({ block: 'nearest' }))
-    } else if (event.key === 'Enter' && at.value < count()) {
+    } else if (event.key === 'Enter' && !event.repeat && at.value < count()) {
       event.preventDefault()
       open(at.value)
     }
   }
 
   return { at, activeId: computed(() => (count() > 0 ? idOf(at.value) : undefined)), idOf, pressed }
+}
+
+/** The id of a tab's element: one word, as references to it have to be. */
+export function tabElement(tab: string): string {
+  return `tab-${tab.replaceAll(' ', '_')}`
 }
 
 /** Whether the cursor is nowhere in particular, so that a part of the page that opens may take it. */
