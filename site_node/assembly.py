@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Unpack
+from typing import Protocol, Unpack
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -50,6 +50,7 @@ from site_node.services.seats import SeatRules, SeatSettings
 from site_node.services.work import WorkService
 from site_node.shell.aftermath import Aftermath
 from site_node.shell.counts import CityCounts
+from site_node.shell.history import History
 from site_node.shell.mass_faults import MassFaults
 from site_node.shell.messenger import Messenger
 from site_node.shell.running import RunningCity
@@ -103,6 +104,16 @@ def mass_fault_rules(province: Province) -> MassFaultRules:
     )
 
 
+class Part(Protocol):
+    """Something that runs beside the city."""
+
+    def start(self) -> object:
+        """Begin."""
+
+    def stop(self) -> None:
+        """Begin nothing more."""
+
+
 @dataclass(frozen=True, slots=True)
 class City:
     """A city and its door; ``running`` alone is enough where nobody logs in."""
@@ -111,30 +122,22 @@ class City:
     desk: CityDoor
     records: Store | None = None
     """what is on record of the city's customers, closed with the city"""
-    messenger: Messenger | None = None
+    parts: tuple[Part, ...] = ()
+    """what follows the city's rows in its records, and what is shown beside its calls"""
     articles: Articles | None = None
-    mass_faults: MassFaults | None = None
 
     def start(self) -> None:
         """Take up what an earlier run left; then listen to switch, link and desktops."""
         self.running.start()
         self.desk.start()
-        if self.messenger is not None:
-            self.messenger.start()
-        if self.articles is not None:
-            self.articles.start()
-        if self.mass_faults is not None:
-            self.mass_faults.start()
+        for part in self.parts:
+            part.start()
 
     def stop(self) -> Deferred[None]:
         """Let desktops go, fall silent, close the disks; calls stay as they are. Fires when that is done."""
         self.desk.stop()
-        if self.messenger is not None:
-            self.messenger.stop()
-        if self.articles is not None:
-            self.articles.stop()
-        if self.mass_faults is not None:
-            self.mass_faults.stop()
+        for part in self.parts:
+            part.stop()
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
@@ -275,7 +278,9 @@ def build_city(
         )
     )
     asked.read_live(lambda: door.door.live)
-    messenger = None
+    parts: list[Part | None] = [articles, mass_faults]
+    if records is not None:
+        parts.append(History(city, journal, records, clock))
     if records is not None and aftermath is not None:
-        messenger = Messenger(city, records, messages if messages is not None else EmbeddedMessages(), clock)
-    return City(running, door, records, messenger, articles, mass_faults)
+        parts.append(Messenger(city, records, messages if messages is not None else EmbeddedMessages(), clock))
+    return City(running, door, records, tuple(part for part in parts if part is not None), articles)
