@@ -67,6 +67,8 @@ class Opened(Step, frozen=True, kw_only=True, tag="opened"):
     """what was taken in at the desk with the form"""
     again_of: WorkItemId | None = None
     """the item that was ended and whose matter is back: an ending stays, a new item takes it up"""
+    key: str = ""
+    """by which the seat names the form; the same form handed in again is the same request"""
     times_before: int = 0
     """how often the owning city had the same on record within the service's time (``[repeat]``) as it took the form"""
     repeat_of: WorkItemId | None = None

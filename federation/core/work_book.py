@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from dataset.calendar import WorkCalendar
-from dataset.ids import CityId, LineageId
+from dataset.ids import AgentId, CityId, LineageId
 from dataset.lineages import Lineages
 from dataset.rows import Journalled, Origin, ProblemSaid, WorkRefused, WorkRequested, WorkStepped
 from dataset.services.service import Service
@@ -85,6 +85,8 @@ class WorkBook:
         self._by_line: dict[str, set[WorkItemId]] = defaultdict(set)
         self._asked: dict[RequestId, tuple[WorkRequested, CityId]] = {}
         """with the city that asks"""
+        self._keys: dict[tuple[AgentId, str], dict[RequestId, None]] = defaultdict(dict)
+        """requests by who handed in the form, and how the seat names it"""
         self._taken: dict[RequestId, WorkItemId] = {}
         self._refused: dict[RequestId, dict[Origin, WorkRefused]] = defaultdict(dict)
         self.missing: set[str] = set()
@@ -104,14 +106,20 @@ class WorkBook:
                     self._taken[row.request] = row.item
                 if isinstance(row.step, Opened):
                     self._by_line[row.step.line].add(row.item)
+                    self._name(row.step, row.request)
             case WorkRequested() as row:
                 self._asked[row.request] = row, CityId(journalled.node)
+                self._name(row.step, row.request)
             case WorkRefused() as row:
                 self._refused[row.request][journalled.origin] = row
             case _:
                 if self._lineages.add(journalled):
                     for item in self._items.values():
                         item.folded = None
+
+    def _name(self, step: AnyStep, request: RequestId | None) -> None:
+        if isinstance(step, Opened) and step.key and request is not None:
+            self._keys[step.by.agent, step.key][request] = None
 
     # ── what is known ───────────────────────────────────────────────────────────────────────────────────────────────
     def __iter__(self) -> Iterator[WorkItem]:
@@ -181,6 +189,11 @@ class WorkBook:
         """Requests to ``owning`` that it has not answered, each with the city that asks, in the order of their ids."""
         waiting = self._asked.keys() - self._taken.keys() - self._refused.keys()
         return tuple(self._asked[name] for name in sorted(waiting) if self._asked[name][0].owning == owning)
+
+    def by_key(self, agent: AgentId, key: str) -> RequestId | None:
+        """The request that an agent's form of this name has become; not one that was refused."""
+        named = self._keys.get((agent, key), {}) if key else {}
+        return next((one for one in sorted(named) if not isinstance(self.answer(one), RefusedThere)), None)
 
     def asked(self, request: RequestId) -> WorkRequested | None:
         """What another city is asked, or was."""

@@ -56,6 +56,7 @@ class Open(Request, frozen=True, kw_only=True):
     contact: Word = ""
     collected_fen: Fen = 0
     again_of: Word = ""
+    key: Word = ""
 
 
 class OfItem(Request, frozen=True, kw_only=True):
@@ -107,11 +108,12 @@ class OfRequest(Request, frozen=True, kw_only=True):
 
 
 class Items(Request, frozen=True, kw_only=True):
-    """Exactly one of these."""
+    """Exactly one of ``line``, ``mine`` and ``waiting``; ``contact``: in which the line calls, where it is masked."""
 
     line: Word = ""
     mine: bool = False
     waiting: bool = False
+    contact: Word = ""
 
 
 def looking(work: WorkService) -> tuple[Operation, ...]:
@@ -291,8 +293,9 @@ async def item_anywhere(work: WorkService, elsewhere: Elsewhere, actor: Actor, a
     return {**found, "missing": missing}
 
 
-async def _items_anywhere(work: WorkService, elsewhere: Elsewhere, actor: Actor, ask: Items) -> Answer:
+async def _items_anywhere(work: WorkService, elsewhere: Elsewhere, actor: Actor, asked: Items) -> Answer:
     """What is known here and at the owning city of the line; of what both know the later state."""
+    ask = msgspec.structs.replace(asked, line=work.whole(actor, asked.line, asked.contact))
     here = _items(work, actor, ask)
     there, missing = await elsewhere.ask(
         actor, elsewhere.codes.city_of(ask.line), "work_items", {"line": ask.line}, here

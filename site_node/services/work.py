@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 
 from dataset.errors import Problem, Refused
 from dataset.ids import AgentId, CityId, ContactId
+from dataset.masking import masked
 from dataset.records.work import CHARGES, MESSAGES, Charge, CustomerMessage
 from dataset.services.form import Value
 from dataset.services.service import Service
@@ -37,9 +39,10 @@ from site_node.services.assigning import WorkAssigner
 from site_node.services.city import City, agent_of, own_call, own_contact
 from site_node.shell.work import Work
 
+R = TypeVar("R")
 CALLING = "calling"
-"""stands for the number that calls in a contact at the own seat, which is shown masked: whoever is on the line need not
-read it out
+"""stands for the number that calls in a contact at the own seat, as does that number as it is shown, masked: whoever is
+on the line need not read it out
 """
 CHECKED_KEPT = 1_000
 """contacts of which it is remembered whose identity was checked"""
@@ -77,6 +80,8 @@ class Form:
     contact: str = ""
     collected_fen: int = 0
     again_of: str = ""
+    key: str = ""
+    """names this form at the seat: handed in once more after an answer that was lost, it is the same request"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +109,8 @@ class WorkService:
         self._records = records
         self.mass_faults: MassFaultBook | None = None
         """of a city that looks for them"""
+        self._opening: set[tuple[AgentId, str]] = set()
+        """forms that are being handed in"""
         self._checked: OrderedDict[ContactId, set[str]] = OrderedDict()
 
     def on_receipt(self, hear: Callable[[AgentId, Receipt], None]) -> None:
@@ -135,7 +142,7 @@ class WorkService:
     def identity_checked(self, actor: Actor, contact: ContactId, line: str) -> None:
         """The agent has checked that the caller is the customer of ``line``; it holds for this contact."""
         own_contact(self._city, actor, contact)
-        self._checked.setdefault(contact, set()).add(self._calling(actor, contact) if line == CALLING else line)
+        self._checked.setdefault(contact, set()).add(self.whole(actor, line, contact))
         while len(self._checked) > CHECKED_KEPT:
             self._checked.popitem(last=False)
 
@@ -143,6 +150,16 @@ class WorkService:
     def open(self, actor: Actor, form: Form) -> Deferred[Receipt]:
         """Hand in a form. Errbacks with ``Refused`` and everything that is wrong with it, by field."""
         service = self._work.desk.service(form.service)
+        name = agent_of(self._city, actor), form.key
+        if form.key:
+            if name in self._opening:
+                raise Refused(
+                    Problem("form-under-way", "此表单正在提交，请稍候", "this form is being handed in: wait", "key"),
+                    status=409,
+                )
+            known = self._work.desk.book.by_key(*name)
+            if known is not None:
+                return succeed(self._receipt(known))
         form = self._with_calling(actor, form, service)
         line = _line(form, service)
         owning = self._codes.known(form.owning) if form.owning else self._codes.city_of(line) or self.city
@@ -161,9 +178,15 @@ class WorkService:
                 by=by,
                 collected_fen=form.collected_fen,
                 again_of=WorkItemId(form.again_of) if form.again_of else None,
+                key=form.key,
             )
 
-        return self._work.open(owning, step).addCallback(self._receipt)
+        self._opening.add(name)
+        return self._work.open(owning, step).addCallback(self._receipt).addBoth(self._opened, name)
+
+    def _opened(self, result: R, name: tuple[AgentId, str]) -> R:
+        self._opening.discard(name)
+        return result
 
     def act(self, actor: Actor, action: Action) -> Deferred[Receipt]:
         """Take one of the service's actions."""
@@ -281,18 +304,23 @@ class WorkService:
         """Wall time of the city."""
         return self._clock.wall()
 
-    def _with_calling(self, actor: Actor, form: Form, service: Service) -> Form:
-        """``form`` with the number that calls in its contact wherever ``CALLING`` stands for it.
-
-        Raises ``Refused`` 409 ``calling-withheld``, 404 ``unknown-contact``.
+    def whole(self, actor: Actor, number: str, contact: str) -> str:
+        """``number``, or the one that calls in ``contact`` where it stands for that. Raises ``Refused`` 404
+        ``unknown-contact``, 409 ``calling-withheld``.
         """
-        numbers = [field.id for field in service.text.fields if field.type in ("line", "phone")]
-        named = [name for name in numbers if form.values.get(name) == CALLING]
-        if form.line != CALLING and not named:
-            return form
-        calling = self._calling(actor, ContactId(form.contact))
-        values = {**form.values, **dict.fromkeys(named, calling)}
-        return replace(form, line=calling if form.line == CALLING else form.line, values=values)
+        if number != CALLING and "*" not in number:
+            return number
+        calling = self._calling(actor, ContactId(contact))
+        return calling if number in (CALLING, masked(calling)) else number
+
+    def _with_calling(self, actor: Actor, form: Form, service: Service) -> Form:
+        """``form`` with whole numbers."""
+        values = dict(form.values)
+        for field in service.text.fields:
+            typed = values.get(field.id)
+            if field.type in ("line", "phone") and isinstance(typed, str):
+                values[field.id] = self.whole(actor, typed, form.contact)
+        return replace(form, line=self.whole(actor, form.line, form.contact), values=values)
 
     def _calling(self, actor: Actor, contact: ContactId) -> str:
         """The number that calls in a contact at the own seat. Raises ``Refused`` 409 ``calling-withheld``."""

@@ -338,6 +338,40 @@ def test_whoever_is_on_the_line_need_not_read_out_the_number(province: WorkingPr
     assert refused.value.problems[0].slug == "unknown-contact"
 
 
+def test_a_number_as_it_is_shown_stands_for_the_whole_one(province: WorkingProvince) -> None:
+    seat = province.seat_of(SHENZHEN)
+    contact = seat.take_call(SHENZHEN)
+    receipt = seat.order(contact, line="020****0001")
+    province.pass_s(2.0)
+    found = seat.ask("work_items", line="020****0001", contact=contact)
+    assert [(one["item"], one["line"]) for one in found["items"]] == [(receipt["item"], LINE)]
+    with pytest.raises(Refused) as refused:
+        seat.ask("work_items", line="020****0001")
+    assert refused.value.problems[0].slug == "unknown-contact"
+
+
+def test_a_form_that_is_handed_in_again_is_the_same_request(province: WorkingProvince) -> None:
+    """After an answer that was lost on the way, before a restart and after it; a refused one may be put right."""
+    seat = province.seat_of(SHENZHEN)
+    contact = seat.take_call(SHENZHEN)
+    seat.ask("identity_checked", contact=contact, line=LINE)
+    values = form_for(INSTALL, ("contact_phone", "promised"), now=province.time.wall())
+    form: dict[str, object] = {"service": "install_line", "line": LINE, "values": values, "key": "f1"}
+    wrong = seat.ask("work_open", **form)
+    province.pass_s(2.0)
+    assert seat.ask("work_request", request=wrong["request"])["state"] == "refused", "nobody's identity was checked"
+    asked = seat.live.send("work_open", **form, contact=contact)
+    with pytest.raises(Refused) as refused:
+        seat.ask("work_open", **form, contact=contact)
+    assert refused.value.problems[0].slug == "form-under-way"
+    receipt = province.result(asked)
+    province.pass_s(2.0)
+    province.restart_city(SHENZHEN)
+    again = province.seat_of(SHENZHEN).ask("work_open", **form, contact=contact)
+    assert (again["request"], again["state"]) == (receipt["request"], "accepted")
+    assert len([item for item in province.hub_book() if item.line == LINE]) == 1
+
+
 def test_a_call_without_a_number_is_asked_for_it(province: WorkingProvince) -> None:
     seat = province.seat_of(SHENZHEN)
     contact = seat.take_call(SHENZHEN, "anonymous")

@@ -13,9 +13,10 @@ export function keepDraft(contact: string, text: string): void {
   else remember('tab', `draft.${contact}`, text)
 }
 
-/** The customer's number as far as it is known: what the agent has typed, or the calling number where it is whole. */
+/** The customer's number as far as it is known: what the agent has typed, or the calling number. Masked as it is shown it
+ *  stands for the whole one, which the node knows. */
 export function lineOf(contact: string, calling: string): string {
-  return recall('tab', `line.${contact}`) ?? (/^\d{3,15}$/.test(calling) ? calling : '')
+  return recall('tab', `line.${contact}`) ?? (/^\d{0,3}(\*{4})?\d{1,15}$/.test(calling) ? calling : '')
 }
 
 export function keepLine(contact: string, line: string): void {
@@ -56,6 +57,8 @@ export interface FormDraft {
   collected: string
   /** the ended item whose matter is back; "" for none */
   againOf: string
+  /** names this form to the node: sent again after an answer that was lost, it is the same request */
+  key: string
   /** what it was handed in as, while the owning city has not answered; "" before */
   request: string
   /** its tab is closed while it waits for the answer */
@@ -123,13 +126,14 @@ const EMPTY: FormDraft = {
   owning: '',
   collected: '',
   againOf: '',
+  key: '',
   request: '',
   putAway: false,
 }
 
 /** A form with nothing typed yet. */
 export function freshForm(of: Partial<FormDraft> & { service: string }): FormDraft {
-  return { ...EMPTY, ...of, typed: { ...of.typed } }
+  return { ...EMPTY, key: crypto.randomUUID(), ...of, typed: { ...of.typed } }
 }
 
 function readForm(text: string | null): FormDraft | null {

@@ -253,6 +253,7 @@ export const useWork = defineStore('work', () => {
         contact: draft.contact === seat.call?.contact ? draft.contact : '', // a call that is over can be named no more
         collected_fen: fenOf(draft.collected) ?? 0,
         again_of: draft.againOf,
+        key: draft.key,
       }, { at: Date.now() / 1000, service: called(draft.service), action: null, form: form.key })
       settle(form, receipt)
     } catch (thrown) {
@@ -333,7 +334,8 @@ export const useWork = defineStore('work', () => {
   // ── work items ────────────────────────────────────────────────────────────────────────────────────────────────────
   /** Items of a line, of this agent, or waiting in this city's queue. Throws `Refused`. */
   async function itemsOf(which: { line: string } | { mine: true } | { waiting: true }): Promise<ItemsAnswer> {
-    return (await seat.ask('work_items', which)) as ItemsAnswer
+    const masked = 'line' in which && which.line.includes('*') && seat.call !== null
+    return (await seat.ask('work_items', masked ? { ...which, contact: seat.call.contact } : which)) as ItemsAnswer
   }
 
   /** Throws `Refused`. */
