@@ -1,8 +1,9 @@
 """How long directory enquiry takes among a million entries in the SQLite store, by kind of question.
 
-Each question's first page is timed, and beside it a bare get by key in the same run, of which it is given as a
-multiple. ``cpu`` figures are processor time of all threads, which a busy machine changes little. ``more`` is the share
-of answers that could not be looked through to the end. Run:
+Each question's first page is timed, and given as a multiple of a bare get by key. The gets are a part of the same run
+for themselves: right behind a question they would wait for what it left to be done. ``cpu`` figures are processor time
+of all threads, which a busy machine changes little. ``more`` is the share of answers that could not be looked through
+to the end. Run:
 ``python -m bench.directory [--entries N] [--questions N] [--directory DIR]``; a directory that is named is kept and
 used again.
 """
