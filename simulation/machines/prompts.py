@@ -58,14 +58,6 @@ def number_prompts() -> list[Prompt]:
     return words
 
 
-def number_words(n: int) -> list[str]:
-    """Prompt ids that say a number from 0 to 99, in both languages; above it 99 is said."""
-    n = min(max(n, 0), 99)
-    if n <= 20 or n % 10 == 0:
-        return [f"number-{n}"]
-    return [f"number-{n // 10 * 10}", f"number-{n % 10}"]
-
-
 def read_prompts(path: Path) -> list[Prompt]:
     """The prompts of a file, then the number words. A prompt without a text in both languages is refused."""
     try:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from dataset import spoken
 from site_node.core.telephony import Prompt
 
-TENS_FROM = 20
 LARGEST_NUMBER = 99
 _SENTENCES = frozenset({"queue-position", "queue-wait-minutes"})
 """Prompts with words after their number, too: ``<name>-after``."""
@@ -19,11 +19,7 @@ def sound(name: str) -> str:
 
 def number_sounds(number: int) -> tuple[str, ...]:
     """A number from 0 to 99, said as it is said in both languages: 37 is 三十 and 七; what is larger is said as 99."""
-    shown = min(max(number, 0), LARGEST_NUMBER)
-    ones = shown % 10
-    if shown <= TENS_FROM or ones == 0:
-        return (sound(f"number-{shown}"),)
-    return (sound(f"number-{shown - ones}"), sound(f"number-{ones}"))
+    return tuple(sound(piece) for piece in spoken.number(min(max(number, 0), LARGEST_NUMBER), "zh"))
 
 
 def media_of(prompts: Iterable[Prompt]) -> str:
