@@ -7,7 +7,6 @@ it elsewhere. In simulations on virtual time the runner is synchronous and the p
 from __future__ import annotations
 
 import hashlib
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, Protocol
@@ -20,13 +19,13 @@ from dataset.declared import Between, Seconds, setting
 from dataset.errors import Problem, Refused
 from dataset.ids import AgentId, NodeId
 from dataset.services.words import ROLES as WORK_ROLES
+from federation.node.lockout import Lockout
 from federation.ports import Clock, Timer
 
 ROLES = frozenset({*WORK_ROLES, "auditor"})
 """whoever takes steps of work (``dataset.services.words``), and who looks at what was done"""
 SHORTEST_PASSWORD = 8
 LONGEST_PASSWORD = 256
-_TRACKED_USERS = 10_000
 _WAITING_FOR_HASH = 200
 
 
@@ -121,12 +120,6 @@ class MemoryUsers:
         return done
 
 
-@dataclass(slots=True)
-class _Failures:
-    count: int = 0
-    locked_until: float = 0.0
-
-
 @dataclass(slots=True, eq=False)
 class _Session:
     actor: Actor
@@ -159,7 +152,7 @@ class Logins:
         self._runner = runner
         self._hasher = hasher
         self._settings = settings or LoginSettings()
-        self._failures: OrderedDict[str, _Failures] = OrderedDict()
+        self._lockout = Lockout(clock, self._settings.failures, self._settings.lock_s)
         self._sessions: dict[bytes, _Session] = {}
         self._by_id: dict[str, _Session] = {}
         self._by_user: dict[str, list[_Session]] = {}
@@ -175,9 +168,9 @@ class Logins:
         """
         self._check_lock(user)
         record = self._users.find(user)
-        good = await self._matches(record.hash if record else self._decoy, password)
+        good = await self.matches(record.hash if record else self._decoy, password)
         if record is None or not good:
-            self._failed(user)
+            self._lockout.failed(user)
             raise Refused(
                 Problem(
                     "login-refused",
@@ -187,7 +180,7 @@ class Logins:
                 ),
                 status=401,
             )
-        self._failures.pop(user, None)
+        self._lockout.passed(user)
         if self._hasher.check_needs_rehash(record.hash):
             await self._users.set_hash(user, await self._hash(password))
         return Actor(record.user, record.agent, record.name, record.roles, self._node)
@@ -212,7 +205,11 @@ class Logins:
             if session.actor.session != actor.session:
                 self._end(session, "password")
 
-    async def _matches(self, hashed: str, password: str) -> bool:
+    async def matches(self, hashed: str, password: str) -> bool:
+        """Whether ``password`` (or a PIN) is that of ``hashed``, argon2's encoded form; compared off the reactor
+        thread. Raises ``Refused`` 503 ``login-busy``.
+        """
+
         def compare() -> bool:
             try:
                 return self._hasher.verify(hashed, password)
@@ -233,10 +230,7 @@ class Logins:
         return self._turns.run(self._runner, function, *args)
 
     def _check_lock(self, user: str) -> None:
-        failures = self._failures.get(user)
-        if failures is None:
-            return
-        left = failures.locked_until - self._clock.monotonic()
+        left = self._lockout.left_s(user)
         if left > 0:
             minutes = int(left // 60) + 1
             raise Refused(
@@ -248,16 +242,6 @@ class Logins:
                 ),
                 status=429,
             )
-
-    def _failed(self, user: str) -> None:
-        failures = self._failures.setdefault(user, _Failures())
-        self._failures.move_to_end(user)
-        failures.count += 1
-        if failures.count >= self._settings.failures:
-            failures.count = 0
-            failures.locked_until = self._clock.monotonic() + self._settings.lock_s
-        while len(self._failures) > _TRACKED_USERS:
-            self._failures.popitem(last=False)
 
     # ── sessions ────────────────────────────────────────────────────────────────────────────────────────────────────
     def open(self, actor: Actor, *, alone: bool) -> tuple[str, Actor]:

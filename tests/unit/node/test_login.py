@@ -106,19 +106,6 @@ def test_a_success_forgets_earlier_failures() -> None:
         place.verify("1001", PASSWORD)
 
 
-def test_guessing_at_endless_names_fills_no_memory() -> None:
-    place = Place()
-    place.logins._failures.update({f"x{at}": _failure() for at in range(10_000)})
-    place.refused("one more", "x")
-    assert len(place.logins._failures) == 10_000
-
-
-def _failure() -> Any:
-    from federation.node.login import _Failures
-
-    return _Failures(1)
-
-
 def test_hashing_waits_its_turn_and_a_flood_is_turned_away() -> None:
     clock, slow = VirtualClock(1e9), Slow()
     logins = Logins(NODE, MemoryUsers(LI), clock, random.Random(1).randbytes, hasher=CHEAP, runner=slow)
