@@ -37,7 +37,9 @@ from dataset.rows import (
     SegmentConfirmed,
     SegmentOpened,
     SegmentVoided,
+    SelfServed,
 )
+from dataset.self_service import Outcome
 from dataset.standing import LostSites
 
 Slot = tuple[QueueKey, int]
@@ -298,6 +300,7 @@ _COUNTED = frozenset(
         SegmentConfirmed,
         SegmentVoided,
         SegmentClosed,
+        SelfServed,
     }
 )
 
@@ -341,6 +344,9 @@ class IntervalFold:
         elif isinstance(row, AttemptWithdrawn):
             if row.site not in (None, journalled.node):
                 self._withdrawn[row.contact, row.n] = journalled.wall
+        elif isinstance(row, SelfServed):
+            if row.outcome is Outcome.TOLD:
+                self._slot(_queue(journalled, row), start_of(journalled.wall)).numbers["self_served"] += 1
         elif isinstance(row, AttemptAnswered | SegmentOpened | SegmentConfirmed | SegmentVoided | SegmentClosed):
             self._segment(journalled, row)
 
@@ -570,7 +576,7 @@ def _interval(key: QueueKey, start: int, opening: int, closing: int, counts: _Co
     return Interval(**key._asdict(), start=start, opening=opening, closing=closing, **numbers, **times)  # type: ignore[arg-type]
 
 
-def _queue(journalled: Journalled, row: QueueEntered | QueueLeft) -> QueueKey:
+def _queue(journalled: Journalled, row: QueueEntered | QueueLeft | SelfServed) -> QueueKey:
     return QueueKey(CityId(journalled.node), row.service, row.channel, row.skill)
 
 

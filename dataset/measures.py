@@ -101,6 +101,8 @@ class Interval(msgspec.Struct, frozen=True, kw_only=True):
     """contacts of other cities answered here; outside this queue's own sum"""
     within_target: int = 0
     """of answered here and sent out"""
+    self_served: int = 0
+    """callers who were told by self-service what they wanted, and never entered a queue; outside the sum"""
     handled: int = 0
     """segments closed here, in which somebody of this city spoke"""
     held_ms: int = 0
@@ -119,7 +121,16 @@ class Interval(msgspec.Struct, frozen=True, kw_only=True):
 
 LEFT_SIDE = ("opening", "offered", "returned")
 RIGHT_SIDE = ("answered_here", "sent_out", "abandoned", "short", "moved", "closed", "failed", "closing")
-_COUNTED = (*LEFT_SIDE[1:], *RIGHT_SIDE[:-1], "received", "within_target", "handled", "held_ms", "wrap_up_ms")
+_COUNTED = (
+    *LEFT_SIDE[1:],
+    *RIGHT_SIDE[:-1],
+    "received",
+    "within_target",
+    "self_served",
+    "handled",
+    "held_ms",
+    "wrap_up_ms",
+)
 _HISTOGRAMS = ("waiting", "waiting_abandoned", "talking")
 _WORDS = {
     "opening": ("期初等待", "waiting at start"),

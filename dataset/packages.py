@@ -14,7 +14,8 @@ from typing import Annotated, Literal
 from dataset.declared import Between, Pattern, Reading, Seconds, setting
 from dataset.errors import Language
 from dataset.ids import SkillId
-from dataset.services.words import SKILL, Dialled
+from dataset.self_service import PROMPTS, SelfServiceKind, price_prompt
+from dataset.services.words import SKILL, Code, Dialled
 from dataset.toml_text import parse_toml
 
 Word = Annotated[
@@ -52,14 +53,14 @@ class Door:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Menu:
-    """One step of a contact's way: either it asks for a key, or it names a skill and ends the menu."""
+    """One step of a contact's way: it asks for a key, serves the caller itself, or names a skill and ends the menu."""
 
     id: str
     say: tuple[str, ...]
     keys: Mapping[str, str]
     """key pressed → menu"""
     otherwise: str | None
-    """menu after ``tries`` wrong or missing keys"""
+    """menu after ``tries`` wrong or missing keys; out of a self-service also after a 0"""
     tries: int
     wait_s: float
     """seconds to wait for a key after the prompts"""
@@ -67,11 +68,16 @@ class Menu:
     service: str
     priority: int
     """larger is served first"""
+    self_service: SelfServiceKind | None = None
+    plan: str = ""
+    """service whose prices are told"""
+    tell: tuple[str, ...] = ()
+    """codes of these prices, in order"""
 
     @property
     def asks(self) -> bool:
-        """Whether it waits for a key."""
-        return self.skill is None
+        """Whether it waits for a key that leads to another menu."""
+        return self.skill is None and self.self_service is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,7 +158,20 @@ class ServicePackage:
     def prompts_used(self) -> frozenset[str]:
         """Ids of all prompts that this package can have said."""
         own = {getattr(self.prompts, name) for name in Prompts.__dataclass_fields__}
-        return frozenset(own.union(*(menu.say for menu in self.menus.values())))
+        served = (_self_service_prompts(menu.tell) for menu in self.menus.values() if menu.self_service is not None)
+        return frozenset(own.union(*(menu.say for menu in self.menus.values()), *served))
+
+    def skill_behind(self, menu: str) -> SkillId:
+        """The skill that a caller comes to from ``menu`` without pressing anything."""
+        found = self.menus[menu]
+        while found.skill is None:
+            assert found.otherwise is not None, f"menu {found.id} leads nowhere, which parse_package refuses"
+            found = self.menus[found.otherwise]
+        return found.skill
+
+
+def _self_service_prompts(tell: tuple[str, ...]) -> frozenset[str]:
+    return PROMPTS.union(price_prompt(code) for code in tell)
 
 
 # ── the file ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -168,6 +187,11 @@ class MenuText:
     skill: Annotated[SkillId, SKILL] | None = setting("需要的技能", "skill that is needed", default=None)
     service: Word | None = setting("业务；缺省同技能", "service; the skill's code when left out", default=None)
     priority: Annotated[int, Between(0, 9)] = setting("优先级，大者先", "larger is served first", default=0)
+    self_service: SelfServiceKind | None = setting(
+        "自助：帐单、办理进度、资费", "self-service: bill, progress of work, tariff", default=None
+    )
+    plan: Code | None = setting("资费自助：报哪项业务的价格", "tariff: the service whose prices are told", default=None)
+    tell: tuple[Code, ...] = setting("资费自助：依次播报的资费代码", "tariff: codes of the prices told", default=())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -234,6 +258,9 @@ def parse_package(data: bytes, file: str, prompts: Collection[str] | None = None
             skill=menu.skill,
             service=menu.service or (menu.skill or ""),
             priority=menu.priority,
+            self_service=menu.self_service,
+            plan=menu.plan or "",
+            tell=menu.tell,
         )
         for name, menu in text.menus.items()
     }
@@ -305,7 +332,17 @@ class _Checks:
         for at, prompt in enumerate(menu.say):
             self._prompt((*path, "say", at), prompt)
         given = menu.key is not None or not reading.sound(*path, "key")
-        if menu.skill is not None:
+        if menu.self_service is not None:
+            self._self_service(name, menu, keys=given)
+        elif menu.plan is not None or menu.tell:
+            reading.fault(
+                path,
+                "package-self-service",
+                'plan 与 tell 只用于 self_service = "tariff"；请去掉，或加上',
+                'plan and tell belong to self_service = "tariff"; remove them, or add it',
+                value=False,
+            )
+        elif menu.skill is not None:
             reading.known((*path, "skill"), menu.skill, self._skills, "package-skill-missing", "技能", "skill")
             if given or menu.otherwise is not None:
                 reading.fault(
@@ -332,6 +369,56 @@ class _Checks:
                 value=False,
             )
         self._ways(name, menu)
+
+    def _self_service(self, name: str, menu: MenuText, *, keys: bool) -> None:
+        """It serves the caller itself, and whoever wants an agent goes on to ``otherwise``."""
+        path = ("menu", name)
+        if menu.skill is not None or keys or menu.say:
+            self._reading.fault(
+                path,
+                "package-menu-both",
+                "自助菜单不可有 skill、key 或 say；请去掉，人工由 otherwise 指定",
+                "a self-service has no skill, no keys and nothing of its own to say; remove them: otherwise says where "
+                "the agents are",
+                value=False,
+            )
+        way = self._text.menus.get(menu.otherwise or "")
+        if way is not None and way.self_service is not None:
+            self._reading.fault(
+                (*path, "otherwise"),
+                "package-self-service",
+                "须为有人工的菜单，不可又是自助",
+                "a menu with agents expected, not another self-service",
+                value=False,
+            )
+        if menu.otherwise is None and self._reading.sound(*path, "otherwise"):
+            self._reading.fault(
+                path,
+                "package-menu-dead-end",
+                "自助菜单须有 otherwise（转人工时进入的菜单）",
+                "a self-service needs otherwise (the menu on the way to an agent)",
+                value=False,
+            )
+        if (menu.self_service == "tariff") != (menu.plan is not None and bool(menu.tell)) or (
+            menu.self_service != "tariff" and (menu.plan is not None or menu.tell)
+        ):
+            self._reading.fault(
+                path,
+                "package-self-service",
+                "tariff 须有 plan（业务）和 tell（资费代码），其他自助不可有",
+                "tariff needs plan (a service) and tell (codes of its prices), other self-services have neither",
+                value=False,
+            )
+        if self._prompts is not None:
+            missing = sorted(_self_service_prompts(menu.tell) - set(self._prompts))
+            if missing:
+                self._reading.fault(
+                    path,
+                    "package-prompt-missing",
+                    f"自助所需的语音还没有：{'、'.join(missing)}；请补上",
+                    f"self-service needs prompts that are not there: {', '.join(missing)}; add them",
+                    value=False,
+                )
 
     def _ways(self, name: str, menu: MenuText) -> None:
         if menu.otherwise is not None:

@@ -15,6 +15,7 @@ from typing import Literal
 import msgspec
 
 from dataset.ids import AgentId, ArticleId, CityId, ContactId, LineageId, SkillId, Token
+from dataset.self_service import Outcome
 from dataset.work import Actor, AnyStep, MassFaultId, RequestId, WorkItemId
 
 Origin = tuple[str, LineageId, int]
@@ -25,11 +26,11 @@ class Ending(StrEnum):
     """How a contact ended (I1); exactly one per contact."""
 
     COMPLETED = "completed"
-    """answered, and finished by the agent or by the customer's own hang-up (O4)"""
+    """answered, and finished by the agent or by the customer's own hang-up (O4); or told all by self-service"""
     ABANDONED = "abandoned"
     """the customer left a queue (or the wait after a transfer) before an answer"""
     MENU = "menu"
-    """the customer left while the menu spoke, or was served by it alone"""
+    """the customer left while the menu spoke"""
     CLOSED_BY_US = "closed_by_us"
     """end of hours, refusal, announcement"""
     FAILED = "failed"
@@ -144,6 +145,18 @@ class MenuChosen(Row, frozen=True, kw_only=True, tag="menu_chosen"):
     service: str
     skill: SkillId
     priority: int
+
+
+class SelfServed(Row, frozen=True, kw_only=True, tag="self_served"):
+    """A self-service ended for this contact; what was keyed in and what was told is nowhere on record."""
+
+    contact: ContactId
+    service: str
+    """``bill``, ``progress``, ``tariff``"""
+    skill: SkillId
+    """of the agents who would have been asked instead"""
+    channel: str
+    outcome: Outcome
 
 
 class QueueEntered(Row, frozen=True, kw_only=True, tag="queue_entered"):
@@ -530,6 +543,7 @@ AnyRow = (
     | TailReturned
     | ContactBorn
     | MenuChosen
+    | SelfServed
     | QueueEntered
     | QueueLeft
     | AttemptOpened

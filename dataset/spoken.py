@@ -32,6 +32,11 @@ _SECTIONS_ZH = ((YI, 10**8), (WAN, 10**4), ("", 1))
 _SECTIONS_EN = ((BILLION, 10**9), (MILLION, 10**6), (THOUSAND, 10**3), ("", 1))
 
 
+def is_piece(prompt: str) -> bool:
+    """Whether a prompt is one of the words that things are composed of."""
+    return prompt.startswith("number-") or prompt in PIECES
+
+
 def digits(text: str, language: Language) -> tuple[str, ...]:
     """The digits of a telephone number or a code, one by one; what is no digit is passed over."""
     one = YAO if language == "zh" else "number-1"

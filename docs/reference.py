@@ -109,6 +109,9 @@ def menu() -> str:
             lines.append(f"    {name} --> {step.otherwise}: {step.tries} × no or wrong key")
         if step.skill is not None:
             lines.append(f"    {name} --> [*]: queue of {step.skill}")
+        if step.self_service is not None:
+            lines.append(f"    {name} --> {step.otherwise}: 0, or records not read in time")
+            lines.append(f"    {name} --> [*]: told by self-service ({step.self_service})")
     return "\n".join([*lines, "```"]) + "\n"
 
 

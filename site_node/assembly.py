@@ -47,6 +47,7 @@ from site_node.services.line_tests import LineTests
 from site_node.services.past_items import PastItems
 from site_node.services.repeats import Repeats
 from site_node.services.seats import SeatRules, SeatSettings
+from site_node.services.self_service import SelfServiceRecords
 from site_node.services.work import WorkService
 from site_node.shell.aftermath import Aftermath
 from site_node.shell.counts import CityCounts
@@ -196,6 +197,9 @@ def build_city(
         desk = WorkDesk(DeskRules(city, area_code, journal.lineage, offering.catalogue, offering.calendar))
         if records is not None:
             aftermath = Aftermath(city, province.city(city).name, desk, records, clock)
+    self_service = None
+    if customers is not None:
+        self_service = SelfServiceRecords(customers, logins.matches, clock, desk.book if desk is not None else None)
     running = RunningCity(
         site=Site(rules_of(province, city, journal.lineage), package),
         clock=clock,
@@ -210,6 +214,7 @@ def build_city(
         facts=customers.facts if customers is not None else no_records,
         aftermath=aftermath,
         past=past.since if past is not None else None,
+        self_service=self_service.answer if self_service is not None else None,
     )
     roster = {record.agent: record for record in province.agents_of(city, package)}
     by_command = Capability.SEAT_ANSWER in switch.capabilities

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import Protocol
 
 from twisted.internet.defer import Deferred
 
+from dataset.records.line import Line
 from federation.core.work_item import Facts
 from site_node.core.customer_card import CustomerCard, FoundCustomers
 from site_node.core.line_test import LineTested, LineUnderTest
+from site_node.core.self_records import Price, Statement
 from site_node.core.telephony import Report, Request
 
 
@@ -75,6 +77,24 @@ class CustomerRecords(Protocol):
     def find(self, text: str, *, unmasked: bool = False) -> Deferred[FoundCustomers]:
         """Customers by a number of theirs (a line, or where they are called back), by the whole number of a document
         or of the customer, by name or its beginning. Nobody is found by an empty text.
+        """
+
+    def line(self, typed: str) -> Deferred[Line | None]:
+        """The line in use, suspended ones too, with the number as somebody keyed it in or a network delivered it; None
+        when the city has none.
+        """
+
+    def statement(self, line: Line, at: float) -> Deferred[Statement]:
+        """How ``line`` stands as of ``at``. What an earlier customer of its number left or paid is no part of it.
+
+        Errbacks with ``Refused`` 503 ``record-damaged`` also when one record of many cannot be read.
+        """
+
+    def prices(self, service: str, codes: Sequence[str], at: float) -> Deferred[tuple[Price, ...]]:
+        """What ``codes`` of ``service`` cost in the city as of ``at``, in their order; those without a price are left
+        out.
+
+        Errbacks with ``Refused`` 503 ``record-damaged`` also when one record of many cannot be read.
         """
 
 

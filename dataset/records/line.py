@@ -24,6 +24,10 @@ class LineStatus(StrEnum):
     CEASED = "ceased"
 
 
+IN_USE = (LineStatus.ACTIVE, LineStatus.SUSPENDED)
+"""what a customer has, though it may be cut off"""
+
+
 class Line(Record, frozen=True, kw_only=True):
     """A number (or a data line's own number) that a customer has, or had."""
 

@@ -132,6 +132,8 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...] = ()
     """``1001@guangzhou: text``, oldest first"""
     handled_by: tuple[AgentId, ...] = ()
+    line: str = ""
+    """the line that the caller asked about in self-service"""
 
 
 class Open(Message, frozen=True, kw_only=True, tag="open"):

@@ -209,6 +209,7 @@ def interval_view(interval: Interval) -> Json:
         "seconds": interval.seconds,
         "received": interval.received,
         "within_target": interval.within_target,
+        "self_served": interval.self_served,
         "handled": interval.handled,
         "waiting": _durations(interval.waiting),
         "waiting_abandoned": _durations(interval.waiting_abandoned),

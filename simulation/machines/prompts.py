@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import math
+import os
 import re
 import shutil
 import subprocess
 import tomllib
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from dataset.self_service import service_prompt, state_prompt
 from simulation.machines.places import conf_dir
 from simulation.machines.tones import FULL_SCALE, RATE, write_wav
 from simulation.machines.trouble import MachineTrouble
@@ -82,6 +85,20 @@ def read_prompts(path: Path) -> list[Prompt]:
     return prompts + number_prompts()
 
 
+def work_prompts(services: Path) -> list[Prompt]:
+    """What self-service says of work in progress: names of the services in a folder that make work, and of its states
+    on the way. No service may make the ids collide: they are those of ``dataset.self_service``.
+    """
+    prompts = []
+    for path in sorted(services.glob("*.toml")):
+        service = tomllib.loads(path.read_text("utf-8"))
+        states = [state for state in service.get("state", ()) if "ends" not in state]
+        if states:
+            prompts.append(Prompt(service_prompt(service["id"]), service["zh"], service["en"]))
+        prompts += (Prompt(state_prompt(service["id"], state["id"]), state["zh"], state["en"]) for state in states)
+    return prompts
+
+
 def pinyin_of(text: str) -> str:
     """Hanzi as espeak-ng's `cmn-latn-pinyin` voice wants them: syllables with tone digits, pauses kept."""
     from pypinyin import Style, lazy_pinyin  # only rendering needs it
@@ -115,6 +132,14 @@ def _speak(voice: str, text: str, out: Path) -> None:
     raw.unlink()
 
 
+def _speak_into(said: tuple[str, str], outs: list[Path]) -> None:
+    voice, text = said
+    first, *others = outs
+    _speak(voice, text, first)
+    for out in others:
+        shutil.copyfile(first, out)
+
+
 def _music(out: Path) -> None:
     samples: list[int] = []
     for hertz, quarters in JASMINE:
@@ -137,7 +162,7 @@ def _fingerprint(prompts: list[Prompt], recorded: Mapping[str, Path]) -> str:
 def render_prompts(into: Path, source: Path | None = None) -> Path:
     """The folder ``into/prompts-<fingerprint>`` with ``zh/yht``, ``en/yht`` and ``moh``; rendered once per text."""
     source = source or conf_dir() / "prompts"
-    prompts = read_prompts(source / "prompts.toml")
+    prompts = read_prompts(source / "prompts.toml") + work_prompts(source.parent / "packages" / "services")
     recorded = {f"{p.parent.name}/{p.stem}": p for p in source.glob("??/*.wav")}
     done = into / f"prompts-{_fingerprint(prompts, recorded)}"
     if done.is_dir():
@@ -146,6 +171,8 @@ def render_prompts(into: Path, source: Path | None = None) -> Path:
     shutil.rmtree(building, ignore_errors=True)
     for language in ("zh", "en"):
         (building / language / "yht").mkdir(parents=True)
+    spoken: dict[tuple[str, str], list[Path]] = {}
+    """where each text in each voice is wanted: many states are called alike"""
     for prompt in prompts:
         for language, voice, text in (("zh", "cmn-latn-pinyin", pinyin_of(prompt.zh)), ("en", "en", prompt.en)):
             out = building / language / "yht" / f"{prompt.id}.wav"
@@ -153,7 +180,9 @@ def render_prompts(into: Path, source: Path | None = None) -> Path:
             if own is not None:
                 shutil.copyfile(own, out)
             else:
-                _speak(voice, text, out)
+                spoken.setdefault((voice, text), []).append(out)
+    with ThreadPoolExecutor(os.cpu_count()) as workers:
+        list(workers.map(_speak_into, spoken.keys(), spoken.values()))
     _music(building / "moh" / "jasmine.wav")
     building.rename(done)
     return done

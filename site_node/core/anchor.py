@@ -19,6 +19,7 @@ from site_node.core.contacts import Contacts, waited_s
 from site_node.core.menu import MenuStep
 from site_node.core.routing import Routing
 from site_node.core.rules import Rules
+from site_node.core.self_serving import SelfServing
 from site_node.core.serving import Serving
 from site_node.core.sessions import Sessions
 from site_node.core.step import Step
@@ -51,6 +52,7 @@ class Anchor:
         self._contacts = contacts
         self._routing = routing
         self._serving = serving
+        self.self_serving = SelfServing(rules, package, step, contacts, self)
         self._born = 0
         self.unknown_doors = 0
         """calls to numbers that no door opens for, cleared unborn"""
@@ -129,15 +131,24 @@ class Anchor:
         if door is not None:
             self._follow(which, menu.enter(self._package, door.menu))
 
-    def _follow(self, which: ContactId, step: MenuStep) -> None:
+    def _follow(self, which: ContactId, step: MenuStep, before: tuple[Prompt, ...] = ()) -> None:
+        """``before``: said first."""
         contact = self._contacts.change(which, menu=step.place)
         self._step.stop_timer("menu", which)
-        if step.chosen is not None:
-            self._choose(contact, step.chosen)
+        if step.chosen is None:
+            self._step.ask(Play(contact.connection, (*before, *step.prompts), barge_in=True))
+        elif step.chosen.self_service is not None:
+            self.self_serving.begin(contact, step.chosen)
         else:
-            self._step.ask(Play(contact.connection, step.prompts, barge_in=True))
+            self._choose(contact, step.chosen, before)
 
-    def _choose(self, contact: Contact, chosen: Menu) -> None:
+    def out_of_self_service(self, which: ContactId, menu_: str, say: tuple[Prompt, ...]) -> None:
+        """A caller who served itself wants an agent, or has to have one: on by way of ``menu_``, after ``say``."""
+        contact = self._contacts.of(which)
+        path = contact.menu.path if contact.menu is not None else ()
+        self._follow(which, menu.enter(self._package, menu_, path), say)
+
+    def _choose(self, contact: Contact, chosen: Menu, before: tuple[Prompt, ...] = ()) -> None:
         """The menu, or the door itself, named a service and a skill."""
         skill = chosen.skill
         if skill is None:
@@ -151,18 +162,22 @@ class Anchor:
         self._contacts.move(
             contact.id, ContactMove.CHOOSE, service=chosen.service, skill=skill, priority=chosen.priority
         )
-        before = self._index.waiting_before(skill, chosen.priority)
-        full = self._rules.admission.at_the_queue(before, self._sessions.staffed(skill))
+        served_before = self._index.waiting_before(skill, chosen.priority)
+        full = self._rules.admission.at_the_queue(served_before, self._sessions.staffed(skill))
         if full and self._index.agent_for(skill) is None:
             self._turn_away(contact.id, full)
             return
         prompts = tuple(Prompt(name) for name in dict.fromkeys((*chosen.say, self._package.prompts.wait)))
-        self.enter_queue(contact.id, Entered.OFFERED, prompts, front=False)
+        self.enter_queue(contact.id, Entered.OFFERED, (*before, *prompts), front=False)
 
     def digit(self, connection: ConnectionId, digit: str) -> None:
         """A key was pressed; it counts in a menu only."""
         contact = self._contacts.with_leg(connection)
-        if contact is not None and contact.state is ContactState.MENU and contact.menu is not None:
+        if contact is None or contact.state is not ContactState.MENU or connection != contact.connection:
+            return
+        if contact.self_service is not None:
+            self.self_serving.pressed(contact, contact.self_service, digit)
+        elif contact.menu is not None:
             self._follow(contact.id, menu.press(self._package, contact.menu, digit))
 
     def played(self, connection: ConnectionId, completed: bool) -> None:
@@ -170,7 +185,9 @@ class Anchor:
         contact = self._contacts.with_leg(connection)
         if contact is None or connection != contact.connection or not completed:
             return
-        if contact.state is ContactState.MENU and contact.menu is not None:
+        if contact.self_service is not None:
+            self.self_serving.said(contact, contact.self_service)
+        elif contact.state is ContactState.MENU and contact.menu is not None:
             self._step.start_timer("menu", contact.id, after_s=self._package.menu(contact.menu.menu).wait_s)
         elif contact.turned_away:
             self.closing(contact.id)
@@ -180,7 +197,11 @@ class Anchor:
     def menu_silent(self, which: ContactId) -> None:
         """No key came in time."""
         contact = self._contacts.get(which)
-        if contact is not None and contact.state is ContactState.MENU and contact.menu is not None:
+        if contact is None or contact.state is not ContactState.MENU:
+            return
+        if contact.self_service is not None:
+            self.self_serving.silent(contact, contact.self_service)
+        elif contact.menu is not None:
             self._follow(which, menu.say_nothing(self._package, contact.menu))
 
     # ── the queue ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -205,10 +226,12 @@ class Anchor:
         self._step.start_timer("closing", which, after_s=LONGEST_WORD_S)
 
     def closing(self, which: ContactId) -> None:
-        """A caller who may not wait has heard so, or never will."""
+        """A caller who is let go has heard so, or never will."""
         contact = self._contacts.get(which)
         if contact is not None and contact.turned_away:
             self.end(which, Ending.CLOSED_BY_US, contact.turned_away)
+        else:
+            self.self_serving.goodbye_said(which)
 
     def _write_entered(self, contact: Contact, how: Entered, waited_s: float) -> None:
         self._step.write(
@@ -277,7 +300,7 @@ class Anchor:
             return
         if cause in (Cause.SWITCH_FAILED, Cause.MEDIA_LOST):
             ending = Ending.FAILED  # E2
-        elif contact.state is ContactState.TALKING:
+        elif contact.state is ContactState.TALKING or (contact.self_service and contact.self_service.told):
             ending = Ending.COMPLETED
         elif contact.state is ContactState.WAITING:
             ending = Ending.ABANDONED
@@ -329,10 +352,11 @@ class Anchor:
             left = {Ending.ABANDONED: Left.ABANDONED, Ending.CLOSED_BY_US: Left.CLOSED}.get(ending, Left.FAILED)
             self._leave_queue(contact, left)
             self._routing.withdraw_all(contact, Withdrawn.CUSTOMER_LEFT)
+        self.self_serving.close(contact, ending)
         talked = self._talked_s(contact)
         first_wait = contact.first_wait_s if contact.first_wait_s is not None else waited_s(contact, self._step.now)
         self._contacts.end(which)
-        for timer in ("menu", "announce", "transfer", "look", "retry", "closing"):
+        for timer in ("menu", "records", "announce", "transfer", "look", "retry", "closing"):
             self._step.stop_timer(timer, which)
         self._step.write(
             rows.ContactEnded(

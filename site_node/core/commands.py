@@ -9,9 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dataset.errors import Problem
-from dataset.ids import AgentId, NodeId
+from dataset.ids import AgentId, ContactId, NodeId
 from dataset.rows import AnyRow
 from federation.core.envelope import AnyMessage
+from site_node.core.self_records import Question
 from site_node.core.telephony import Request
 
 TimerKey = tuple[str, ...]
@@ -78,4 +79,13 @@ class TransferSettled:
     problem: Problem | None = None
 
 
-Command = Write | Ask | AnswerSeat | Send | StartTimer | StopTimer | AgentShown | TransferSettled
+@dataclass(frozen=True, slots=True)
+class AskRecords:
+    """A question of a self-service to the records; ``RecordsAnswered`` with the same number follows."""
+
+    contact: ContactId
+    asked: int
+    question: Question
+
+
+Command = Write | Ask | AnswerSeat | Send | StartTimer | StopTimer | AgentShown | TransferSettled | AskRecords

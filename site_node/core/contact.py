@@ -8,6 +8,7 @@ from enum import StrEnum
 from dataset.ids import AgentId, CityId, ConnectionId, ContactId, SkillId
 from federation.core.attempt import Attempt
 from federation.core.moves import Moves
+from site_node.core.self_service import SelfPlace
 
 
 class ContactState(StrEnum):
@@ -92,6 +93,10 @@ class Contact:
     born: float
     state: ContactState = ContactState.ARRIVED
     menu: MenuPlace | None = None
+    self_service: SelfPlace | None = None
+    """set while the caller serves itself, in the menu"""
+    line: str = ""
+    """the line that the caller asked about there"""
     service: str = ""
     skill: SkillId = NO_SKILL
     priority: int = 0

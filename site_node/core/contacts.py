@@ -87,6 +87,7 @@ def context_of(contact: Contact, now: float) -> Context:
         waited_s=round(waited_s(contact, now), 3),
         notes=contact.notes,
         handled_by=contact.handled_by,
+        line=contact.line,
     )
 
 

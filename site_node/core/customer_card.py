@@ -17,13 +17,12 @@ from dataset.ids import AgentId, CityId, ContactId, CustomerId
 from dataset.masking import masked, masked_address, masked_name
 from dataset.records.contact import PastContact
 from dataset.records.customer import Customer, CustomerKind, DocumentKind
-from dataset.records.line import Line, LineStatus
+from dataset.records.line import IN_USE, Line, LineStatus
 from dataset.records.money import Account, Bill, Payment, account
 from dataset.rows import Ending
 
 LAST_BILLS = 3
 LAST_CONTACTS = 10
-_IN_USE = (LineStatus.ACTIVE, LineStatus.SUSPENDED)
 
 
 class CardDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -151,7 +150,7 @@ def services_of(lines: Iterable[Line], line: str = "") -> Mapping[str, int]:
     """
     counts: Counter[str] = Counter()
     for one in lines:
-        if one.status in _IN_USE and (not line or line in (one.number, one.over)):
+        if one.status in IN_USE and (not line or line in (one.number, one.over)):
             counts.update((one.service, *one.features))
     return dict(counts)
 
@@ -201,7 +200,7 @@ def card_of(known: OnRecord, today: date, *, unmasked: bool = False) -> Customer
                 due_fen=sum(accounts[one.number].open_fen.values()) if one.number in accounts else 0,
                 overdue_fen=accounts[one.number].overdue_fen if one.number in accounts else 0,
             )
-            for one in sorted(known.lines, key=lambda one: (one.status not in _IN_USE, one.number))
+            for one in sorted(known.lines, key=lambda one: (one.status not in IN_USE, one.number))
         ),
         due_fen=sum(sum(one.open_fen.values()) for one in accounts.values()),
         overdue_fen=overdue(accounts),

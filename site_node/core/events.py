@@ -22,6 +22,7 @@ from federation.core.envelope import (
     TransferAnswer,
     TransferWanted,
 )
+from site_node.core.self_records import Answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +151,15 @@ class TimerExpired:
     """A timer that a command set has run out. ``key`` as in the command."""
 
     key: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RecordsAnswered:
+    """The records answered the ``asked``-th question of a contact's self-service."""
+
+    contact: ContactId
+    asked: int
+    answer: Answer
 
 
 @dataclass(frozen=True, slots=True)

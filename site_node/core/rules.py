@@ -48,6 +48,8 @@ class Rules:
     wrap_up_s: float = 15.0
     transfer_wait_s: float = 30.0
     transfer_retry_s: float = 2.0
+    records_wait_s: float = 3.0
+    """how long a self-service waits for the records before the caller goes on to an agent"""
     handling_s: float = 180.0
     """handling time assumed before any was measured"""
     evidence_s: float = 15.0

@@ -58,6 +58,7 @@ Event = (
     Report
     | AgentEvent
     | events.TimerExpired
+    | events.RecordsAnswered
     | events.Heard
     | events.OutcomeApplied
     | events.RowsReturned
@@ -104,6 +105,8 @@ class Site:
         match event:
             case events.TimerExpired(key):
                 self._timer(key)
+            case events.RecordsAnswered(contact, asked, answer):
+                self.anchor.self_serving.answered(contact, asked, answer)
             case events.Heard():
                 self._hear(event)
             case events.OutcomeApplied(row):
@@ -179,6 +182,8 @@ class Site:
         match key:
             case ("menu", contact):
                 self.anchor.menu_silent(contact)  # type: ignore[arg-type]  # keys are plain strings
+            case ("records", contact):
+                self.anchor.self_serving.unanswered(contact)  # type: ignore[arg-type]  # as above
             case ("closing", contact):
                 self.anchor.closing(contact)  # type: ignore[arg-type]  # as above
             case ("announce", contact):

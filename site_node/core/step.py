@@ -10,6 +10,7 @@ from site_node.core.commands import (
     AgentShown,
     AnswerSeat,
     Ask,
+    AskRecords,
     Command,
     Send,
     StartTimer,
@@ -48,6 +49,10 @@ class Step:
     def ask(self, request: Request) -> None:
         """Ask the switch."""
         self._commands.append(Ask(request))
+
+    def ask_records(self, question: AskRecords) -> None:
+        """Ask the records."""
+        self._commands.append(question)
 
     def answer_seat(self, extension: str) -> None:
         """Answer a ringing seat."""

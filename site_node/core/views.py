@@ -39,6 +39,8 @@ class CallView:
     handled_by: tuple[AgentId, ...]
     disposition: str
     wrap_up_left_s: float | None
+    line: str = ""
+    """that the caller asked about in self-service; unmasked, as ``calling``"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,7 @@ def _call_view(site: Site, session: AgentSession, lease: Lease, now: float) -> C
         calling=context.calling,
         door=context.door,
         path=context.path,
+        line=context.line,
         service=context.service,
         skill=context.skill,
         waited_s=context.waited_s,

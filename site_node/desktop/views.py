@@ -60,7 +60,7 @@ def away_state(
 
 
 def call_state(call: CallView, package: ServicePackage) -> dict[str, Any]:
-    """One contact at a seat; the calling number is masked."""
+    """One contact at a seat; its numbers are masked."""
     return {
         "contact": call.contact,
         "attempt": call.attempt,
@@ -72,6 +72,7 @@ def call_state(call: CallView, package: ServicePackage) -> dict[str, Any]:
         "calling": masked(call.calling),
         "door": call.door,
         "path": list(call.path),
+        "line": masked(call.line) if call.line else "",
         "service": call.service,
         "skill": call.skill,
         "waited_s": _seconds(call.waited_s),

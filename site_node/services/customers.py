@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import TypeVar
 
 from twisted.internet.defer import Deferred
@@ -15,8 +16,9 @@ from dataset.number_plan import NumberPlan
 from dataset.pages import ALL, LARGEST_PAGE, Span
 from dataset.records.contact import CONTACTS, PastContact
 from dataset.records.customer import CUSTOMERS, Customer
-from dataset.records.line import LINES, Line
-from dataset.records.money import BILLS, PAYMENTS, Bill, Payment
+from dataset.records.line import IN_USE, LINES, Line
+from dataset.records.money import BILLS, PAYMENTS, Bill, Payment, account
+from dataset.records.tariff import TARIFFS, tariffs_on
 from dataset.tables import Record, Table
 from federation.core.work_item import Facts
 from federation.ports import Store
@@ -31,6 +33,7 @@ from site_node.core.customer_card import (
     overdue,
     services_of,
 )
+from site_node.core.self_records import LastBill, Price, Statement
 
 R = TypeVar("R", bound=Record)
 MOST_FOUND = 20
@@ -64,6 +67,18 @@ class StoredCustomers:
         """See ``CustomerRecords``."""
         return Deferred.fromCoroutine(self._find(text.strip(), unmasked))
 
+    def line(self, typed: str) -> Deferred[Line | None]:
+        """See ``CustomerRecords``."""
+        return Deferred.fromCoroutine(self._line(typed))
+
+    def statement(self, line: Line, at: float) -> Deferred[Statement]:
+        """See ``CustomerRecords``."""
+        return Deferred.fromCoroutine(self._statement(line, at))
+
+    def prices(self, service: str, codes: Sequence[str], at: float) -> Deferred[tuple[Price, ...]]:
+        """See ``CustomerRecords``."""
+        return Deferred.fromCoroutine(self._prices(service, codes, at))
+
     # ── facts and card ──────────────────────────────────────────────────────────────────────────────────────────────
     async def _facts(self, line: str, customer: str, at: float) -> Facts:
         known = await self._store.get(LINES, (self._city, line)) if line else None
@@ -71,17 +86,7 @@ class StoredCustomers:
         if not owner:
             return Facts()
         lines, bills, payments, unread = await self._account(owner)
-        if unread:
-            raise Refused(
-                Problem(
-                    "record-damaged",
-                    zh=f"该客户有 {unread} 条记录在磁盘上已损坏，无法核对规则；请从备份恢复或重新导入",
-                    en=f"{unread} records of this customer are damaged on disk, so no rule can be looked at; "
-                    "restore the backup or import them again",
-                    place=owner,
-                ),
-                status=503,
-            )
+        _whole(unread, owner)
         arrears = overdue(accounts_of(bills, payments, day_of(at)))
         return Facts(services=services_of(lines, line), arrears_fen=arrears)
 
@@ -154,6 +159,36 @@ class StoredCustomers:
             if token is None:
                 return records, unread
 
+    # ── one line, and prices ────────────────────────────────────────────────────────────────────────────────────────
+    async def _line(self, typed: str) -> Line | None:
+        for number in self._numbers(typed):
+            known: Line | None = await self._store.get(LINES, (self._city, number))
+            if known is not None and known.status in IN_USE:
+                return known
+        return None
+
+    async def _statement(self, line: Line, at: float) -> Statement:
+        all_bills, damaged = await self._all(BILLS, (self._city, line.number))
+        all_payments, unread = await self._all(PAYMENTS, (self._city, line.number))
+        _whole(damaged + unread, line.customer)
+        bills = [one for one in all_bills if one.customer == line.customer]
+        payments = [one for one in all_payments if one.customer == line.customer]
+        stands = account(bills, payments, day_of(at))
+        last = max(bills, key=lambda bill: bill.month, default=None)
+        return Statement(
+            due_fen=sum(stands.open_fen.values()),
+            overdue_fen=stands.overdue_fen,
+            credit_fen=stands.credit_fen,
+            last=LastBill(last.month, last.total_fen, last.due_on) if last is not None else None,
+        )
+
+    async def _prices(self, service: str, codes: Sequence[str], at: float) -> tuple[Price, ...]:
+        items, damaged = await self._all(TARIFFS, (service,))
+        _whole(damaged, service)
+        today = tariffs_on(items, day_of(at), self._city)
+        found = (today[code] for code in codes if code in today)
+        return tuple(Price(one.code, one.fen, one.unit, one.per) for one in found)
+
     # ── finding ─────────────────────────────────────────────────────────────────────────────────────────────────────
     async def _find(self, text: str, unmasked: bool) -> FoundCustomers:
         customers: dict[str, Customer] = {}
@@ -194,6 +229,21 @@ class StoredCustomers:
         page = await self._store.page(CUSTOMERS, partition, span, index=index, limit=MOST_FOUND)
         customers.update((one.id, one) for one in page.records)
         return page.token is not None
+
+
+def _whole(unread: int, place: str) -> None:
+    """Raise ``Refused`` when records of ``place`` are damaged: nothing is told, or decided, by half of them."""
+    if unread:
+        raise Refused(
+            Problem(
+                "record-damaged",
+                zh=f"{unread} 条记录在磁盘上已损坏，无法据此核对或答复；请从备份恢复或重新导入",
+                en=f"{unread} records are damaged on disk, so nothing can be decided or told by them; "
+                "restore the backup or import them again",
+                place=place,
+            ),
+            status=503,
+        )
 
 
 def _digits(text: str) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from functools import partial
 
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from dataset.errors import Refused
 from dataset.ids import EVERYONE, AgentId, CityId, NodeId
@@ -48,6 +49,7 @@ from site_node.core.commands import (
     AgentShown,
     AnswerSeat,
     Ask,
+    AskRecords,
     Command,
     Send,
     StartTimer,
@@ -62,11 +64,13 @@ from site_node.core.events import (
     OutcomeApplied,
     PictureHeard,
     ProvinceSeen,
+    RecordsAnswered,
     RowsReturned,
     TimerExpired,
     TransferAsked,
 )
 from site_node.core.evidence import STUCK
+from site_node.core.self_records import Answer, Question, Unread
 from site_node.core.site import Event, Site
 from site_node.core.telephony import Offered, Report, SwitchDown, SwitchUp
 from site_node.core.views import SeatView, city_picture, seat_view
@@ -81,6 +85,8 @@ from site_node.shell.work import FactsOf, PastOf, Work, no_records
 log = Logger()
 
 FULL_SAID_EVERY_S = 60.0
+AnswerOf = Callable[[Question], Deferred[Answer]]
+"""Answers a question of a self-service; errbacks with ``Refused`` when the records cannot be read."""
 _FOR_THE_CORE = (Propose, Granted, NotGranted, NoProposal, Taken, Release, TransferWanted, TransferAnswer)
 
 
@@ -103,9 +109,11 @@ class RunningCity:
         facts: FactsOf = no_records,
         aftermath: Aftermath | None = None,
         past: PastOf | None = None,
+        self_service: AnswerOf | None = None,
     ) -> None:
         """``desk``: of a city that takes in work; ``facts``: what its records say of a line; ``aftermath``: writes
-        what follows from its steps; ``past``: what is on record of items that ended long ago.
+        what follows from its steps; ``past``: what is on record of items that ended long ago. ``self_service``: answers
+        callers who serve themselves; without it they go on to agents.
         """
         self.city = site.rules.city
         self.site = site
@@ -138,6 +146,7 @@ class RunningCity:
         )
         self.lookups = Lookups(self.city, clock, self._command if link is not None else None)
         """what is asked of other cities' records, and answered to them"""
+        self._self_service = self_service
         self._output = Output(journal)
         self._timers: dict[TimerKey, Timer] = {}
         self._beat_s = beat_s
@@ -435,7 +444,7 @@ class RunningCity:
                     effects.append(self._effect(command))
         self._output.put(rows, effects)
 
-    def _effect(self, command: Ask | AnswerSeat | Send | AgentShown | TransferSettled) -> Effect:
+    def _effect(self, command: Ask | AnswerSeat | Send | AgentShown | TransferSettled | AskRecords) -> Effect:
         match command:
             case Ask(request):
                 return partial(self._switch.request, request)
@@ -445,8 +454,25 @@ class RunningCity:
                 return partial(self._command, to, message, budget_s)
             case AgentShown(agent):
                 return partial(self._show, agent)
+            case AskRecords():
+                return partial(self._ask_records, command)
             case TransferSettled(request, problem):
                 return partial(self._settle, request, None if problem is None else Refused(problem, status=503))
+
+    def _ask_records(self, asked: AskRecords) -> None:
+        if self._self_service is None:
+            self._records_answered(Unread(), asked)
+        else:
+            answering = self._self_service(asked.question)
+            answering.addErrback(_unread)
+            answering.addCallback(self._records_answered, asked)
+            answering.addErrback(
+                lambda failure: log.failure("an answer could not be used", failure, event="self-service-failed")
+            )
+
+    def _records_answered(self, answer: Answer, asked: AskRecords) -> None:
+        if not self._stopped:
+            self._advance(RecordsAnswered(asked.contact, asked.asked, answer))
 
     def _command(self, to: NodeId, message: AnyMessage, budget_s: float) -> None:
         self._send(to, message, Stream.COMMAND, budget_s)
@@ -520,6 +546,17 @@ class RunningCity:
                 log.info("{city} is heard", city=city, event="peer-heard")
         if beat or (leader, peers, reign) != (known.leader, known.peers, known.reign):
             self._advance(ProvinceSeen(leader, peers, reign))
+
+
+def _unread(failure: Failure) -> Answer:
+    """Which records, and whose, is nobody's business in a log."""
+    refused = failure.value
+    if isinstance(refused, Refused):
+        slugs = " ".join(problem.slug for problem in refused.problems)
+        log.warn("a self-service cannot read the records: {why}", why=slugs, event="self-service-unread")
+    else:
+        log.failure("a self-service failed", failure, event="self-service-failed")
+    return Unread()
 
 
 def _say_repaired(row: Repaired) -> None:

@@ -23,12 +23,14 @@ from dataset.records.contact import CONTACTS, PastContact
 from dataset.records.customer import CUSTOMERS, CustomerKind
 from dataset.records.line import LINES, Line, LineStatus
 from dataset.records.money import BILLS, PAYMENTS, Bill
+from dataset.records.tariff import TARIFFS, TariffItem, TariffUnit
 from dataset.rows import Ending
 from federation.core.work_item import Facts
 from simulation.population.customers import Population
 from simulation.population.material import material
 from simulation.population.subscribers import Subscriber
 from site_node.core.customer_card import CustomerCard, FoundCustomers
+from site_node.core.self_records import LastBill, Price, Statement
 from site_node.services.customers import MOST_FOUND, StoredCustomers
 from tests.harness.sample_records import BILL, CUSTOMER, LINE, PAYMENT
 from tests.harness.store_forms import Form, MemoryForm, SqliteForm, outcome, result
@@ -326,3 +328,57 @@ def test_bills_of_more_than_a_page_are_all_counted(desk: Desk) -> None:
         )
     desk.put(Put(CUSTOMERS, CUSTOMER), *(Put(BILLS, bill) for bill in bills))
     assert desk.facts(customer=CUSTOMER.id).arrears_fen == 1440 * BILL.total_fen
+
+
+# ── one line, and prices ────────────────────────────────────────────────────────────────────────────────────────────
+def test_a_line_is_found_as_it_is_keyed_in_and_only_while_it_is_in_use(full: Desk) -> None:
+    for one in everybody():
+        for line in one.lines:
+            if line.service != "install_line":
+                continue
+            expected = None if line.status is LineStatus.CEASED else line.number
+            for typed in (line.number, line.number.removeprefix("020"), f"+86{line.number[1:]}"):
+                found = result(full.form, full.customers.line(typed))
+                assert (None if found is None else found.number) == expected, typed
+    assert result(full.form, full.customers.line("0")) is None
+    assert result(full.form, full.customers.line("138")) is None
+
+
+def test_a_statement_is_that_of_the_line_alone(full: Desk) -> None:
+    """Against the bills themselves and the months that payments name."""
+    seen = 0
+    for one in everybody():
+        for line in one.lines:
+            statement = result(full.form, full.customers.statement(line, AT))
+            bills = {bill.month: bill for bill in one.bills if bill.line == line.number}
+            paid = sum(payment.fen for payment in one.payments if payment.line == line.number)
+            assert statement.due_fen - statement.credit_fen == sum(bill.total_fen for bill in bills.values()) - paid
+            assert statement.overdue_fen <= statement.due_fen
+            last = bills[max(bills)] if bills else None
+            assert (statement.last is None) == (last is None)
+            if last is not None and statement.last is not None:
+                assert statement.last == LastBill(last.month, last.total_fen, last.due_on)
+            seen += statement.due_fen > 0
+    assert seen
+
+
+def test_a_statement_holds_nothing_of_an_earlier_customer_of_the_number(desk: Desk) -> None:
+    before = CustomerId("earlier")
+    desk.put(Put(LINES, LINE), Put(BILLS, structs.replace(BILL, customer=before)))
+    assert result(desk.form, desk.customers.statement(LINE, AT)) == Statement(0, 0, 0, None)
+
+
+def test_prices_are_those_of_the_day_and_the_city_in_the_order_asked(desk: Desk) -> None:
+    old = TariffItem(service="ddn", code="a", since=date(2020, 1, 1), zh="甲", en="a", fen=100, unit=TariffUnit.MONTH)
+    here = structs.replace(old, city=GUANGZHOU, fen=90)
+    later = structs.replace(old, since=TODAY + timedelta(1), city=GUANGZHOU, fen=80)
+    other = structs.replace(old, code="b", fen=7, unit=TariffUnit.SECOND, per=6)
+    elsewhere = structs.replace(old, code="c", city=CityId("shenzhen"))
+    desk.put(*(Put(TARIFFS, one) for one in (old, here, later, other, elsewhere)))
+
+    def prices(at: float) -> tuple[Price, ...]:
+        return result(desk.form, desk.customers.prices("ddn", ("b", "c", "a", "none"), at))
+
+    b = Price("b", 7, TariffUnit.SECOND, 6)
+    assert prices(AT) == (b, Price("a", 90, TariffUnit.MONTH, 1))
+    assert prices(midnight(TODAY + timedelta(1))) == (b, Price("a", 80, TariffUnit.MONTH, 1))

@@ -7,6 +7,7 @@ from itertools import combinations
 from random import Random
 
 from dataset.ids import CityId, ConnectionId
+from dataset.spoken import is_piece
 from federation.ports import Clock
 from site_node.core.telephony import Cause, Prompt
 from site_node.switch.simulated.adapter import SimulatedSwitch
@@ -19,7 +20,8 @@ class Network:
     """Switches, seats and trunks of the given cities, and a way to call them.
 
     Each pair of cities has a trunk with ``trunk_delay_s`` one way (change the trunk's fields for more). A prompt takes
-    ``prompt_s`` seconds by its name, else ``usual_prompt_s``; a number in it takes ``number_s`` more.
+    ``prompt_s`` seconds by its name, else ``usual_prompt_s``; a number in it takes ``number_s`` more. The words that
+    amounts, days and digits are made of take ``piece_s``.
     """
 
     def __init__(
@@ -32,6 +34,7 @@ class Network:
         prompt_s: Mapping[str, float] | None = None,
         usual_prompt_s: float = 2.5,
         number_s: float = 0.8,
+        piece_s: float = 0.4,
         seat_media_timeout_s: float = 30.0,
     ) -> None:
         self.clock = clock
@@ -39,6 +42,7 @@ class Network:
         self._prompts = dict(prompt_s or {})
         self._usual_prompt_s = usual_prompt_s
         self._number_s = number_s
+        self._piece_s = piece_s
         self._seat_media_timeout_s = seat_media_timeout_s
         self._run = rng.getrandbits(32)
         self._ids = 0
@@ -88,7 +92,8 @@ class Network:
 
     def prompt_length_s(self, prompt: Prompt) -> float:
         """How long one prompt takes."""
-        said = self._prompts.get(prompt.name, self._usual_prompt_s)
+        usual_s = self._piece_s if is_piece(prompt.name) else self._usual_prompt_s
+        said = self._prompts.get(prompt.name, usual_s)
         return said if prompt.number is None else said + self._number_s
 
     def _turn_away(self, caller: Caller, cause: Cause) -> None:

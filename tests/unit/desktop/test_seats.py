@@ -214,7 +214,7 @@ def test_the_state_has_exactly_the_documented_fields(office: Office) -> None:
     assert set(call) == {
         *("contact", "attempt", "state", "since_s", "anchor", "received", "confirmed", "calling", "door", "path"),
         *("service", "skill", "waited_s", "talk_s", "hold_s", "notes", "handled_by", "disposition", "dispositions"),
-        "wrap_up_left_s",
+        *("wrap_up_left_s", "line"),
     }
     assert call["notes"] == [{"by": "1002@guangzhou", "text": "您好: 第二"}, {"by": "", "text": "odd"}]
     assert "13812340001" not in str(state)

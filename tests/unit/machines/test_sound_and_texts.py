@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 
 import pytest
 
 from dataset import spoken
+from dataset.self_service import service_prompt, state_prompt
 from simulation.machines.places import conf_dir
-from simulation.machines.prompts import number_prompts, pinyin_of, read_prompts
+from simulation.machines.prompts import number_prompts, pinyin_of, read_prompts, work_prompts
 from simulation.machines.sipp import alaw
 from simulation.machines.tones import read_wav, sine, write_wav
 from simulation.machines.trouble import MachineTrouble
+from tests.harness.services import catalogue
 
 WANTED = (
     *("welcome", "main-menu", "menu-112", "menu-114", "menu-170", "menu-180", "menu-189", "invalid-choice"),
@@ -84,3 +87,15 @@ def test_a_broken_prompt_file_is_named(tmp_path: Path, text: str, slug: str) -> 
         read_prompts(path)
     assert caught.value.problem.slug == slug
     assert str(path) in caught.value.problem.place
+
+
+def test_everything_that_self_service_may_say_of_work_is_a_prompt() -> None:
+    """Each service that makes work, and each state in which an item may be."""
+    texts = {prompt.id: prompt for prompt in work_prompts(conf_dir() / "packages" / "services")}
+    working = [service for service in catalogue() if service.makes_work]
+    for service in working:
+        assert texts[service_prompt(service.id)].zh == service.text.zh
+        for state in service.text.states:
+            assert (state_prompt(service.id, state.id) in texts) == (state.ends is None)
+    assert len(texts) > 150
+    assert all(re.fullmatch("[a-z0-9-]+", name) for name in texts)

@@ -44,11 +44,11 @@ def test_the_shipped_package_opens_one_number_with_all_services_and_old_numbers_
     assert door is not None
     main = shipped.menu(door.menu)
     assert main.asks
-    assert {shipped.menu(way).skill for way in main.keys.values()} == {skill.id for skill in shipped.skills}
+    skills = {shipped.menu(way).skill for key, way in main.keys.items() if key != "6"}
+    assert skills == {skill.id for skill in shipped.skills}
     for number, skill in (
         ("112", "fault"),
         ("114", "directory"),
-        ("170", "bill"),
         ("180", "complaint"),
         ("189", "order"),
     ):
@@ -57,8 +57,25 @@ def test_the_shipped_package_opens_one_number_with_all_services_and_old_numbers_
         assert not shipped.menu(door.menu).asks
         assert shipped.menu(door.menu).skill == skill
     assert shipped.door("999") is None
+    door = shipped.door("170")
+    assert door is not None
+    assert shipped.skill_behind(door.menu) == "bill"
     assert shipped.menu("complaint").priority == 1
     assert main.wait_s == 6.0
+
+
+def test_self_service_is_reached_from_the_one_number_and_from_170_and_leads_to_agents() -> None:
+    shipped = package()
+    ways = {shipped.menu(way).self_service for door in ("self", "bill_170") for way in shipped.menu(door).keys.values()}
+    assert {"bill", "progress"} <= ways
+    assert shipped.menu("main").keys["6"] == "self"
+    served = {name: menu for name, menu in shipped.menus.items() if menu.self_service is not None}
+    assert {menu.self_service for menu in served.values()} == {"bill", "progress", "tariff"}
+    assert {name: shipped.skill_behind(name) for name in served if name.startswith("self")} == {
+        "self_bill": "bill",
+        "self_progress": "order",
+    }
+    assert not any(menu.asks for menu in served.values())
 
 
 def test_reasons_that_the_system_sets_cannot_be_chosen() -> None:
@@ -93,6 +110,15 @@ FAULTS = [
     ('skill = "bill"\n', "", "package-menu-dead-end", "[menu.bill]"),
     ('otherwise = "general"\n', "", "package-menu-dead-end", "[menu.main]"),
     ('skill = "bill"\n', 'skill = "bill"\notherwise = "general"\n', "package-menu-both", "[menu.bill]"),
+    ('self_service = "bill"', 'self_service = "bills"', "setting-form", 'self_service = "bills"'),
+    ('self_service = "bill"', 'self_service = "bill"\nskill = "bill"', "package-menu-both", "[menu.self_bill]"),
+    ('self_service = "bill"', 'self_service = "bill"\nsay = ["welcome"]', "package-menu-both", "[menu.self_bill]"),
+    ('otherwise = "order"\n', "", "package-menu-dead-end", "[menu.self_progress]"),
+    ('otherwise = "order"\n', 'otherwise = "self_bill"\n', "package-self-service", 'otherwise = "self_bill"'),
+    ('self_service = "bill"', 'self_service = "bill"\nplan = "ddn"', "package-self-service", "[menu.self_bill]"),
+    ('plan = "install_line"\n', "", "package-self-service", "[menu.tariff_local]"),
+    ('skill = "bill"\n', 'skill = "bill"\ntell = ["ddn_64k"]\n', "package-self-service", "[menu.bill]"),
+    ('"fibre_500m", ', '"fibre_900m", ', "package-prompt-missing", "[menu.tariff_broadband]"),
     ('languages = ["zh", "en"]', 'languages = ["zh", "fr"]', "setting-form", "languages"),
     ('version = "1"', "version = 1", "setting-type", "version"),
     ('code = "no_answer"', 'code = "noanswer"', "package-reason-missing", "[[not_ready_reason]]"),

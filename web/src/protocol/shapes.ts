@@ -75,6 +75,8 @@ export interface Call {
   received: boolean
   confirmed: boolean
   calling: string
+  /** the line asked about in self-service, masked; empty: none */
+  line?: string
   door: string
   path: string[]
   service: string
