@@ -39,6 +39,7 @@ from site_node.line_test import EmbeddedLineTest
 from site_node.messages import EmbeddedMessages
 from site_node.ports import Capability, LineTest, Messages, Switch
 from site_node.services.area_codes import AreaCodes
+from site_node.services.audit import AuditTrail
 from site_node.services.customers import StoredCustomers
 from site_node.services.directory import DirectoryService
 from site_node.services.elsewhere import Elsewhere
@@ -257,6 +258,7 @@ def build_city(
             counts=running.counts,
         )
         work.mass_faults = mass_faults.book
+    trail = AuditTrail(running, journal, province.hub_ids)
     door = city_door(
         running,
         logins,
@@ -273,10 +275,11 @@ def build_city(
         tests=tests,
         repeats=repeats,
         mass_faults=mass_faults,
+        trail=trail,
     )
     running.lookups.table = OperationTable(
         (
-            *((*looking(work), testing(tests)) if work is not None else ()),
+            *((*looking(work, trail), testing(tests)) if work is not None else ()),
             *(repeats_looked_for(repeats) if repeats is not None else ()),
             *((mass_faults_looked_for(mass_faults),) if mass_faults is not None else ()),
             *(directory_looks(directory) if directory is not None else ()),

@@ -42,6 +42,8 @@ class Operation:
     run: Run
     zh: str
     en: str
+    refused: Callable[[Actor, Mapping[str, Any], Refused], None] | None = None
+    """told of every refusal, with the fields as they came; for operations whose refusals go on record"""
 
 
 class OperationTable:
@@ -69,21 +71,30 @@ class OperationTable:
                 Problem("unknown-operation", f"没有此操作。{zh}", f"there is no such operation. {en}", name[:40]),
                 status=404,
             )
-        if operation.roles and not operation.roles & actor.roles:
-            wanted = ", ".join(sorted(operation.roles))
-            raise Refused(
-                Problem(
-                    "not-your-role",
-                    zh=f"您没有此操作的权限，需要角色：{wanted}",
-                    en=f"your roles do not allow this; it needs one of: {wanted}",
-                    place=name,
-                ),
-                status=403,
-            )
-        result = operation.run(actor, decode(operation.request, fields))
-        if isinstance(result, Deferred) or inspect.isawaitable(result):
-            result = await result
-        return cast(Answer, result) if result is not None else {}
+        try:
+            return await _run(operation, actor, fields)
+        except Refused as refused:
+            if operation.refused is not None:
+                operation.refused(actor, fields, refused)
+            raise
+
+
+async def _run(operation: Operation, actor: Actor, fields: Mapping[str, Any]) -> Answer:
+    if operation.roles and not operation.roles & actor.roles:
+        wanted = ", ".join(sorted(operation.roles))
+        raise Refused(
+            Problem(
+                "not-your-role",
+                zh=f"您没有此操作的权限，需要角色：{wanted}",
+                en=f"your roles do not allow this; it needs one of: {wanted}",
+                place=operation.name,
+            ),
+            status=403,
+        )
+    result = operation.run(actor, decode(operation.request, fields))
+    if isinstance(result, Deferred) or inspect.isawaitable(result):
+        result = await result
+    return cast(Answer, result) if result is not None else {}
 
 
 _AT = re.compile(r" - at `(?:key in )?\$\.?(.*)`$")

@@ -9,6 +9,7 @@ from typing import Any
 from dataset.ids import NodeId
 from federation.node.door import Door
 from federation.node.login import Actor, Logins
+from federation.node.operations import Operation
 from federation.ports import Clock
 from site_node.core.views import SeatView
 from site_node.desktop.customer_operations import customer_operations
@@ -23,6 +24,7 @@ from site_node.desktop.work_operations import work_operations
 from site_node.desktop.work_views import receipt
 from site_node.ports import CustomerRecords
 from site_node.services.assigning import WorkAssigner
+from site_node.services.audit import AuditTrail
 from site_node.services.city import City
 from site_node.services.directory import DirectoryService
 from site_node.services.elsewhere import Elsewhere
@@ -73,13 +75,14 @@ def city_door(
     tests: LineTests | None = None,
     repeats: Repeats | None = None,
     mass_faults: MassFaults | None = None,
+    trail: AuditTrail | None = None,
 ) -> CityDoor:
     """The door of ``city``. ``clock`` is that of the people outside, also where the city runs faster than real time.
 
     ``work``: of a city that takes in work; ``elsewhere``: what other cities know of it; ``customers``, ``directory``
     and ``knowledge``: of a city with records. ``now``: the city's wall time, that of ``clock`` when left out.
-    ``tests``: of the city's lines; ``repeats``: of matters that come back;
-    ``mass_faults``: of a city that looks for them.
+    ``tests``: of the city's lines; ``repeats``: of matters that come back; ``mass_faults``: of a city that looks for
+    them. ``trail``: without it nobody looks at a customer's data.
     """
 
     def shown(actor: Actor, seat: str, view: SeatView | None) -> dict[str, Any]:
@@ -91,15 +94,18 @@ def city_door(
         return seat_state(actor, city.city, view, rules.package, wrap_up_s)
 
     seats = SeatService(city, logins, clock, rules, shown)
-    more = work_operations(work, elsewhere) if work is not None and elsewhere is not None else ()
-    if tests is not None and work is not None and elsewhere is not None:
-        more += line_operations(tests, work, elsewhere)
-    if mass_faults is not None and work is not None and elsewhere is not None:
-        more += mass_fault_operations(mass_faults, work, elsewhere)
+    more: tuple[Operation, ...] = ()
+    if work is not None and elsewhere is not None and trail is not None:
+        more += work_operations(work, elsewhere, trail)
+        if tests is not None:
+            more += line_operations(tests, work, elsewhere, trail)
+        if mass_faults is not None:
+            more += mass_fault_operations(mass_faults, work, elsewhere)
     if repeats is not None and elsewhere is not None:
         more += repeat_operations(repeats, elsewhere)
-    if customers is not None:
-        more += customer_operations(customers, seats, now if now is not None else clock.wall)
+    if customers is not None and trail is not None:
+        checked = work.checked_lines if work is not None else lambda _: frozenset()
+        more += customer_operations(customers, seats, trail, now if now is not None else clock.wall, checked)
     if directory is not None and elsewhere is not None:
         more += directory_operations(directory, elsewhere)
     if knowledge is not None:

@@ -1,20 +1,24 @@
-"""The part of the agent API that is about customers: who is looked for, and the card of one; masked."""
+"""The part of the agent API that is about customers: who is looked for, and the card of one; looks go on record."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Annotated
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
+from typing import Annotated, Any
 
 import msgspec
-from twisted.internet.defer import Deferred
 
 from dataset.errors import Problem, Refused
 from dataset.ids import ContactId
+from dataset.masking import masked_text
+from dataset.rows import Viewed
 from federation.node.login import Actor
 from federation.node.operations import Answer, Operation, Request
 from site_node.core.customer_card import CustomerCard, FoundCustomers
 from site_node.desktop.operations import AGENT, OVERSEERS
+from site_node.desktop.reasons import LONGEST_REASON, Reason, word
 from site_node.ports import CustomerRecords
+from site_node.services.audit import AuditTrail, Look, check_unmask
 from site_node.services.seats import SeatService
 
 Word = Annotated[str, msgspec.Meta(max_length=64)]
@@ -28,30 +32,80 @@ class Customers(Request, frozen=True, kw_only=True):
 
 
 class Card(Request, frozen=True, kw_only=True):
-    """Exactly one of ``line`` and ``customer``."""
+    """Exactly one of ``line`` and ``customer``. ``unmask``: in full, for a ``reason`` that goes on record."""
 
     line: Word = ""
     customer: Word = ""
+    unmask: bool = False
+    reason: Reason = ""
 
 
 def customer_operations(
-    customers: CustomerRecords, seats: SeatService, now: Callable[[], float]
+    customers: CustomerRecords,
+    seats: SeatService,
+    trail: AuditTrail,
+    now: Callable[[], float],
+    checked: Callable[[Actor], Collection[str]] = lambda _: (),
 ) -> tuple[Operation, ...]:
-    """``now``: wall time of the city."""
+    """``now``: wall time of the city. ``checked``: lines of which the caller at a seat has shown to be the customer."""
 
-    def find(actor: Actor, ask: Customers) -> Deferred[Answer]:
+    async def find(actor: Actor, ask: Customers) -> Answer:
         _one_of("text", ask.text, "contact", ask.contact)
         text = seats.calling(actor, ContactId(ask.contact)) if ask.contact else ask.text
-        return customers.find(text).addCallback(_answer)
+        found = await customers.find(text)
+        who = tuple(one.customer for one in found.customers)
+        trail.shown(actor, Look(operation="customers", what=Viewed.SEARCH, id=masked_text(text), customers=who))
+        return _answer(found)
 
-    def card(_: Actor, ask: Card) -> Deferred[Answer]:
+    async def card(actor: Actor, ask: Card) -> Answer:
         _one_of("line", ask.line, "customer", ask.customer)
-        asked = customers.card(line=ask.line, customer=ask.customer, at=now())
-        return asked.addCallback(lambda found: {"card": _answer(found)})
+        found = await customers.card(line=ask.line, customer=ask.customer, at=now(), unmasked=ask.unmask)
+        look = replace(_card_look(msgspec.structs.asdict(ask)), customers=(found.customer,))
+        if ask.unmask:
+            mine = set(checked(actor))
+            check_unmask(actor, ask.reason, own=any(line.number in mine for line in found.lines))
+            await trail.shown(actor, look)
+        else:
+            trail.shown(actor, look)
+        return {"card": _answer(found)}
 
     return (
-        Operation("customers", Customers, AGENT | OVERSEERS, find, "查找客户", "look for a customer"),
-        Operation("card", Card, AGENT | OVERSEERS, card, "客户资料", "a customer whole"),
+        Operation(
+            "customers",
+            Customers,
+            AGENT | OVERSEERS,
+            find,
+            "查找客户",
+            "look for a customer",
+            lambda actor, fields, refused: trail.refused(actor, _search_look(fields), refused),
+        ),
+        Operation(
+            "card",
+            Card,
+            AGENT | OVERSEERS,
+            card,
+            "客户资料",
+            "a customer whole",
+            lambda actor, fields, refused: trail.refused(actor, _card_look(fields), refused),
+        ),
+    )
+
+
+def _search_look(fields: Mapping[str, Any]) -> Look:
+    text = word(fields, "text")
+    return Look(operation="customers", what=Viewed.SEARCH, id=masked_text(text) if text else "")
+
+
+def _card_look(fields: Mapping[str, Any]) -> Look:
+    line, customer = word(fields, "line"), word(fields, "customer")
+    unmask = fields.get("unmask") is True
+    return Look(
+        operation="card",
+        what=Viewed.LINE if line else Viewed.CUSTOMER,
+        id=line or customer,
+        line=line,
+        unmasked=unmask,
+        reason=word(fields, "reason", LONGEST_REASON) if unmask else "",
     )
 
 

@@ -10,8 +10,9 @@ from dataset.errors import Problem, Refused
 from federation.node.login import Actor
 from federation.node.operations import Answer, Operation, Request
 from site_node.core.line_test import OUTCOMES, PLACES, LineTested, note_of
-from site_node.desktop.work_operations import STAFF, Word, item_anywhere
+from site_node.desktop.work_operations import STAFF, WholeItem, Word, item_anywhere
 from site_node.desktop.work_views import receipt
+from site_node.services.audit import AuditTrail
 from site_node.services.elsewhere import Elsewhere
 from site_node.services.line_tests import WITHIN_S, LineTests
 from site_node.services.work import ItemOf, WorkService
@@ -41,7 +42,9 @@ def testing(tests: LineTests) -> Operation:
     return Operation("line_test", LineToTest, STAFF, test, "测试线路", "test a line")
 
 
-def line_operations(tests: LineTests, work: WorkService, elsewhere: Elsewhere) -> tuple[Operation, ...]:
+def line_operations(
+    tests: LineTests, work: WorkService, elsewhere: Elsewhere, trail: AuditTrail
+) -> tuple[Operation, ...]:
     """``line_test``: here or at the owning city of the line; with an item, what was measured stands on it as a note."""
 
     async def test(actor: Actor, ask: LineToTest) -> Answer:
@@ -49,7 +52,8 @@ def line_operations(tests: LineTests, work: WorkService, elsewhere: Elsewhere) -
             raise _one_of_two()
         if ask.line:
             return await _tested(tests, elsewhere, actor, ask.line)
-        item = (await item_anywhere(work, elsewhere, actor, ItemOf(ask.item, ask.owning)))["item"]
+        whole = WholeItem(item=ask.item, owning=ask.owning)
+        item = (await item_anywhere(work, elsewhere, trail, actor, whole))["item"]
         if not item["line"]:
             raise Refused(
                 Problem(

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 import msgspec
 
 from dataset.errors import Problem, Refused
 from dataset.ids import AgentId, ContactId
+from dataset.rows import Viewed
 from dataset.services.form import Value
 from dataset.services.words import ROLES
 from federation.core.work_item import SUPERVISORS, WorkItem
 from federation.node.login import Actor
-from federation.node.operations import Answer, Nothing, Operation, Request
+from federation.node.operations import Answer, Nothing, Operation, Request, Run
+from site_node.desktop.reasons import LONGEST_REASON, Reason, word
 from site_node.desktop.work_views import item_short, item_whole, receipt, service_answer, service_short
+from site_node.services.audit import AuditTrail, Look, check_unmask
 from site_node.services.elsewhere import Elsewhere
 from site_node.services.work import Action, Form, ItemOf, WorkService
 
@@ -64,6 +68,22 @@ class OfItem(Request, frozen=True, kw_only=True):
 
     item: Name
     owning: Word = ""
+
+
+class WholeItem(OfItem, frozen=True, kw_only=True):
+    """A work item whole. ``unmask``: in full, for a ``reason`` that goes on record."""
+
+    unmask: bool = False
+    reason: Reason = ""
+
+
+class ItemThere(WholeItem, frozen=True, kw_only=True):
+    """A work item, asked for by another city, which vouches for what happened at its seat."""
+
+    during: Word = ""
+    """the contact there"""
+    checked: tuple[Word, ...] = ()
+    """lines of which the caller there has shown to be the customer"""
 
 
 class Act(OfItem, frozen=True, kw_only=True):
@@ -116,16 +136,27 @@ class Items(Request, frozen=True, kw_only=True):
     contact: Word = ""
 
 
-def looking(work: WorkService) -> tuple[Operation, ...]:
-    """What may be looked at here, by the own seats and for those of other cities."""
-    one = Operation
+def looking(work: WorkService, trail: AuditTrail) -> tuple[Operation, ...]:
+    """What seats of other cities may look at here."""
     return (
-        one("work_item", OfItem, STAFF, lambda actor, ask: _item(work, actor, ask.item), "工单", "a work item"),
-        one("work_items", Items, STAFF, lambda actor, ask: _items(work, actor, ask), "工单列表", "work items"),
+        _whole(ItemThere, trail, lambda actor, ask: _item(work, trail, actor, ask, _there(ask))),
+        Operation("work_items", Items, STAFF, lambda actor, ask: _items(work, actor, ask), "工单列表", "work items"),
     )
 
 
-def work_operations(work: WorkService, elsewhere: Elsewhere) -> tuple[Operation, ...]:
+def _whole(request: type[Request], trail: AuditTrail, run: Run) -> Operation:
+    return Operation(
+        "work_item",
+        request,
+        STAFF,
+        run,
+        "工单",
+        "a work item",
+        lambda actor, fields, refused: trail.refused(actor, _look(fields), refused),
+    )
+
+
+def work_operations(work: WorkService, elsewhere: Elsewhere, trail: AuditTrail) -> tuple[Operation, ...]:
     """Services and work items."""
 
     def handing_in(name: str, request: type[Request], ask: Callable[[Actor, Any], Any], zh: str, en: str) -> Operation:
@@ -207,14 +238,7 @@ def work_operations(work: WorkService, elsewhere: Elsewhere) -> tuple[Operation,
             "回执",
             "how a request stands",
         ),
-        one(
-            "work_item",
-            OfItem,
-            STAFF,
-            lambda actor, ask: item_anywhere(work, elsewhere, actor, _item_of(ask)),
-            "工单",
-            "a work item",
-        ),
+        _whole(WholeItem, trail, lambda actor, ask: item_anywhere(work, elsewhere, trail, actor, ask)),
         one(
             "work_items",
             Items,
@@ -239,12 +263,49 @@ def _action(ask: Act) -> Action:
 
 
 # ── looking here ────────────────────────────────────────────────────────────────────────────────────────────────────
-async def _item(work: WorkService, actor: Actor, name: str) -> Answer:
-    item, service = work.item(name)
+@dataclass(frozen=True, slots=True)
+class _AtSeat:
+    """What happens at the seat of whoever looks."""
+
+    during: ContactId | None
+    checked: Collection[str]
+
+
+def _there(ask: ItemThere) -> _AtSeat:
+    return _AtSeat(ContactId(ask.during) if ask.during else None, ask.checked)
+
+
+async def _item(work: WorkService, trail: AuditTrail, actor: Actor, ask: WholeItem, seat: _AtSeat) -> Answer:
+    """The item as it is known here; the look is on record here, before the answer where that is not masked."""
+    item, service = work.item(ask.item)
     followed = await work.followed(item)
-    shown = item_whole(item, service, work.possible(actor, item), work.history(name), followed, work.now())
+    look = replace(
+        _look(msgspec.structs.asdict(ask)),
+        customers=(item.customer,) if item.customer else (),
+        line=item.line,
+        during=seat.during,
+    )
+    if ask.unmask:
+        own = work.in_hand(actor, item) or (bool(item.line) and item.line in seat.checked)
+        check_unmask(actor, ask.reason, own=own)
+        await trail.shown(actor, look)
+    else:
+        trail.shown(actor, look)
+    possible, history = work.possible(actor, item), work.history(ask.item)
+    shown = item_whole(item, service, possible, history, followed, work.now(), unmasked=ask.unmask)
     shown["mass_fault"] = _mass_fault(work, item)
     return {"item": shown, "from": work.city, "as_of": work.now()}
+
+
+def _look(fields: Mapping[str, Any]) -> Look:
+    unmask = fields.get("unmask") is True
+    return Look(
+        operation="work_item",
+        what=Viewed.ITEM,
+        id=word(fields, "item"),
+        unmasked=unmask,
+        reason=word(fields, "reason", LONGEST_REASON) if unmask else "",
+    )
 
 
 def _items(work: WorkService, actor: Actor, ask: Items) -> Answer:
@@ -275,17 +336,28 @@ def _mass_fault(work: WorkService, item: WorkItem) -> str | None:
 
 
 # ── and elsewhere ───────────────────────────────────────────────────────────────────────────────────────────────────
-async def item_anywhere(work: WorkService, elsewhere: Elsewhere, actor: Actor, ask: ItemOf) -> Answer:
-    """The owning city's word where it answers, else what is known here."""
+async def item_anywhere(
+    work: WorkService, elsewhere: Elsewhere, trail: AuditTrail, actor: Actor, ask: WholeItem
+) -> Answer:
+    """The owning city's word where it answers, else what is known here. Each city has its look on record."""
     here: Answer | None = None
     unknown: Refused | None = None
+    seat = _AtSeat(trail.contact_of(actor), work.checked_lines(actor))
     try:
-        here = await _item(work, actor, ask.item)
+        here = await _item(work, trail, actor, ask, seat)
     except Refused as refused:
         unknown = refused
-    known = here["item"]["owning"] if here is not None else ask.owning
+    # the owning city may know better than this one whose it is
+    known = work.owner(ask.item) or ask.owning
     owning = elsewhere.codes.known(known) if known else elsewhere.codes.opened_in(ask.item)
-    there, missing = await elsewhere.ask(actor, owning, "work_item", {"item": ask.item}, here)
+    fields = {
+        "item": ask.item,
+        "unmask": ask.unmask,
+        "reason": ask.reason,
+        "during": seat.during or "",
+        "checked": sorted(seat.checked),
+    }
+    there, missing = await elsewhere.ask(actor, owning, "work_item", fields, here)
     found = there if there is not None else here
     if found is None:
         assert unknown is not None

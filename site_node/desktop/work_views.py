@@ -146,15 +146,18 @@ def item_whole(
     history: Iterable[tuple[AnyStep, bool]],
     followed: tuple[Iterable[Charge], Iterable[CustomerMessage]],
     now: float,
+    *,
+    unmasked: bool = False,
 ) -> dict[str, Any]:
     """A work item with its form, its steps, what followed from them, and what may be done now; personal fields are
-    masked.
+    masked unless ``unmasked``.
     """
     charges, messages = followed
     fields = {field.id: field for field in service.text.fields}
     return {
         **item_short(item, service, now),
-        "values": {name: shown(fields.get(name), value) for name, value in item.values.items()},
+        "masked": not unmasked,
+        "values": {name: value if unmasked else shown(fields.get(name), value) for name, value in item.values.items()},
         "possible": list(possible),
         "called_back": item.called_back,
         "opened_by": {
@@ -169,7 +172,7 @@ def item_whole(
         "messages": [
             {
                 "at": one.at,
-                "to": masked(one.to) if one.to is not None else None,
+                "to": masked(one.to) if one.to is not None and not unmasked else one.to,
                 "text": one.text,
                 "state": one.state,
                 "sent_at": one.sent_at,

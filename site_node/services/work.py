@@ -146,6 +146,12 @@ class WorkService:
         while len(self._checked) > CHECKED_KEPT:
             self._checked.popitem(last=False)
 
+    def checked_lines(self, actor: Actor) -> frozenset[str]:
+        """Lines of which the caller in a contact at the own seat has shown to be the customer."""
+        view = self._city.seat_view(actor.agent) if actor.agent is not None else None
+        calls = view.calls if view is not None else ()
+        return frozenset(line for call in calls for line in self._checked.get(call.contact, ()))
+
     # ── handing in ──────────────────────────────────────────────────────────────────────────────────────────────────
     def open(self, actor: Actor, form: Form) -> Deferred[Receipt]:
         """Hand in a form. Errbacks with ``Refused`` and everything that is wrong with it, by field."""
@@ -251,6 +257,14 @@ class WorkService:
         """What an item has come to. Raises ``Refused`` 404 ``work-unknown``."""
         found = self._work.desk.item(WorkItemId(item))
         return found, self._work.desk.service_of(found)
+
+    def in_hand(self, actor: Actor, item: WorkItem) -> bool:
+        """Whether ``actor`` has the item."""
+        return item.assignee == agent_of(self._city, actor)
+
+    def owner(self, item: str) -> CityId | None:
+        """The owning city, if the item is known here."""
+        return self._work.desk.book.owner(WorkItemId(item))
 
     def service_of(self, item: WorkItem) -> Service:
         """The version of its service that it began with."""
