@@ -1,8 +1,8 @@
 """Which run of a node came after which, and what a run no longer knew: the ground under endings (J2, E1, E3).
 
 Fed with rows in any order; only ``LineageOpened`` and ``TailMissing`` are looked at. The order of a node's lineages is
-that of their links (``previous``, and the lineages named in ``tail_missing``); where these leave a choice, the one
-opened earlier by its wall time, then the smaller id, comes first.
+that of their links (``previous`` and ``before``, and the lineages named in ``tail_missing``); where these leave a
+choice, the one opened earlier by its wall time, then the smaller id, comes first.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush
+from itertools import pairwise
 
 from dataset.ids import ContactId, LineageId
 from dataset.rows import Journalled, LineageOpened, TailMissing
@@ -50,7 +51,7 @@ class Lineages:
             node = self._nodes.setdefault(journalled.node, _Node())
             node.openings[journalled.lineage] = (journalled.wall, frozenset(row.live_contacts))
             if row.previous is not None:
-                node.links.add((row.previous, journalled.lineage))
+                node.links.update(pairwise((*row.before, row.previous, journalled.lineage)))
         elif isinstance(row, TailMissing):
             node = self._nodes.setdefault(journalled.node, _Node())
             node.links.add((row.of, journalled.lineage))

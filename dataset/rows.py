@@ -97,6 +97,9 @@ class LineageOpened(Row, frozen=True, kw_only=True, tag="lineage_opened"):
     area_code: str = ""
     audit: str = ""
     """hash of the last audit row that the journal held then; empty where it held none"""
+    before: tuple[LineageId, ...] = ()
+    """the latest runs before ``previous``, in order: a receiver that some of them wrote nothing for knows the order of
+    the others all the same, whatever the clocks said"""
 
 
 class TailMissing(Row, frozen=True, kw_only=True, tag="tail_missing"):

@@ -41,10 +41,12 @@ from dataset.rows import (
     WorkRequested,
     WorkStepped,
 )
-from dataset.work import Opened, WorkItemId
+from dataset.work import Noted, WorkItemId
 from federation.ports import Clock
 
 DAY_S = 86_400.0
+RUNS_NAMED = 30
+"""how many runs before its previous one an opening names"""
 
 log = Logger()
 
@@ -158,7 +160,8 @@ def item_of_row(row: AnyRow) -> WorkItemId | None:
 def open_after(row: AnyRow) -> bool | None:
     """Whether the row's work item is open in this journal from here on; None where the row changes nothing about that.
 
-    Open from the row of its opening to the one that ended it; what is noted on an ended item does not open it again.
+    Open from the row of its opening to the one that ended it. What is noted on an ended item does not open it again;
+    any other step does: it goes on, so what had ended it was overtaken by rows that came back (J5).
     """
     if isinstance(row, MassFaultDeclared | MassFaultCleared):
         return isinstance(row, MassFaultDeclared)
@@ -166,7 +169,7 @@ def open_after(row: AnyRow) -> bool | None:
         return None
     if row.ended:
         return False
-    return True if isinstance(row.step, Opened) else None
+    return None if isinstance(row.step, Noted) else True
 
 
 def live_change(row: AnyRow) -> LiveChange:
@@ -200,17 +203,20 @@ class Stamps:
         self._audit_hash = ""
 
     def opening(
-        self, previous: LineageId | None, previous_head: int, live_contacts: tuple[ContactId, ...], audit: str
+        self, runs: Sequence[LineageId], previous_head: int, live_contacts: tuple[ContactId, ...], audit: str
     ) -> list[Stamped]:
-        """The first row of the run (J2). ``audit``: hash of the last audit row in the journal, empty without one."""
+        """The first row of the run (J2). ``runs``: those on this disk, in order; ``audit``: hash of the last audit row
+        in the journal, empty without one.
+        """
         self._audit_hash = audit
         row = LineageOpened(
             node=self._settings.node,
-            previous=previous,
+            previous=runs[-1] if runs else None,
             previous_head=previous_head,
             live_contacts=live_contacts,
             area_code=self._settings.area_code,
             audit=audit,
+            before=tuple(runs[-1 - RUNS_NAMED : -1]),
         )
         return self.stamp([(row, self._settings.receivers)])
 

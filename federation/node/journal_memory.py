@@ -185,7 +185,7 @@ class MemoryJournal:
             if is_hub(receiver):
                 disk.address_all_to(receiver)
         opening = self._stamps.opening(
-            previous.lineage if previous else None,
+            [one.lineage for one in disk.lineages],
             previous.head if previous else 0,
             tuple(sorted(disk.live)),
             disk.audit,

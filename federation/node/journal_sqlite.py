@@ -243,7 +243,7 @@ class SqliteJournal:
                 )
             )
         lineages = connection.execute("SELECT ordinal, lineage, head FROM lineages ORDER BY ordinal").fetchall()
-        ordinal, previous, head = lineages[-1] if lineages else (0, None, 0)
+        ordinal, _, head = lineages[-1] if lineages else (0, None, 0)
         self._ordinal: int = ordinal + 1
         self._ordinals = {LineageId(lineage): ordinal for ordinal, lineage, _ in lineages}
         for hub in hubs:
@@ -254,7 +254,9 @@ class SqliteJournal:
         audit = connection.execute(
             "SELECT audit FROM rows INDEXED BY rows_of_audit WHERE audit IS NOT NULL ORDER BY id DESC LIMIT 1"
         ).fetchone()
-        opening = self._stamps.opening(previous, head, live, audit[0] if audit else "")
+        opening = self._stamps.opening(
+            [LineageId(lineage) for _, lineage, _ in lineages], head, live, audit[0] if audit else ""
+        )
         _write(connection, self._ordinal, opening)
         connection.execute("COMMIT")
         names = {ordinal: lineage for lineage, ordinal in self._ordinals.items()}

@@ -31,9 +31,9 @@ from dataset.rows import (
     TailMissing,
     WorkStepped,
 )
-from dataset.work import MassFaultId
+from dataset.work import DeadlinePassed, MassFaultId
 from federation.node.clock import VirtualClock
-from federation.node.journal import JournalSettings
+from federation.node.journal import RUNS_NAMED, JournalSettings
 from federation.node.journal_memory import MemoryDisk, MemoryJournal
 from federation.node.journal_sqlite import SqliteJournal
 from federation.ports import Journal, OutboxEntry
@@ -157,6 +157,17 @@ def test_first_row_of_a_run_opens_its_lineage(form: Form) -> None:
     opening = ROW_FROM_BYTES.decode(entry.data).row
     assert isinstance(opening, LineageOpened)
     assert (opening.previous, opening.previous_head, opening.live_contacts) == (first, 4, (C1,))
+    assert opening.before == ()
+    second = again.lineage
+    result(form, again.stop())
+    runs = [first, second]
+    for _ in range(RUNS_NAMED + 2):
+        journal = form.open()
+        opening = journal.rows_since(0.0)[-1].row
+        assert isinstance(opening, LineageOpened)
+        assert (*opening.before, opening.previous) == tuple(runs[-1 - RUNS_NAMED :]), "those before it, in order"
+        runs.append(journal.lineage)
+        result(form, journal.stop())
 
 
 def test_synced_is_called_later_and_in_order(form: Form) -> None:
@@ -550,6 +561,16 @@ def test_note_on_an_ended_work_item_does_not_open_it_again(form: Form) -> None:
     assert work(journal, form.clock.wall() + 1) == []
     pass_days(form, journal, 31)
     assert work(journal) == []
+
+
+def test_work_item_that_goes_on_behind_an_ending_is_open_again(form: Form) -> None:
+    """J5: the ending was overtaken by a row that came back, which this journal does not hold."""
+    journal = form.open()
+    missed = stepped(W1, step=DeadlinePassed(at=1.0))
+    write(form, journal, (stepped(W1), ("hub",)), (noted(W1, ended=True), ("hub",)), (missed, ("hub",)))
+    assert work(journal, form.clock.wall() + 1) == [stepped(W1), noted(W1, ended=True), missed]
+    pass_days(form, journal, 40)
+    assert len(work(journal, form.clock.wall() + 1)) == 3
 
 
 def test_work_item_that_ends_with_its_opening_was_never_open(form: Form) -> None:
