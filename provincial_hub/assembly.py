@@ -119,6 +119,7 @@ def build_hub(
         counts=counts if counts is not None else HubCounts(),
         history_s=history_s,
         pace=pace,
+        codes={city.area_code: city.id for city in province.cities},
     )
     shown = Shown(province=province, package=package, speed=speed, bases=bases or {})
     service = ProvinceService(running, store, shown, clock)

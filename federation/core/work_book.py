@@ -27,6 +27,7 @@ ServiceOf = Callable[[str], Service]
 class Pending:
     """The owning city has not answered yet."""
 
+    item: WorkItemId
     owning: CityId
     step: AnyStep
 
@@ -42,6 +43,8 @@ class Accepted:
 class RefusedThere:
     """It was not, for these reasons."""
 
+    item: WorkItemId
+    owning: CityId
     problems: tuple[ProblemSaid, ...]
 
 
@@ -179,11 +182,12 @@ class WorkBook:
             return Accepted(self._taken[request])
         if request in self._refused:
             first = min(self._refused[request], key=self._place)
-            return RefusedThere(self._refused[request][first].problems)
+            refused = self._refused[request][first]
+            return RefusedThere(refused.item, CityId(first[0]), refused.problems)
         if request not in self._asked:
             return None
         asked, _ = self._asked[request]
-        return Pending(asked.owning, asked.step)
+        return Pending(asked.item, asked.owning, asked.step)
 
     def unanswered(self, owning: CityId) -> tuple[tuple[WorkRequested, CityId], ...]:
         """Requests to ``owning`` that it has not answered, each with the city that asks, in the order of their ids."""

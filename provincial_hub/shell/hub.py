@@ -93,7 +93,9 @@ class RunningHub:
         counts: HubCounts,
         history_s: float = HISTORY_S,
         pace: SendingPace | None = None,
+        codes: Mapping[str, CityId] | None = None,
     ) -> None:
+        """``codes``: area code → city; without them lost rows about work are given back to who wrote them only."""
         self.node = node
         self.cities = tuple(cities)
         self.others = tuple(others)
@@ -116,7 +118,7 @@ class RunningHub:
         )
         self.ledger = Ledger(journal, store, clock, self._say_ledger, pace)
         self._behind = Behind(clock)
-        self._tails = Tails(node, journal, store, others)
+        self._tails = Tails(node, journal, store, others, codes or {})
         self.settling = Settling(journal, store, others)
         self._held: dict[NodeId, Envelope] | None = {}
         """envelopes with hellos that came while the folds read what is on record; None afterwards"""

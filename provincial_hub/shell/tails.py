@@ -8,13 +8,15 @@ cannot send them any more.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
-from dataset.ids import NodeId
+from dataset.ids import CityId, NodeId
 from dataset.rows import Journalled, TailMissing, TailReturned
+from federation.core.work_addresses import concerned
+from federation.node.journal import read_rows
 from federation.node.ledger_store import UNREADABLE, LedgerStore
 from federation.ports import Journal
 
@@ -27,11 +29,20 @@ log = Logger()
 class Tails:
     """One node's tail after the other, some rows at a time, so that nothing else waits and memory is bounded."""
 
-    def __init__(self, node: NodeId, journal: Journal, store: LedgerStore, hubs: Sequence[NodeId]) -> None:
+    def __init__(
+        self,
+        node: NodeId,
+        journal: Journal,
+        store: LedgerStore,
+        hubs: Sequence[NodeId],
+        codes: Mapping[str, CityId],
+    ) -> None:
+        """``codes``: area code → city, by which work items name where they were opened."""
         self._node = node
         self._journal = journal
         self._store = store
         self._hubs = [hub for hub in hubs if hub != node]
+        self._codes = codes
         self._wanted: deque[tuple[NodeId, TailMissing]] = deque()
         self._busy = False
         self._stopped = False
@@ -76,10 +87,17 @@ class Tails:
     async def _one(self, node: NodeId, missing: TailMissing) -> None:
         receivers = (node, *(hub for hub in self._hubs if hub != node))
         after = count = 0
+        told: set[CityId] = set()
         while rows := await self._store.tail(node, missing.of, missing.held, after, AT_ONCE):
             after = rows[-1][0]
             count += len(rows)
             await self._relayed([data for _, data in rows], receivers)
+            for city, about in self._work_of(node, [data for _, data in rows]).items():
+                if city not in told:  # the order of runs is the order of steps, so they need to know of this one
+                    told.add(city)
+                    opening = await self._store.tail(node, missing.of, 0, 0, 1)
+                    about = [data for sequence, data in opening if sequence == 1] + about
+                await self._relayed(about, (NodeId(city),))
             if self._stopped:
                 return
         unread = [
@@ -100,6 +118,15 @@ class Tails:
             of=missing.of,
             event="tail-returned",
         )
+
+    def _work_of(self, node: NodeId, rows: Sequence[bytes]) -> dict[CityId, list[bytes]]:
+        """By city, those of the rows of ``node`` that it wrote for other cities' work."""
+        found: dict[CityId, list[bytes]] = {}
+        for data in rows:
+            for one in read_rows([data]):
+                for city in sorted(concerned(one.row, self._codes) - {CityId(node)}):
+                    found.setdefault(city, []).append(data)
+        return found
 
     def _relayed(self, rows: Sequence[bytes], receivers: Sequence[NodeId]) -> Deferred[None]:
         synced: Deferred[None] = Deferred()

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataset.errors import Problem, Refused
 from dataset.ids import CityId
 from dataset.number_plan import NumberPlan
+from federation.core.work_addresses import opened_in
 from site_node.core.directory import local_numbers
 
 
@@ -32,8 +33,7 @@ class AreaCodes:
 
     def opened_in(self, item: str) -> CityId | None:
         """The city where a work item was opened, by its name: it hears of every step."""
-        code = item.removeprefix("w-").partition("-")[0]
-        return next((city for area, city in self._codes.items() if f"{area:0>4}" == code), None)
+        return opened_in(item, self._codes)
 
     def numbers(self, typed: str, city: CityId) -> tuple[str, ...]:
         """What ``typed`` may be as a number on record of ``city``, which is one of them, the likeliest first."""

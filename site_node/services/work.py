@@ -354,18 +354,14 @@ class WorkService:
     # ── inside ──────────────────────────────────────────────────────────────────────────────────────────────────────
     def _receipt(self, request: RequestId) -> Receipt:
         desk = self._work.desk
-        answer = desk.standing(request)
-        asked = desk.book.asked(request)
-        match answer:
-            case Pending(owning=owning):
-                assert asked is not None
-                return Receipt(request, asked.item, owning, "pending")
+        match desk.standing(request):
+            case Pending(item=item, owning=owning):
+                return Receipt(request, item, owning, "pending")
             case Accepted(item=item):
                 return Receipt(request, item, desk.owning(item), "accepted")
-            case RefusedThere(problems=said):
-                assert asked is not None
+            case RefusedThere(item=item, owning=owning, problems=said):
                 problems = tuple(Problem(one.slug, zh=one.zh, en=one.en, place=one.place) for one in said)
-                return Receipt(request, asked.item, asked.owning, "refused", problems)
+                return Receipt(request, item, owning, "refused", problems)
 
     def acting(self, actor: Actor, wanted: Sequence[Role]) -> WorkActor:
         """Who acts, in the first of the ``wanted`` roles that the actor has."""

@@ -7,7 +7,7 @@ after any crash, and not twice (docs/work-items.md).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any
 
 from msgspec.structs import replace
@@ -83,7 +83,7 @@ class Work:
         self._ledger = ledger
         self._clock = clock
         self._facts = facts
-        self._locks: dict[str, DeferredLock] = {}
+        self._turns = _Turns()
         self._synced: dict[WorkItemId | RequestId, Deferred[None]] = {}
         """what waits until its row is on disk and in the book: a step by its item, a request by its name"""
         self._answering: set[RequestId] = set()
@@ -241,15 +241,19 @@ class Work:
 
     # ── one after the other ─────────────────────────────────────────────────────────────────────────────────────────
     async def _in_turn(self, item: WorkItemId, step: AnyStep | None, decide: Callable[[Facts], AnyRow | None]) -> None:
-        """Decide by the records and the book when nothing else is under way for the same line, or item without one."""
+        """Decide by the records and the book when nothing else is under way for the item, nor then for its line.
+
+        The item's turn comes first: what it waits for there may be the opening that says which line it is about.
+        """
+        await self._turns.take(item, lambda: self._decide(item, step, decide))
+
+    async def _decide(self, item: WorkItemId, step: AnyStep | None, decide: Callable[[Facts], AnyRow | None]) -> None:
         known = self.desk.book.item(item)
         opening = step if isinstance(step, Opened) else None
         line = opening.line if opening is not None else known.line if known is not None else ""
         customer = opening.customer if opening is not None else known.customer if known is not None else ""
-        turn = line or item
-        lock = self._locks.setdefault(turn, DeferredLock())
-        await lock.acquire()
-        try:
+
+        async def decided() -> None:
             asked_line = line if not customer or self._of_line(opening, known) else ""  # else of all the customer's
             facts = Facts() if step is None else await self._facts(asked_line, customer, self._clock.wall())
             if opening is not None:
@@ -259,10 +263,8 @@ class Work:
             row = decide(facts)
             if row is not None:
                 await self._write(item, row, *self._receivers(item, row))
-        finally:
-            lock.release()
-            if not lock.locked and not lock.waiting:
-                self._locks.pop(turn, None)
+
+        await (self._turns.take(f"line {line}", decided) if line else decided())
 
     async def _earlier(self, opening: Opened, line: str, customer: str) -> tuple[EarlierItem, ...]:
         """What the form may be a repeat of, where its service asks."""
@@ -337,6 +339,31 @@ class Work:
     def _do(self, work: Coroutine[Deferred[Any], Any, None], what: str) -> None:
         """Work that nobody waits for; what cannot be done now is taken up at the next look."""
         Deferred.fromCoroutine(work).addErrback(_later, what)
+
+
+class _Turns:
+    """One after the other, by name."""
+
+    def __init__(self) -> None:
+        self._locks: dict[str, DeferredLock] = {}
+
+    async def take(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
+        """Do ``work`` once what came before it under ``name`` is over."""
+        lock = self._locks.setdefault(name, DeferredLock())
+        await lock.acquire()
+        try:
+            await work()
+        except GeneratorExit:
+            raise  # it is thrown away, and whoever waits behind it too: the run is over
+        except BaseException:
+            self._over(name, lock)
+            raise
+        self._over(name, lock)
+
+    def _over(self, name: str, lock: DeferredLock) -> None:
+        lock.release()
+        if not lock.locked and not lock.waiting:
+            self._locks.pop(name, None)
 
 
 def _later(failure: Failure, what: str) -> None:

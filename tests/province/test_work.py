@@ -6,9 +6,10 @@ import pytest
 
 from dataset.calendar import day_of
 from dataset.errors import Refused
-from dataset.ids import CityId, NodeId
+from dataset.ids import HUB, CityId, NodeId
 from dataset.rows import WorkRefused, WorkRequested, WorkStepped
-from dataset.work import DeadlinePassed
+from dataset.work import DeadlinePassed, Noted
+from federation.node.journal_memory import MemoryDisk
 from federation.node.login import Actor
 from federation.node.memory_transport import MemoryDoor
 from simulation.province import password_of
@@ -206,6 +207,65 @@ def test_what_was_asked_outlives_the_city_that_asks(province: WorkingProvince) -
     assert again.ask("work_item", item=receipt["item"])["item"]["state"] == "accepted"
 
 
+def lose_journal(province: WorkingProvince, city: CityId) -> None:
+    province.crash_city(city)
+    province.memory.disk(NodeId(city)).journal = MemoryDisk()
+    province.start_city(city)
+    province.pass_s(5.0)
+
+
+def cut_pair(province: WorkingProvince, *, cut: bool) -> None:
+    """广州 and 深圳 do not reach each other, and everybody else does."""
+    for one, other in ((GUANGZHOU, SHENZHEN), (SHENZHEN, GUANGZHOU)):
+        province.wires.line(NodeId(one), NodeId(other)).cut = cut
+
+
+def test_steps_that_their_city_lost_reach_the_city_where_the_item_was_opened(province: WorkingProvince) -> None:
+    """J5: the owning city cannot send them any more; the hub gives them back, and passes them on."""
+    seat = province.seat_of(SHENZHEN)
+    item = seat.order(seat.take_call(SHENZHEN))["item"]
+    province.pass_s(3.0)
+    cut_pair(province, cut=True)
+    office = province.seat_of(GUANGZHOU)
+    office.ask("work_take", item=item)
+    office.ask("work_act", item=item, action="confirm_plant")
+    province.pass_s(3.0)
+    lose_journal(province, GUANGZHOU)
+    cut_pair(province, cut=False)
+    province.pass_s(60.0)
+    there = province.hub_book().item(item)
+    assert there is not None
+    assert there.revision == 3
+    for city in (GUANGZHOU, SHENZHEN):
+        work = province.sites[city].running.work
+        assert work is not None
+        assert work.desk.book.item(item) == there, city
+
+
+def test_a_request_that_its_city_lost_is_answered_all_the_same(province: WorkingProvince) -> None:
+    """J5, I1: the agent has a receipt, the owning city has never heard of it, and only a hub knows."""
+    seat = province.seat_of(SHENZHEN)
+    contact = seat.take_call(SHENZHEN)
+    cut_pair(province, cut=True)
+    receipt = seat.order(contact)
+    province.pass_s(3.0)
+    lose_journal(province, SHENZHEN)
+    cut_pair(province, cut=False)
+    province.pass_s(60.0)
+    again = province.seat_of(SHENZHEN)
+    assert again.ask("work_request", request=receipt["request"])["state"] == "accepted"
+
+
+def test_a_refusal_is_told_where_the_request_itself_is_lost(province: WorkingProvince) -> None:
+    seat = province.seat_of(SHENZHEN)
+    receipt = seat.order(seat.take_call(SHENZHEN), checked=False)
+    province.wires.line(HUB, NodeId(SHENZHEN)).cut = True
+    lose_journal(province, SHENZHEN)
+    again = province.seat_of(SHENZHEN)
+    found = again.ask("work_request", request=receipt["request"])
+    assert (found["state"], found["item"], found["owning"]) == ("refused", receipt["item"], "guangzhou")
+
+
 def test_own_work_outlives_its_city(province: WorkingProvince) -> None:
     office = province.seat_of(GUANGZHOU)
     contact = office.take_call(GUANGZHOU)
@@ -217,6 +277,39 @@ def test_own_work_outlives_its_city(province: WorkingProvince) -> None:
     item = province.hub_book().item(receipt["item"])
     assert item is not None
     assert item.ending == "done"
+
+
+def test_steps_of_several_runs_stand_in_the_order_of_the_runs(province: WorkingProvince) -> None:
+    """The names of runs are random: at a start their order has to be known before anything is folded."""
+    office = province.seat_of(GUANGZHOU)
+    item = office.order(office.take_call(GUANGZHOU))["item"]
+    written = []
+    for number in range(6):
+        province.restart_city(GUANGZHOU)
+        office = province.seat_of(GUANGZHOU)
+        written.append(f"note {number}")
+        office.ask("work_note", item=item, note=written[-1])
+    province.restart_city(GUANGZHOU)
+    province.pass_s(3.0)
+    steps = province.seat_of(GUANGZHOU).ask("work_item", item=item)["item"]["steps"]
+    assert [step["note"] for step in steps[1:]] == written
+    there = [step.note for step in province.hub_book().steps(item) if isinstance(step, Noted)]
+    assert there == written, "as at the hub"
+
+
+def test_what_is_done_to_an_item_behind_its_form_waits_for_the_form(province: WorkingProvince) -> None:
+    """Both come at once when the line is back: the step is looked at when the opening is on disk, and nothing hangs."""
+    seat = province.seat_of(SHENZHEN)
+    contact = seat.take_call(SHENZHEN)
+    province.wires.cut([NodeId(GUANGZHOU)])
+    item = seat.order(contact)["item"]
+    seat.ask("work_note", item=item, owning="guangzhou", note="用户再次来电")
+    province.wires.cut([NodeId(GUANGZHOU)], restore=True)
+    province.pass_s(60.0)
+    assert [one["state"] for one in seat.receipts()] == ["accepted", "accepted"]
+    seat.order()
+    province.pass_s(2.0)
+    assert len(seat.receipts()) == 3, "the line is free for the next"
 
 
 def test_of_two_who_act_at_once_the_second_is_told(province: WorkingProvince) -> None:
