@@ -55,6 +55,12 @@ _AT_A_MOMENT: tuple[tuple[Draw, int], ...] = (
     ),
     # the grant is lost, and nothing tells the serving site for a minute what became of the attempt (A3)
     (aim(_K.CUT_NODE, _W.SERVING, _M.GRANTED, lasts=(40, 80), at_once=True), 2),
+    # work for another city's customer (work-items.md): either end dies on the way, the line goes, the answer is lost
+    (aim(_K.CRASH_CITY, _W.SERVING, _M.WORK_HEARD, lasts=(0.5, 10), at_once=True), 2),
+    (aim(_K.CRASH_CITY, _W.SERVING, _M.WORK_HEARD, lasts=(0.5, 10)), 1),
+    (aim(_K.CRASH_CITY, _W.ANCHOR, _M.WORK_ASKED, lasts=(0.5, 10)), 1),
+    (aim(_K.CUT_PAIR, _W.BOTH, _M.WORK_ASKED, lasts=(10, 60), at_once=True), 1),
+    (aim(_K.JOURNAL_TAIL, _W.SERVING, _M.WORK_ANSWERED, figure=(1, 6)), 2),
 )
 """each with how often"""
 

@@ -21,17 +21,17 @@ from dataset.rows import (
     TailMissing,
 )
 from federation.core.joins import STRENGTH, contact_ending, standing
+from simulation.chaos.clerks import Clerks
 from simulation.chaos.disks import Origin
 from simulation.chaos.faults import Faults
 from simulation.chaos.people import People
+from simulation.chaos.work_check import check_work
 from simulation.chaos.world import ChaosProvince
 from simulation.ledger_check import CallerLine, LedgerCheck
 from site_node.core.agent import Presence
 
 NOT_LOOKED_AT = (
-    "I4: no settlement yet",
     "I10: nothing that a subscriber's data is shown in is built yet",
-    "I1 for work items: not built yet",
     "durations on record against what callers measured: faults come between",
 )
 
@@ -49,15 +49,17 @@ class Verdict:
     """facts that are unknown because a fault destroyed their rows, all of them named"""
 
 
-def check(world: ChaosProvince, people: People, faults: Faults, broken: list[str]) -> Verdict:
+def check(world: ChaosProvince, people: People, clerks: Clerks, faults: Faults, broken: list[str]) -> Verdict:
     """Judge a run that has healed and gone quiet."""
     verdict = Verdict(unchecked=list(NOT_LOOKED_AT))
     verdict.violations += [f"a failure in the program: {one}" for one in dict.fromkeys(broken)]
     verdict.violations += [
         *world.watch.wrong,
+        *dict.fromkeys(world.work.wrong),
         *faults.island.wrong,
         *faults.slots.wrong,
         *dict.fromkeys(faults.sessions.wrong),
+        *dict.fromkeys(faults.deadlines.wrong),
     ]
     harmed = _harmed(world)
     verdict.violations += dict.fromkeys(one for contact, one in faults.witness.seen if contact not in harmed)
@@ -74,6 +76,7 @@ def check(world: ChaosProvince, people: People, faults: Faults, broken: list[str
     _streams(world, faults, journals, verdict)
     _nothing_left(world, people, verdict)
     _explained(world, journals, verdict)
+    _work(world, clerks, faults, verdict)
     return verdict
 
 
@@ -224,6 +227,17 @@ def _streams(world: ChaosProvince, faults: Faults, journals: dict[str, list[Jour
         for lineage, numbers in sequences.items():
             if sorted(numbers) != list(range(1, len(numbers) + 1)):
                 verdict.violations.append(f"I3: lineage {lineage} of {node} has a gap in its journal")
+
+
+# ── I1 and I4 for work items ────────────────────────────────────────────────────────────────────────────────────────
+def _work(world: ChaosProvince, clerks: Clerks, faults: Faults, verdict: Verdict) -> None:
+    found = check_work(world, clerks, faults.lost)
+    verdict.violations += dict.fromkeys(found.violations)
+    verdict.lost_with_journal += len(found.lost_with_journal)
+    for _ in clerks.crossed:
+        world.watch.count("work_two_act_at_once")
+    for _ in found.overtaken:
+        world.watch.count("work_step_overtaken")
 
 
 # ── I8 ──────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -14,17 +14,25 @@ Pressed = Callable[[ContactId, str], None]
 
 
 class Desk:
-    """A live connection of an agent's screen (``SeatDoor``); ``pressed`` hears what is asked about a contact."""
+    """A live connection of an agent's screen (``SeatDoor``); ``pressed`` hears what is asked about a contact, and
+    ``attached`` that somebody is at the seat.
+    """
 
-    def __init__(self, end: ClientEnd, pressed: Pressed) -> None:
+    def __init__(self, end: ClientEnd, pressed: Pressed, attached: Callable[[Desk], None]) -> None:
         self.end = end
         self._pressed = pressed
+        self._attached = attached
 
     def send(self, op: str, **fields: Any) -> Deferred[dict[str, Any]]:
         """See ``SeatDoor``."""
         if "contact" in fields:
             self._pressed(ContactId(fields["contact"]), op)
-        return self.end.send(op, **fields)
+        answer = self.end.send(op, **fields)
+        return answer.addCallback(self._now_attached) if op == "attach" else answer
+
+    def _now_attached(self, answer: dict[str, Any]) -> dict[str, Any]:
+        self._attached(self)
+        return answer
 
     def on_push(self, callback: Callable[[dict[str, Any]], None]) -> None:
         """See ``SeatDoor``."""

@@ -40,6 +40,21 @@ class ShadowedDisk(MemoryDisk):
         self.lineages, self.live, self.open_items = copied.lineages, copied.live, copied.open_items
 
 
+class _HeardLedger(MemoryLedger):
+    """A ledger that tells what is committed to it."""
+
+    def __init__(self, heard: Callable[[Journalled], None]) -> None:
+        super().__init__()
+        self._heard = heard
+
+    def insert(self, slot: tuple[NodeId, LineageId, int], row: Journalled, data: bytes) -> bool:
+        """See ``MemoryLedger``."""
+        new = super().insert(slot, row, data)
+        if new:
+            self._heard(row)
+        return new
+
+
 class ChaosDisks(MemoryStorage):
     """``Storage`` of a seed: every node's clock is its own, every sync can be slow, every disk can be lost."""
 
@@ -56,6 +71,8 @@ class ChaosDisks(MemoryStorage):
         """every row that was ever synced, by its node"""
         self.destroyed: dict[Origin, Journalled] = {}
         """rows that a fault took off their own journal"""
+        self.on_received: Callable[[NodeId, Journalled], None] = lambda node, row: None
+        """told of every row of another node that reaches a ledger's disk"""
 
     # ── Storage ─────────────────────────────────────────────────────────────────────────────────────────────────────
     def journal(self, settings: JournalSettings) -> Journal:
@@ -70,7 +87,9 @@ class ChaosDisks(MemoryStorage):
 
     def ledger_store(self, node: NodeId) -> LedgerStore:
         """See ``Storage``."""
-        ledger = self.ledgers.setdefault(node, MemoryLedger())
+        ledger = self.ledgers.get(node)
+        if ledger is None:
+            ledger = self.ledgers[node] = self._empty_ledger(node)
         store = MemoryLedgerStore(ledger, self._clock_of(node), commit_s=self._sync_of(node))
         self.running[node] = (self.running[node][0], store)
         return store
@@ -144,8 +163,11 @@ class ChaosDisks(MemoryStorage):
     def lose_ledger(self, node: NodeId) -> int:
         """The rows that a dead node had received from others are gone; how many that were."""
         lost = len(self.ledgers[node].rows) if node in self.ledgers else 0
-        self.ledgers[node] = MemoryLedger()
+        self.ledgers[node] = self._empty_ledger(node)
         return lost
+
+    def _empty_ledger(self, node: NodeId) -> MemoryLedger:
+        return _HeardLedger(lambda row: self.on_received(node, row))
 
     def _sync_of(self, node: NodeId) -> float:
         return self._slow_s.get(node, self._usual_s)

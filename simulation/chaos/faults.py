@@ -22,6 +22,7 @@ from simulation.chaos.sessions import SessionWatch
 from simulation.chaos.slots import SlotWatch
 from simulation.chaos.watch import Moment, Track
 from simulation.chaos.witness import Witness
+from simulation.chaos.work_watch import DeadlineWatch
 from simulation.chaos.world import ChaosProvince
 from site_node.core.telephony import Cause
 from site_node.switch.simulated.trunks import Trunk
@@ -88,6 +89,7 @@ class Faults:
         self.slots = SlotWatch(world.time, world.network, self.disturbed_at, self._waits)
         world.on_rows.append(self.slots.on_rows)
         self.sessions = SessionWatch(world.time, world.wires)
+        self.deadlines = DeadlineWatch(world.time, world.books, self.disturbed_at)
         self._trunk_harmed_at: dict[Trunk, float] = {}
         self.witness = Witness(world.time, world.network, world.watch, self._gone_s, self._calm_s, self._knows)
         world.on_rows.append(self.witness.on_rows)

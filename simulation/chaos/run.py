@@ -16,6 +16,7 @@ from dataset.rows import ROW_BYTES
 from federation.node.clock import VirtualClock
 from simulation.chaos.aims import draw_aims
 from simulation.chaos.check import Verdict, check
+from simulation.chaos.clerks import Clerks
 from simulation.chaos.faults import Faults
 from simulation.chaos.people import People
 from simulation.chaos.scene import WALL0, draw_province, package
@@ -42,7 +43,7 @@ class Result:
     kinds_hit: int
     interleavings: dict[str, int]
     digest: str
-    """over every row and every call: equal for equal runs"""
+    """over every row, every call and every receipt: equal for equal runs"""
     island_calls: int = 0
     """calls at home in an island that I5 was held to"""
     lost_with_journal: int = 0
@@ -72,6 +73,10 @@ class Run:
             world.watch.said = self.say
         self._roads(Random(rng.getrandbits(64)))
         self.people = People(world, Random(rng.getrandbits(64)))
+        codes = {city.id: city.area_code for city in world.province.cities}
+        # a source of their own: what everybody else does in a seed does not hang on what they draw
+        self.clerks = Clerks(self.time, Random(f"{seed}, clerks"), codes, world.work.on_told)
+        world.on_seated.append(self.clerks.seated)
         cities = [NodeId(city.id) for city in world.province.cities]
         self.schedule: list[Step] = (
             draw_schedule(Random(rng.getrandbits(64)), cities, world.province.hub_ids) if faults else []
@@ -106,6 +111,7 @@ class Run:
         with self._heard_failures():
             self.world.start()
             self.people.begin()
+            self.clerks.begin()
             self.faults.begin(self.schedule)
             self._pass_until(HEAL_S)
             self.faults.heal()
@@ -113,7 +119,7 @@ class Run:
             self._pass_until(HANG_UP_S)
             self.people.all_hang_up()
             self._pass_until(END_S)
-        return check(self.world, self.people, self.faults, self.broken)
+        return check(self.world, self.people, self.clerks, self.faults, self.broken)
 
     def _pass_until(self, moment: float) -> None:
         """Let time pass. What a call raises is noted and the others go on, as under a reactor."""
@@ -177,6 +183,8 @@ class Run:
                 digest.update(ROW_BYTES.encode(row))
         for record in self.people.records:
             digest.update(repr(record).encode())
+        for handed_in in self.clerks.handed_in.values():
+            digest.update(repr(handed_in).encode())
         digest.update(repr((sorted(self.faults.hits.items()), self.world.wires.dropped)).encode())
         return digest.hexdigest()
 

@@ -61,6 +61,12 @@ class Moment(StrEnum):
     TRANSFER_ASKED = "transfer_asked"
     WITHDRAWN = "withdrawn"
     ENDED = "ended"
+    WORK_ASKED = "work_asked"
+    """a request to another city is on the disk of the city that asks"""
+    WORK_HEARD = "work_heard"
+    """it is on the owning city's"""
+    WORK_ANSWERED = "work_answered"
+    """its answer is"""
 
 
 INTERLEAVINGS: dict[str, str] = {
@@ -90,8 +96,14 @@ INTERLEAVINGS: dict[str, str] = {
     "hub_paused_past_term": "the hub is paused past its term, then continues",
     "hub_disk_lost": "the hub's disk is lost",
     "clock_jumps_in_attempt": "a clock jumps ten minutes during an attempt",
+    "work_owner_dies_before_answer": "a request is committed, and the owning city dies before it answers",
+    "work_asker_dies_before_answer": "the city that asks dies before its request is answered",
+    "work_line_cut_before_answer": "the line is cut between request and answer",
+    "work_answered_twice": "a request is answered twice, after a lost disk",
+    "work_two_act_at_once": "two agents act on one item at once",
+    "work_step_overtaken": "a tail that came back overtakes a step",
 }
-"""name: which sentence of federation.md"""
+"""name: which sentence of federation.md, or of work-items.md"""
 
 NOT_BUILT = (
     "consult completed while the consulted site vanishes (no consultation yet)",

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from random import Random
 from typing import Any
 
 from twisted.internet.defer import Deferred, fail, succeed
+from twisted.python.failure import Failure
 
 from dataset.errors import Problem, Refused
 from dataset.ids import CityId, NodeId, is_hub
 from dataset.packages import ServicePackage
 from federation.core.leader import Tenure
+from federation.core.work_book import WorkBook
 from federation.node.clock import ProcessClock, VirtualClock
 from federation.node.journal import Stamped
 from federation.node.memory_transport import ClientEnd, MemoryDoor
@@ -19,7 +21,9 @@ from federation.node.province import Province
 from federation.ports import Clock, Leadership, Link, Timer
 from simulation.chaos.desks import Desk
 from simulation.chaos.disks import ChaosDisks, Written
+from simulation.chaos.offered import offering
 from simulation.chaos.watch import Watch
+from simulation.chaos.work_watch import WorkWatch
 from simulation.province import SimulatedProvince
 from simulation.version1.link import Version1Link
 from site_node.core.telephony import Report, Request
@@ -42,17 +46,21 @@ class ChaosProvince(SimulatedProvince):
         self.of_version_1: set[NodeId] = set()
         """nodes that run the version before, from their next start on"""
         disks = ChaosDisks(time, lambda node: self.processes[node], self._rows_on_disk, sync_s=SYNC_S)
-        super().__init__(province, package, time, rng, storage=disks)
+        super().__init__(province, package, time, rng, storage=disks, offering=offering())
         self.disks = disks
         self.watch = Watch(time, self.network, self.wires, self._hub_lineages)
         self.wires.on_fate = self.watch.on_fate
-        self.on_rows: list[Written] = [self.watch.on_rows]
+        self.work = WorkWatch(time, self.wires, self.watch)
+        disks.on_received = self.work.on_received
+        self.on_rows: list[Written] = [self.watch.on_rows, self.work.on_rows]
         """told of every group that reaches a journal's disk"""
         self.on_request: list[HearRequest] = [self.watch.on_request]
         self.on_report: list[HearReport] = [self.watch.on_report]
         self.killed_at: dict[NodeId, float] = {}
         """nodes that are down, and since when"""
-        self.ends: dict[CityId, list[ClientEnd]] = {}
+        self.on_seated: list[Callable[[CityId, Desk], None]] = []
+        """told of every agent whose screen is connected"""
+        self.ends: dict[CityId, list[ClientEnd | _Login]] = {}
         """what agents have open at each city's door"""
         self.nodes = (*self.province.hub_ids, *(NodeId(city.id) for city in province.cities))
 
@@ -62,6 +70,12 @@ class ChaosProvince(SimulatedProvince):
 
     def _hub_lineages(self) -> dict[NodeId, str]:
         return {hub: self.journal(hub).lineage for hub in self.hubs}
+
+    def books(self) -> Iterator[tuple[CityId, WorkBook, float]]:
+        """What each running city knows of work, and its wall time."""
+        for city, site in self.sites.items():
+            if site.running.work is not None:
+                yield city, site.running.work.desk.book, self.processes[NodeId(city)].wall()
 
     # ── parts of a node ─────────────────────────────────────────────────────────────────────────────────────────────
     def clock_of(self, node: NodeId) -> Clock:
@@ -102,6 +116,7 @@ class ChaosProvince(SimulatedProvince):
         """
         if not is_hub(node):
             self.watch.node_dies(node)
+            self.work.node_dies(node)
         self.killed_at[node] = self.time.monotonic()
         self.disks.crash(node)
         self.processes[node].kill()
@@ -195,19 +210,45 @@ class CityEntrance:
     def login(self, user: str, password: str, seat: str = "") -> Deferred[dict[str, Any]]:
         """See ``Entrance``."""
         if self._city not in self._world.sites:
-            refusal = Problem("connection-closed", zh="连接不上", en="nobody listens")
-            return fail(Refused(refusal, status=503))
-        return self._door().login(user, password, seat)
+            return fail(_nobody_listens())
+        asked = _Login()
+        self._world.ends.setdefault(self._city, []).append(asked)
+        self._door().login(user, password, seat).addBoth(asked.answered)
+        return asked.answer
 
     def open(self) -> Desk:
         """See ``Entrance``."""
         end = self._door().open()
         self._world.ends.setdefault(self._city, []).append(end)
-        return Desk(end, self._world.watch.on_pressed)
+        return Desk(end, self._world.watch.on_pressed, self._attached)
+
+    def _attached(self, desk: Desk) -> None:
+        for hear in self._world.on_seated:
+            hear(self._city, desk)
 
     def _door(self) -> MemoryDoor:
         process = self._world.processes[NodeId(self._city)]
         return MemoryDoor(self._world.sites[self._city].desk.door, _DoorClock(self._world.time, process))
+
+
+class _Login:
+    """A login under way: whose process dies in the meantime is told so, and tries again."""
+
+    def __init__(self) -> None:
+        self.answer: Deferred[dict[str, Any]] = Deferred()
+
+    def answered(self, result: Any) -> None:
+        """The node has answered."""
+        if not self.answer.called:
+            self.answer.callback(result)
+
+    def break_off(self) -> None:
+        """See ``ClientEnd``."""
+        self.answered(Failure(_nobody_listens()))
+
+
+def _nobody_listens() -> Refused:
+    return Refused(Problem("connection-closed", zh="连接不上", en="nobody listens"), status=503)
 
 
 class _DoorClock:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.harness.mutations import attempts, evidence, hubs, ledger, ownership, sessions
+from tests.harness.mutations import attempts, evidence, hubs, ledger, ownership, sessions, work
 from tests.harness.mutations.registry import MUTATIONS, Mutation
 
-__all__ = ["MUTATIONS", "Mutation", "attempts", "evidence", "hubs", "ledger", "ownership", "sessions"]
+__all__ = ["MUTATIONS", "Mutation", "attempts", "evidence", "hubs", "ledger", "ownership", "sessions", "work"]
