@@ -61,7 +61,8 @@ class Witness:
         self._opened_at: dict[ContactId, list[float]] = defaultdict(list)
         self._switch_away: dict[NodeId, float] = {}
         """since when a node knows that its switch is away, or has not shown what it holds"""
-        self._silent: dict[ConnectionId, float] = {}
+        self._silent: dict[tuple[ConnectionId, bool], float] = {}
+        """legs without voice, each with whether the far end sends, and since when"""
         self._waited: dict[ContactId, float] = {}
         self._live_legs: dict[CityId, dict[ConnectionId, float]] = defaultdict(dict)
         """legs of highest answers that a switch has just shown, and when"""
@@ -198,7 +199,7 @@ class Witness:
     def _audit(self) -> None:
         self._clock.call_later(AUDIT_EVERY_S, self._audit)
         now = self._clock.monotonic()
-        silent: dict[ConnectionId, float] = {}
+        silent: dict[tuple[ConnectionId, bool], float] = {}
         strange: dict[ConnectionId, float] = {}
         for city in self._network.cities:
             for connection in self._network.city(city).connections.values():
@@ -209,7 +210,10 @@ class Witness:
                     if leg.role is Role.OUTBOUND:
                         self._partner(leg.contact, end)
                     if end.sends and not end.receives:
-                        silent[connection.id] = since = self._silent.get(connection.id, now)
+                        # a far end that begins to send, and a trunk that falls silent at once, are two silences: the
+                        # voice between them may be shorter than the time between two audits
+                        which = connection.id, end.peer.sends
+                        silent[which] = since = self._silent.get(which, now)
                         if now - since > SILENT_S:
                             self._say(leg.contact, f"O5: {connection.id} in {city} lives on without voice")
                 if not connection.incoming and not self._knows(city, connection.id):
