@@ -26,7 +26,13 @@ from federation.node.offering import Offering
 from federation.node.province import AgentRecord, Province
 from federation.node.screens import BUILT
 from provincial_hub.services.summary import day_summary
-from simulation.population.callers import Callers, menu_prompts_of, wishes_of
+from simulation.population.callers import (
+    Callers,
+    SelfServiceHabits,
+    menu_prompts_of,
+    self_service_of,
+    wishes_of,
+)
 from simulation.population.clerks import Clerk, Diligence
 from simulation.population.customers import MOST_LINES, Population
 from simulation.population.day import LOCAL_OFFSET_S
@@ -100,6 +106,7 @@ class Demo:
         self._began = began
         self._filling: Filling | None = None
         self._numbers: dict[CityId, list[str]] = {}
+        self._pins: dict[str, str] = {}
         self._reactor = reactor
         self._clock = clock
         self._port: IListeningPort | None = None
@@ -117,6 +124,7 @@ class Demo:
             province.province.number,
             menu_prompts_of(package),
             numbers=self._numbers,
+            self_service=SelfServiceHabits(self_service_of(package), self._pins),
         )
 
     def _populate(self, rng: Random) -> _People:
@@ -176,7 +184,7 @@ class Demo:
         lines = min(self.settings.lines * len(known), MOST_LINES)
         population = Population(material(), self.settings.seed, lines, known, today=day_of(self._began))
         stores = {city: site.records for city, site in self.world.sites.items() if site.records is not None}
-        self._filling = Filling(population, stores, self._clock, self._numbers)
+        self._filling = Filling(population, stores, self._clock, self._numbers, self._pins)
         self._filling.start().addErrback(
             lambda failure: log.failure("customers could not be put on record", failure, event="population-failed")
         )

@@ -14,6 +14,7 @@ from typing import Protocol
 
 from dataset.ids import CityId
 from dataset.packages import ServicePackage
+from dataset.self_service import Say, SelfServiceKind
 from federation.ports import Clock, Timer
 from simulation.population.day import DayProfile
 from simulation.population.draws import Draw, exponential, lognormal, never
@@ -63,11 +64,34 @@ class Habits:
     """what they have to say, for those who end the talk themselves"""
 
 
+KEY_S = 0.4
+"""between two keys of a number or a PIN"""
+
+
+@dataclass(frozen=True, slots=True)
+class SelfServiceHabits:
+    """How customers serve themselves. Shares between 0 and 1."""
+
+    ways: Mapping[SelfServiceKind, str]
+    """what there is, and the keys that lead there at the one number"""
+    pins: Mapping[str, str]
+    """PINs by line, of as many as are known when one calls"""
+    share: float = 0.15
+    wrong_pin: float = 0.08
+    """share that has forgotten its PIN"""
+    wants_agent: float = 0.1
+    """share that wants an agent after the answer"""
+    hangs_up: float = 0.4
+    """share that hangs up after the answer; the others let themselves be told goodbye"""
+
+
 class CallOutcome(StrEnum):
     """What became of a call, as its customer sees it."""
 
     SERVED = "served"
     """talked to somebody"""
+    SELF_SERVED = "self_served"
+    """heard by self-service what was wanted"""
     GAVE_UP = "gave_up"
     """hung up before anybody answered"""
     CUT_OFF = "cut_off"
@@ -109,6 +133,8 @@ class _Person:
     patience_s: float
     second_patience_s: float
     talk_s: float
+    entries: Mapping[str, str] = field(default_factory=dict)
+    """what is keyed in after a prompt of self-service; empty: hangs up"""
 
 
 def wishes_of(package: ServicePackage, shares: Mapping[str, float] | None = None) -> tuple[Wish, ...]:
@@ -119,7 +145,10 @@ def wishes_of(package: ServicePackage, shares: Mapping[str, float] | None = None
     """
     first = package.doors[0]
     keys = _keys_from(package, first.menu)
-    doors = {door.menu: door.number for door in package.doors[1:]}
+    doors: dict[str, str] = {}
+    for door in package.doors[1:]:
+        behind = package.menus[door.menu]
+        doors[door.menu if behind.otherwise is None else behind.otherwise] = door.number
     services = {menu.service: name for name, menu in package.menus.items() if menu.skill is not None}
     unknown = set(shares or {}) - set(services)
     if unknown:
@@ -129,6 +158,16 @@ def wishes_of(package: ServicePackage, shares: Mapping[str, float] | None = None
         for service, menu in services.items()
         if menu in keys
     )
+
+
+def self_service_of(package: ServicePackage) -> Mapping[SelfServiceKind, str]:
+    """The self-services that can be reached from the one number (the first door), each with the fewest keys."""
+    ways: dict[SelfServiceKind, str] = {}
+    for name, keys in _keys_from(package, package.doors[0].menu).items():
+        kind = package.menus[name].self_service
+        if kind is not None:
+            ways.setdefault(kind, keys)
+    return ways
 
 
 def _keys_from(package: ServicePackage, menu: str) -> dict[str, str]:
@@ -167,6 +206,8 @@ class Customer:
         self._patience_timer: Timer | None = None
         self._talk_timer: Timer | None = None
         self._talk_left_s = person.talk_s
+        self._entry_timer: Timer | None = None
+        self._told = False
         self._hears_agent_since: float | None = None
         self._heard_agent: float | None = None
         self._talked_s = 0.0
@@ -188,6 +229,10 @@ class Customer:
 
     # ── menu ──
     def _menu(self, hearing: Hearing) -> None:
+        if hearing.prompt in self._person.entries and self._entry_timer is None:
+            entry = self._person.entries[hearing.prompt]
+            self._told |= hearing.prompt == Say.AGAIN
+            self._entry_timer = self._clock.call_later(self._person.key_delay_s, self._key_in, entry)
         said = hearing.prompt if hearing.prompt in self._menu_prompts else ""
         if said == self._listening_to:
             return
@@ -210,6 +255,16 @@ class Customer:
             self._wait()
         self._phone.press(key)
 
+    def _key_in(self, keys: str) -> None:
+        """The next key of a number or a PIN."""
+        self._entry_timer = None
+        if not keys:
+            self._hang_up()
+            return
+        if len(keys) > 1:
+            self._entry_timer = self._clock.call_later(KEY_S, self._key_in, keys[1:])
+        self._phone.press(keys[0])
+
     # ── waiting and talking ──
     def _wait(self) -> None:
         if self._patience_timer is None:
@@ -224,6 +279,7 @@ class Customer:
         if self._hears_agent_since is None:
             self._hears_agent_since = now
             self._key_timer = _stopped(self._key_timer)
+            self._entry_timer = _stopped(self._entry_timer)
             self._patience_timer = _stopped(self._patience_timer)
             self._talk_timer = _later(self._clock, self._talk_left_s, self._hang_up)
 
@@ -243,7 +299,7 @@ class Customer:
 
     def _over(self) -> None:
         self._talk_stops()
-        for timer in (self._key_timer, self._patience_timer, self._talk_timer):
+        for timer in (self._key_timer, self._entry_timer, self._patience_timer, self._talk_timer):
             _stopped(timer)
         self._phone.on_change = None
         person, phone = self._person, self._phone
@@ -267,6 +323,8 @@ class Customer:
     def _outcome(self) -> CallOutcome:
         if self._heard_agent is not None:
             return CallOutcome.SERVED
+        if self._told:
+            return CallOutcome.SELF_SERVED
         if self._hung_up:
             return CallOutcome.GAVE_UP
         return CallOutcome.TURNED_AWAY if self._phone.answered is None else CallOutcome.CUT_OFF
@@ -289,8 +347,11 @@ class Callers:
         profile: DayProfile | None = None,
         done: Callable[[CallRecord], None] | None = None,
         numbers: Mapping[CityId, Sequence[str]] | None = None,
+        self_service: SelfServiceHabits | None = None,
     ) -> None:
-        """``numbers``: what customers on record of each city call from, as many as are known when one calls."""
+        """``numbers``: what customers on record of each city call from, as many as are known when one calls.
+        ``self_service``: of those who serve themselves; None: nobody does.
+        """
         if not wishes or sum(wish.share for wish in wishes) <= 0:
             raise ValueError("customers need something to call for: no wish has a share")
         self._clock = clock
@@ -308,6 +369,9 @@ class Callers:
         self._numbers = numbers
         self._choices = {city: Random(rng.getrandbits(64)) for city in calls_per_hour} if numbers is not None else {}
         """who of them calls: apart from all else, so that everybody else is as without them"""
+        self._self_service = self_service if self_service is not None and self_service.ways else None
+        self._serving = {city: Random(rng.getrandbits(64)) for city in calls_per_hour} if self._self_service else {}
+        """who serves itself, and how: apart as well"""
         self._timers: dict[CityId, Timer] = {}
         self.called: dict[CityId, int] = dict.fromkeys(calls_per_hour, 0)
         self.outcomes: dict[CallOutcome, int] = dict.fromkeys(CallOutcome, 0)
@@ -329,6 +393,8 @@ class Callers:
         self.called[city] += 1
         self.in_progress += 1
         person = self._known(city, self._draw(self._sources[city], self.called[city]))
+        if self._self_service is not None and self._serving[city].random() < self._self_service.share:
+            person = self._serving_itself(self._serving[city], self._self_service, person)
         phone = self._network.call(city, person.called, person.calling)
         Customer(self._clock, city, person, phone, self._menu_prompts, self._record)
 
@@ -369,6 +435,26 @@ class Callers:
         if not numbers or self._choices[city].random() >= self.habits.known:
             return person
         return replace(person, calling=self._choices[city].choice(numbers))
+
+    def _serving_itself(self, rng: Random, habits: SelfServiceHabits, person: _Person) -> _Person:
+        """The same customer at the keys: whoever has no PIN can hear what things cost."""
+        pin = habits.pins.get(person.calling, "")
+        kinds = [kind for kind in habits.ways if pin or kind == "tariff"]
+        if not kinds:
+            return person
+        wrong, after = rng.random() < habits.wrong_pin, rng.random()
+        agent = after < habits.wants_agent
+        ends = "0" if agent else "" if after < habits.wants_agent + habits.hangs_up else "#"
+        return replace(
+            person,
+            called=self._one_number,
+            keys=habits.ways[rng.choice(kinds)],
+            entries={
+                Say.ASK_NUMBER: "1#",
+                Say.ASK_PIN: "000#" if wrong else f"{pin}#",
+                Say.AGAIN: ends,
+            },
+        )
 
     def _record(self, record: CallRecord) -> None:
         self.in_progress -= 1

@@ -27,7 +27,7 @@ class Filling:
     """Fills ``stores`` with ``population``, city by city; a store that holds other lines already is left alone.
 
     A filling that was interrupted goes on where it was, with the same population. ``numbers`` gets what customers of
-    each city call from, telephones of theirs and mobile ones, once their records are there.
+    each city call from, telephones of theirs and mobile ones, once their records are there; ``pins`` the PINs of lines.
     """
 
     def __init__(
@@ -36,12 +36,14 @@ class Filling:
         stores: Mapping[CityId, Store],
         clock: Clock,
         numbers: dict[CityId, list[str]] | None = None,
+        pins: dict[str, str] | None = None,
     ) -> None:
         self._population = population
         self._stores = stores
         self._clock = clock
         self._stopped = False
         self.numbers = numbers if numbers is not None else {}
+        self.pins = pins if pins is not None else {}
         self._put = 0
 
     def start(self) -> Deferred[int]:
@@ -91,6 +93,8 @@ class Filling:
                 await store.put(batch, Cursor(CURSOR, str(at)))
                 self._put += len(batch)
             self.numbers.setdefault(city, []).extend(_calling(subscribers))
+            for one in subscribers:
+                self.pins.update(one.pins)
         if at > begun:
             log.info("{city} has {count} records of customers", city=city, count=at, event="population-filled")
 

@@ -131,8 +131,10 @@ class Walk:
 
     def said(self, place: SelfPlace) -> SelfStep | None:
         """What was said is over; None where no key is waited for."""
+        if place.stage is Stage.TELLING and not place.told:
+            return SelfStep(replace(place, told=True), (Prompt(Say.AGAIN),))
         if place.stage is Stage.TELLING:
-            return SelfStep(replace(place, told=True), wait_s=self._menu.wait_s)
+            return SelfStep(place, wait_s=self._menu.wait_s)
         return SelfStep(place, wait_s=self._wait_s(place)) if place.stage in (Stage.NUMBER, Stage.PIN) else None
 
     def answered(self, place: SelfPlace, answer: Answer) -> SelfStep | None:
@@ -156,7 +158,7 @@ class Walk:
                 return SelfStep(place, (Prompt(Say.LOCKED),), leaves=Outcome.LOCKED)
             case _:
                 told = told_as(answer, self._language)
-                return SelfStep(replace(place, stage=Stage.TELLING, answer=told, tries=0), (*told, Prompt(Say.AGAIN)))
+                return SelfStep(replace(place, stage=Stage.TELLING, answer=told, tries=0), told)
 
     # ── numbers and PINs ────────────────────────────────────────────────────────────────────────────────────────────
     def _keyed(self, place: SelfPlace, key: str) -> SelfStep:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import date
+from random import Random
 
 import pytest
 from msgspec.structs import replace
@@ -22,6 +24,17 @@ from dataset.self_service import Outcome, Say
 from federation.node.login import CHEAP
 from simulation.machines.places import conf_dir
 from simulation.machines.prompts import read_prompts
+from simulation.population.callers import (
+    Callers,
+    CallOutcome,
+    CallRecord,
+    Habits,
+    SelfServiceHabits,
+    menu_prompts_of,
+    self_service_of,
+    wishes_of,
+)
+from simulation.population.day import FLAT, DayProfile
 from site_node.services.self_service import LOCK_S
 from site_node.switch.simulated import Caller, CallState
 from tests.province.three_cities import GUANGZHOU, SHENZHEN
@@ -245,6 +258,40 @@ def test_a_restart_in_the_middle_leads_back_to_the_menu(province: Province) -> N
     [ended] = province.rows_of(rows.ContactEnded)
     assert isinstance(ended, rows.ContactEnded)
     assert ended.ending is Ending.MENU
+
+
+def test_a_population_that_serves_itself_is_told_and_every_contact_ends_once(province: Province) -> None:
+    """Simulated customers at the keys, as in the demo, for two hours."""
+    habits = SelfServiceHabits(self_service_of(province.package), {LINE: PIN}, share=1.0, wants_agent=0.0)
+    records: list[CallRecord] = []
+    callers = Callers(
+        province.time,
+        Random(1),
+        province.network,
+        {GUANGZHOU: 60.0},
+        wishes_of(province.package),
+        "10000",
+        menu_prompts_of(province.package),
+        habits=Habits(known=1.0),
+        profile=DayProfile(FLAT),
+        done=records.append,
+        numbers={GUANGZHOU: [LINE]},
+        self_service=habits,
+    )
+    callers.start()
+    province.pass_s(7200.0)
+    callers.stop()
+    province.pass_s(1800.0)
+    outcomes = Counter(record.outcome for record in records)
+    assert outcomes[CallOutcome.SELF_SERVED] > 60
+    served = Counter(outcome for _, outcome in province.served())
+    assert served[Outcome.TOLD] >= outcomes[CallOutcome.SELF_SERVED] * 0.9
+    assert {kind for kind, outcome in province.served() if outcome is Outcome.TOLD} == {"bill", "progress", "tariff"}
+    ended = [row.contact for row in province.rows_of(rows.ContactEnded) if isinstance(row, rows.ContactEnded)]
+    assert len(ended) == len(set(ended)) == len(records)
+    intervals = fold(province.written(GUANGZHOU)).intervals()
+    assert [balance(one) for one in intervals] == [0] * len(intervals)
+    assert sum(one.self_served for one in intervals) == served[Outcome.TOLD]
 
 
 def test_no_pin_and_no_number_stands_in_any_row(province: Province) -> None:

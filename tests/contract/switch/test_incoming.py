@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import pytest
 
+from dataset import spoken
 from dataset.ids import CityId, ConnectionId, ContactId
 from site_node.core.telephony import (
     Answer,
@@ -174,6 +177,16 @@ class TestPrompts:
         world.until(caller.hears_sound, what="the prompt")
         assert world.here.first(Played, connection, within=40.0).completed
 
+    def test_an_amount_is_said_with_all_its_pieces(self, world: SwitchWorld) -> None:
+        """Self-service: one playback of as many recorded pieces as an amount and a day need."""
+        caller, connection = world.here.answered()
+        pieces = (*spoken.amount(1_234_567_805, "zh"), *spoken.day(date(2026, 11, 26), "zh"))
+        world.here.request(Play(connection, tuple(Prompt(piece) for piece in pieces), barge_in=True))
+        world.until(caller.hears_sound, what="the first pieces")
+        assert world.here.first(Played, connection, within=60.0).completed
+        world.until(caller.hears_nothing, what="silence after the last piece")
+        assert len(world.here.all_of(Played, connection)) == 1
+
     def test_stopping_a_prompt(self, world: SwitchWorld) -> None:
         caller, connection = world.here.answered()
         world.here.request(Play(connection, LONG))
@@ -216,6 +229,18 @@ class TestDigits:
         assert not world.here.first(Played, connection).completed
         kinds = [type(report) for report in world.here.about(connection) if isinstance(report, Digit | Played)]
         assert kinds == [Digit, Played]
+        world.until(caller.hears_nothing, what="silence")
+
+    def test_a_number_is_keyed_in_over_the_words_that_ask_for_it(self, world: SwitchWorld) -> None:
+        """Self-service: the first key ends the words, and every key after it arrives, the # too."""
+        caller, connection = world.here.answered()
+        asking = (Prompt("self-number-is"), *(Prompt(piece) for piece in spoken.digits("02088886666", "zh")))
+        world.here.request(Play(connection, (*asking, Prompt("self-ask-pin")), barge_in=True))
+        world.until(caller.hears_sound, what="the words")
+        caller.press("135790#")
+        world.until(lambda: len(world.here.all_of(Digit, connection)) >= 7, 20.0, "seven keys")
+        assert "".join(digit.digit for digit in world.here.all_of(Digit, connection)) == "135790#"
+        assert [played.completed for played in world.here.all_of(Played, connection)] == [False]
         world.until(caller.hears_nothing, what="silence")
 
     def test_a_digit_without_barge_in_leaves_the_prompt_alone(self, world: SwitchWorld) -> None:

@@ -96,6 +96,8 @@ class AtTheKeys:
         self.at_pin().press("123456#")
         self.answers(answer)
         self.heard_out()
+        assert self.hears() == [Say.AGAIN]
+        self.heard_out()
         return self
 
     def waits_for(self, skill: str) -> None:
@@ -126,8 +128,10 @@ def test_a_caller_hears_the_bill_and_goodbye_and_the_contact_is_completed() -> N
     assert caller.hears() == [
         *(Say.DUE, *spoken.amount(12_345, "zh"), Say.OVERDUE, *spoken.amount(1_005, "zh")),
         *(Say.LAST_BILL, *spoken.month("2026-10", "zh"), Say.BILL_AMOUNT, *spoken.amount(9_900, "zh")),
-        *(Say.PAY_BY, *spoken.day(date(2026, 11, 25), "zh"), Say.AGAIN),
+        *(Say.PAY_BY, *spoken.day(date(2026, 11, 25), "zh")),
     ]
+    caller.heard_out()
+    assert caller.hears() == [Say.AGAIN]
     caller.heard_out()
     caller.press("#")
     assert caller.hears() == [Say.GOODBYE]
@@ -219,7 +223,7 @@ def test_progress_names_each_open_item() -> None:
     caller.answers(OpenItems((OpenItem("install_line", "surveyed", due), OpenItem("fault", "tested", None)), more=True))
     assert caller.hears() == [
         *("service-install-line", Say.STATE, "state-install-line-surveyed", Say.DUE_BY, *spoken.day(due, "zh")),
-        *("service-fault", Say.STATE, "state-fault-tested", Say.MORE_WORK, Say.AGAIN),
+        *("service-fault", Say.STATE, "state-fault-tested", Say.MORE_WORK),
     ]
 
 
@@ -230,7 +234,7 @@ def test_prices_are_told_without_number_and_pin() -> None:
     assert (question.plan, question.codes[-1]) == ("install_line", "local_more")
     caller.answers(Prices((Price("local_more", 11, TariffUnit.SECOND, 60),)))
     amount = spoken.amount(11, "zh")
-    assert caller.hears() == ["price-local-more", Say.PER, Say.UNIT_MINUTE, *amount, Say.AGAIN]
+    assert caller.hears() == ["price-local-more", Say.PER, Say.UNIT_MINUTE, *amount]
     caller.hangs_up()
     assert caller.served().outcome is Outcome.GAVE_UP
 
@@ -460,6 +464,15 @@ def test_who_hangs_up_before_the_answer_was_said_gave_up(step: str) -> None:
     assert (caller.core.ended().ending, caller.core.ended().cause) == (Ending.MENU, "customer")
     assert caller.served().outcome is Outcome.GAVE_UP
     assert not [key for key in caller.core.timers if caller.which in key]
+
+
+def test_who_hangs_up_while_hearing_what_can_be_done_next_was_served() -> None:
+    caller = AtTheKeys().at_pin()
+    caller.press("1#")
+    caller.answers(STATEMENT)
+    caller.heard_out()
+    caller.hangs_up()
+    assert caller.served().outcome is Outcome.TOLD
 
 
 @pytest.mark.parametrize("keys", ["", "1", "#"])

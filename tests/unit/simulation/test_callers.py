@@ -17,8 +17,10 @@ from simulation.population.callers import (
     CallOutcome,
     CallRecord,
     Habits,
+    SelfServiceHabits,
     Wish,
     menu_prompts_of,
+    self_service_of,
     wishes_of,
 )
 from simulation.population.day import DAY_S, FLAT, TWO_PEAKS, DayProfile
@@ -63,7 +65,11 @@ class Center:
     """A center that answers, plays a menu and then music; tests do the rest."""
 
     def __init__(
-        self, habits: Habits = SURE, menu_s: float = 10.0, numbers: dict[CityId, list[str]] | None = None
+        self,
+        habits: Habits = SURE,
+        menu_s: float = 10.0,
+        numbers: dict[CityId, list[str]] | None = None,
+        self_service: SelfServiceHabits | None = None,
     ) -> None:
         self.clock = VirtualClock()
         self.network = Network(self.clock, Random(1), (CITY,), prompt_s={"welcome": 5.0, "main-menu": menu_s})
@@ -85,6 +91,7 @@ class Center:
             profile=DayProfile(FLAT),
             done=self.records.append,
             numbers=numbers,
+            self_service=self_service,
         )
 
     def report(self, report: Report) -> None:
@@ -349,3 +356,30 @@ def test_wishes_come_out_of_the_package() -> None:
     assert "main-menu" in menu_prompts_of(package)
     with pytest.raises(ValueError, match="no service nonsense"):
         wishes_of(package, {"nonsense": 1.0})
+
+
+def test_self_services_are_found_in_the_package_with_the_keys_that_lead_there() -> None:
+    package = parse_package(PACKAGE.read_bytes(), PACKAGE.name)
+    assert self_service_of(package) == {"bill": "61", "progress": "62", "tariff": "631"}
+
+
+def test_a_number_whose_menu_goes_on_by_itself_is_a_door_of_that_service() -> None:
+    package = parse_package(PACKAGE.read_bytes(), PACKAGE.name)
+    [wish] = [wish for wish in wishes_of(package) if wish.service == "bill"]
+    assert (wish.door, wish.keys) == ("170", "3")
+
+
+def test_who_does_not_serve_itself_is_the_same_customer_as_ever() -> None:
+    """Others may use self-service or not: nobody else draws differently."""
+
+    def day(self_service: SelfServiceHabits | None) -> list[CallRecord]:
+        center = Center(Habits(), numbers={CITY: ["02088886666"]}, self_service=self_service)
+        center.callers.start()
+        center.clock.advance(3600.0)
+        center.callers.stop()
+        return center.records
+
+    ways = self_service_of(parse_package(PACKAGE.read_bytes(), PACKAGE.name))
+    nobody = day(SelfServiceHabits(ways, {}, share=0.0))
+    assert len(nobody) > 30
+    assert nobody == day(None)
