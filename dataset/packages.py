@@ -93,6 +93,12 @@ class Prompts:
     transferring: Name = setting("转接中", "the caller is being sent on")
     closed: Name = setting("非工作时间", "out of hours")
     sorry: Name = setting("全忙", "nobody can take the call")
+    mass_fault: Name | None = setting(
+        "主叫所在区有大面积障碍：预计小时数，按任意键转人工；不写则不播报",
+        "a mass fault where the caller's line is, with the hours until it is repaired; any key leads to an agent. "
+        "Left out: nothing is said",
+        default=None,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,7 +163,7 @@ class ServicePackage:
 
     def prompts_used(self) -> frozenset[str]:
         """Ids of all prompts that this package can have said."""
-        own = {getattr(self.prompts, name) for name in Prompts.__dataclass_fields__}
+        own = {getattr(self.prompts, name) for name in Prompts.__dataclass_fields__} - {None}
         served = (_self_service_prompts(menu.tell) for menu in self.menus.values() if menu.self_service is not None)
         return frozenset(own.union(*(menu.say for menu in self.menus.values()), *served))
 
@@ -306,7 +312,9 @@ class _Checks:
                 self._menu(name, menu)
         self._cycles()
         for name in Prompts.__dataclass_fields__:
-            self._prompt(("prompts", name), getattr(text.prompts, name))
+            prompt = getattr(text.prompts, name)
+            if prompt is not None:
+                self._prompt(("prompts", name), prompt)
 
     def _system_reasons(self) -> None:
         found = {reason.code: reason.system for reason in self._text.reasons}

@@ -256,7 +256,10 @@ def build_city(
             store=records,
             clock=clock,
             counts=running.counts,
+            area_code=area_code,
+            prompt=package.prompts.mass_fault,
         )
+        running.site.anchor.notices.of = mass_faults.word
         work.mass_faults = mass_faults.book
     trail = AuditTrail(running, journal, province.hub_ids)
     door = city_door(

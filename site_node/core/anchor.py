@@ -17,6 +17,7 @@ from site_node.core import events, menu
 from site_node.core.contact import Contact, ContactMove, ContactState, Transfer
 from site_node.core.contacts import Contacts, waited_s
 from site_node.core.menu import MenuStep
+from site_node.core.notices import Notices, cause_of
 from site_node.core.routing import Routing
 from site_node.core.rules import Rules
 from site_node.core.self_serving import SelfServing
@@ -53,6 +54,7 @@ class Anchor:
         self._routing = routing
         self._serving = serving
         self.self_serving = SelfServing(rules, package, step, contacts, self)
+        self.notices = Notices(package, step, contacts, self._choose, self.end)
         self._born = 0
         self.unknown_doors = 0
         """calls to numbers that no door opens for, cleared unborn"""
@@ -150,6 +152,8 @@ class Anchor:
 
     def _choose(self, contact: Contact, chosen: Menu, before: tuple[Prompt, ...] = ()) -> None:
         """The menu, or the door itself, named a service and a skill."""
+        if self.notices.tell(contact, chosen, before):
+            return
         skill = chosen.skill
         if skill is None:
             raise ValueError(f"menu {chosen.id} names no skill")
@@ -306,7 +310,7 @@ class Anchor:
             ending = Ending.ABANDONED
         else:
             ending = Ending.MENU
-        who = "customer" if cause is Cause.NORMAL else cause.value
+        who = (cause_of(contact) or "customer") if cause is Cause.NORMAL else cause.value
         self.end(contact.id, ending, who, evidence)
 
     def home_lost(self, attempt: AttemptId, cause: Cause) -> None:
@@ -356,7 +360,7 @@ class Anchor:
         talked = self._talked_s(contact)
         first_wait = contact.first_wait_s if contact.first_wait_s is not None else waited_s(contact, self._step.now)
         self._contacts.end(which)
-        for timer in ("menu", "records", "announce", "transfer", "look", "retry", "closing"):
+        for timer in ("menu", "records", "notice", "announce", "transfer", "look", "retry", "closing"):
             self._step.stop_timer(timer, which)
         self._step.write(
             rows.ContactEnded(

@@ -71,6 +71,18 @@ class MenuPlace:
 
 
 @dataclass(frozen=True, slots=True)
+class Notice:
+    """What a caller hears before the queue, or has heard (``notices``)."""
+
+    cause: str
+    """of the ending of whoever is content with it"""
+    menu: str
+    """where a key leads on to"""
+    heard: bool = False
+    """and wanted an agent all the same"""
+
+
+@dataclass(frozen=True, slots=True)
 class Transfer:
     """A blind transfer that is open: who sent the caller, where to, and what happens when nobody takes it."""
 
@@ -126,6 +138,7 @@ class Contact:
     transfer: Transfer | None = None
     turned_away: str = ""
     """why this caller may not wait: hears so, then it ends (failure 27)"""
+    notice: Notice | None = None
     last_transfer: tuple[str, str] | None = None
     """(request, answer) of the last transfer asked by another city, so that a doubled request is answered alike"""
     refused_by: tuple[CityId, ...] = ()

@@ -24,6 +24,8 @@ from dataset.work import Actor, MassFaultId, WorkItemId
 
 AREAS: tuple[MassFaultArea, ...] = ("cable", "exchange", "district")
 """from the narrowest on"""
+MASS_FAULT = "mass_fault"
+"""cause of the ending of a caller who heard of one and needed no agent"""
 Place = tuple[MassFaultArea, str]
 """an area by its kind and its name in the lines' records"""
 

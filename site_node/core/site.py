@@ -165,9 +165,11 @@ class Site:
                 else:
                     self.anchor.cleared(connection, cause)
             case Digit(connection, digit):
-                self.anchor.digit(connection, digit)
+                if not self.anchor.notices.digit(connection):
+                    self.anchor.digit(connection, digit)
             case Played(connection, completed):
-                self.anchor.played(connection, completed)
+                if not self.anchor.notices.played(connection, completed):
+                    self.anchor.played(connection, completed)
 
     def _established(self, connection: ConnectionId) -> None:
         if self.serving.knows(connection):
@@ -184,6 +186,8 @@ class Site:
                 self.anchor.menu_silent(contact)  # type: ignore[arg-type]  # keys are plain strings
             case ("records", contact):
                 self.anchor.self_serving.unanswered(contact)  # type: ignore[arg-type]  # as above
+            case ("notice", contact):
+                self.anchor.notices.silent(contact)  # type: ignore[arg-type]  # as above
             case ("closing", contact):
                 self.anchor.closing(contact)  # type: ignore[arg-type]  # as above
             case ("announce", contact):

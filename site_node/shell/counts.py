@@ -11,6 +11,7 @@ from dataset import rows
 from dataset.rows import AnyRow
 from federation.node.metrics import find_quickly
 from site_node.core.admission import CITY_FULL, QUEUE_FULL
+from site_node.core.mass_faults import MASS_FAULT
 
 _WAITS = (1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600)
 _TALKS = (10, 30, 60, 120, 180, 300, 600, 1200, 1800)
@@ -90,6 +91,11 @@ class CityCounts:
             ["what"],
             registry=self.registry,
         )
+        self._told_of_mass_fault = Counter(
+            "yht_calls_told_of_mass_fault",
+            "Calls that ended with the word of a mass fault, without an agent",
+            registry=self.registry,
+        )
         self.sync_s = Histogram(
             "yht_journal_sync_seconds",
             "From a decision to its rows on disk",
@@ -124,6 +130,8 @@ class CityCounts:
                 self._ended.labels(row.ending, row.evidence).inc()
                 if row.cause in (CITY_FULL, QUEUE_FULL):
                     self._turned_away.labels(row.cause).inc()
+                elif row.cause == MASS_FAULT:
+                    self._told_of_mass_fault.inc()
             case rows.QueueEntered():
                 self._entered.labels(row.skill, row.how).inc()
             case rows.QueueLeft():

@@ -7,6 +7,7 @@ is made under names that the row gives, so that a crash leaves nothing undone an
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterable, Sequence
+from math import ceil
 from typing import Any, Literal, TypeVar
 
 from twisted.internet.defer import Deferred, DeferredLock
@@ -34,7 +35,9 @@ from dataset.work import Actor, MassFaultId, Noted, Opened, RequestId, WorkItemI
 from federation.core.work_item import WorkItem
 from federation.ports import Clock, Journal, Store, Timer
 from site_node.core.consequences import LATE_S, reached_by, text_of
-from site_node.core.mass_faults import MassFault, MassFaultBook, MassFaultRules, Place, Report, groups
+from site_node.core.mass_faults import MASS_FAULT, MassFault, MassFaultBook, MassFaultRules, Place, Report, groups
+from site_node.core.notices import Word
+from site_node.core.telephony import Prompt
 from site_node.core.work_desk import WorkDesk
 from site_node.shell.counts import CityCounts
 from site_node.shell.work import KEPT_S, Work
@@ -45,6 +48,12 @@ SOON_S = 2.0
 """after a report: others come with it, and are looked at together"""
 LOOK_EVERY_S = 30.0
 """how often what could not be done is taken up again"""
+MOST_LINES = 50_000
+"""numbers of an area that are kept in memory, at about 0.1 kB each"""
+MOST_CALLED_BACK = 1_000
+"""lines of an area up to which their customers' other numbers are looked up: a line that is dead calls nobody"""
+MOST_HOURS = 99
+"""that can be said"""
 T = TypeVar("T")
 log = Logger()
 
@@ -64,7 +73,16 @@ class MassFaults:
         store: Store,
         clock: Clock,
         counts: CityCounts,
+        area_code: str = "",
+        prompt: str | None = None,
     ) -> None:
+        """``prompt``: what callers of the area hear, with the hours in it; None: nothing is said."""
+        self._area_code = area_code
+        self._prompt = prompt
+        self._concerned: dict[str, MassFaultId] = {}
+        """numbers, as they call, and the mass fault that they hear of"""
+        self._learnt: set[tuple[MassFaultId, int]] = set()
+        """those whose numbers are known; of an exchange by so many reports"""
         self.book = MassFaultBook()
         self.city = city
         self._city_name = city_name
@@ -129,6 +147,7 @@ class MassFaults:
         await self._one.acquire()
         try:
             await self._group()
+            await self._learn_who()
             for fault in self.book.all():
                 if fault.cleared is not None and fault.cleared.how == "repaired" and fault.id not in self._told:
                     await self._tell(fault, fault.cleared)
@@ -187,6 +206,64 @@ class MassFaults:
         page = await self._store.page(LINES, (self.city, cable), index="by_cable", limit=LARGEST_PAGE)
         return len(page.records)  # a cable with more has a share above any count that is declared
 
+    # ── who calls ───────────────────────────────────────────────────────────────────────────────────────────────────
+    def word(self, calling: str, service: str) -> Word | None:
+        """What ``calling`` is told that wants ``service``: of the mass fault that stands where its line is.
+
+        Looks at nothing but what is in memory. A number may lack its area code.
+        """
+        declared = self._desk.catalogue.services.get(service)
+        if self._prompt is None or declared is None or declared.text.group != GROUP:
+            return None
+        for number in (calling, f"{self._area_code}{calling}"):
+            fault = self.book.get(self._concerned.get(number, ""))
+            if fault is not None and fault.stands:
+                hours = max(1, ceil((fault.expected_at - self._clock.wall()) / 3600))
+                return Word(MASS_FAULT, (Prompt(self._prompt, min(hours, MOST_HOURS)),))
+        return None
+
+    async def _learn_who(self) -> None:
+        """The numbers that are concerned by each one that stands: its lines, and where their customers are called."""
+        standing = {
+            (fault.id, len(fault.items) if fault.place[0] == "exchange" else 0): fault for fault in self.book.standing()
+        }
+        if standing.keys() == self._learnt:
+            return
+        concerned: dict[str, MassFaultId] = {}
+        for fault in standing.values():
+            lines = await self._lines(fault)
+            concerned |= dict.fromkeys((line.number for line in lines), fault.id)
+            for who in sorted({line.customer for line in lines}) if len(lines) <= MOST_CALLED_BACK else ():
+                customer = await self._store.get(CUSTOMERS, (self.city, who))
+                if customer is not None:
+                    concerned |= dict.fromkeys(customer.contact_numbers, fault.id)
+        self._concerned, self._learnt = concerned, set(standing)
+
+    async def _lines(self, fault: MassFault) -> list[Line]:
+        """Of an exchange those on the cables that were reported: records are not kept by exchange."""
+        if fault.place[0] != "exchange":
+            return await self._lines_in(*fault.place)
+        cables: set[str] = set()
+        for name in fault.items:
+            item = self._desk.book.item(name)
+            line = await self._store.get(LINES, (self.city, item.line)) if item is not None else None
+            if line is not None and line.cable:
+                cables.add(line.cable)
+        found = [line for cable in sorted(cables) for line in await self._lines_in("cable", cable)]
+        return [line for line in found if line.exchange == fault.place[1]]
+
+    async def _lines_in(self, area: MassFaultArea, name: str) -> list[Line]:
+        found: list[Line] = []
+        token = None
+        while len(found) < MOST_LINES:
+            index = f"by_{area}"
+            page = await self._store.page(LINES, (self.city, name), index=index, limit=LARGEST_PAGE, token=token)
+            found += page.records
+            token = page.token
+            if token is None:
+                break
+        return found
+
     async def over(self, number: str) -> MassFault | None:
         """The one that stands over a line. Raises ``Refused`` while the records cannot be read."""
         line = await self._store.get(LINES, (self.city, number))
@@ -197,7 +274,9 @@ class MassFaults:
         """Somebody knows of one. Raises ``Refused`` 409 ``mass-fault-stands`` where one stands there already, 404
         ``area-unknown`` for a cable or district without a line on record.
         """
-        return await self._decide(lambda: self._declared(by, (area, name), repair_s, note))
+        declared = await self._decide(lambda: self._declared(by, (area, name), repair_s, note))
+        self._look_soon()
+        return declared
 
     async def _declared(self, by: Actor, place: Place, repair_s: float, note: str) -> MassFaultId:
         stands = self.book.over([place])

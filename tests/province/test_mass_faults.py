@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import pytest
+from msgspec import structs
 
 from dataset.errors import Refused
 from dataset.ids import CityId, CustomerId
@@ -12,7 +13,10 @@ from dataset.puts import Put
 from dataset.records.customer import CUSTOMERS, Customer
 from dataset.records.line import LINES, Line
 from dataset.records.work import MESSAGES
-from dataset.rows import MassFaultCleared, MassFaultConfirmed, MassFaultDeclared, MassFaultLinked
+from dataset.rows import ContactEnded, MassFaultCleared, MassFaultConfirmed, MassFaultDeclared, MassFaultLinked
+from site_node.core.notices import Word
+from site_node.core.telephony import Prompt
+from site_node.switch.simulated.phones import CallState
 from tests.harness.services import catalogue
 from tests.harness.work import form_for
 from tests.province.test_work_records import page, put
@@ -189,3 +193,37 @@ def test_what_is_cleared_is_cleared_once(province: WorkingProvince) -> None:
             office.ask(op, mass_fault=name, **fields)
         assert refused.value.problems[0].slug == "mass-fault-cleared"
     assert len(province.rows(GUANGZHOU, MassFaultCleared)) == 1
+
+
+def test_callers_of_the_area_hear_of_it_and_those_who_want_an_agent_have_one(province: WorkingProvince) -> None:
+    """By the line, with or without its area code, or by a number where its customer is called; until it is repaired."""
+    known = Customer(city=GUANGZHOU, id=CustomerId("440005"), name="陈志强", contact_numbers=("13700000005",))
+    put(province, Put(CUSTOMERS, structs.replace(known, revision=2)))
+    office = province.seat_of(GUANGZHOU)
+    declared = office.ask("mass_fault_declare", area="cable", name=CABLE, repair_s=5_400.0)
+    office.ask("ready")
+    province.pass_s(5.0)
+    word = province.sites[GUANGZHOU].running.site.anchor.notices.of
+    assert word(number(7), "fault") == Word("mass_fault", (Prompt("mass-fault", 2),)), "an hour and a half"
+    for calling in (number(7), number(7).removeprefix("020"), "13700000005"):
+        caller = province.call(GUANGZHOU, "112", calling)
+        assert caller.hears().prompt == "mass-fault"
+        province.pass_s(60.0)
+        assert caller.over
+    told = [row for row in province.rows(GUANGZHOU, ContactEnded) if row.cause == "mass_fault"]
+    assert [(row.ending, row.service, row.answers) for row in told] == [("menu", "fault", 0)] * 3
+    counts = province.sites[GUANGZHOU].running.counts.registry
+    assert counts.get_sample_value("yht_calls_told_of_mass_fault_total") == 3
+    stays = province.call(GUANGZHOU, "112", number(8))
+    stays.press("0")
+    province.pass_s(3.0)
+    assert province.phone(GUANGZHOU).state is CallState.RINGING
+    stays.hang_up()
+    for door, calling in (("112", number(13)), ("180", number(7))):
+        other = province.call(GUANGZHOU, door, calling, wait_s=0.5)
+        assert other.hears().prompt != "mass-fault"
+        other.hang_up()
+        province.pass_s(2.0)
+    office.ask("mass_fault_clear", mass_fault=declared["mass_fault"]["mass_fault"])
+    after = province.call(GUANGZHOU, "112", number(7), wait_s=0.5)
+    assert after.hears().prompt != "mass-fault"
