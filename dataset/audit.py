@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
+from math import inf
 from typing import NamedTuple
 
 import msgspec
@@ -80,9 +81,18 @@ class Chain:
         return not self.breaks
 
 
+class _Seen(NamedTuple):
+    """What of a row is remembered: there may be years of them."""
+
+    number: int
+    sequence: int
+    before: str
+    hash: str
+
+
 @dataclass(slots=True)
 class _Run:
-    rows: list[tuple[Journalled, DataViewed]] = field(default_factory=list)
+    rows: list[_Seen] = field(default_factory=list)
     opening: str | None = None
     """what the opening of the run states; None while that is not on record"""
 
@@ -102,6 +112,7 @@ def check(node: str, found: Iterable[Kept]) -> Chain:
     restored: set[LineageId] = set()
     """runs that came after a loss"""
     breaks: list[Break] = []
+    first, last = inf, -inf
     for kept in found:
         try:
             one = ROW_FROM_BYTES.decode(kept.data)
@@ -118,7 +129,8 @@ def check(node: str, found: Iterable[Kept]) -> Chain:
             case TailMissing():
                 restored.add(one.lineage)
             case DataViewed() as row:
-                run.rows.append((one, row))
+                run.rows.append(_Seen(row.number, one.sequence, row.before, row.hash))
+                first, last = min(first, one.wall), max(last, one.wall)
                 if hash_of(kept.data, row.hash) != row.hash:
                     breaks.append(Break(one.lineage, row.number, "changed", sequence=one.sequence))
             case _:
@@ -127,12 +139,12 @@ def check(node: str, found: Iterable[Kept]) -> Chain:
     for lineage in order:
         breaks += _within(lineage, runs[lineage])
     breaks_between, lost = _between(runs, order, restored)
-    everything = [one for lineage in order for one, _ in runs[lineage].rows]
+    count = sum(len(run.rows) for run in runs.values())
     return Chain(
         node=node,
-        rows=len(everything),
-        first=min((one.wall for one in everything), default=None),
-        last=max((one.wall for one in everything), default=None),
+        rows=count,
+        first=first if count else None,
+        last=last if count else None,
         head=next((_head(runs[lineage]) for lineage in reversed(order) if _head(runs[lineage])), ""),
         breaks=tuple(dict.fromkeys((*breaks, *breaks_between))),
         lost=lost,
@@ -140,25 +152,25 @@ def check(node: str, found: Iterable[Kept]) -> Chain:
 
 
 def _head(run: _Run) -> str:
-    return run.rows[-1][1].hash if run.rows else run.opening or ""
+    return run.rows[-1].hash if run.rows else run.opening or ""
 
 
 def _within(lineage: LineageId, run: _Run) -> list[Break]:
     """One run: its numbers without a gap, each row behind the one before it, in the order of writing."""
-    run.rows.sort(key=lambda pair: (pair[1].number, pair[0].sequence))
+    run.rows.sort()
     breaks = []
     expected, before, sequence = 1, run.opening, 0
-    for one, row in run.rows:
+    for row in run.rows:
         if row.number < expected:
-            breaks.append(Break(lineage, row.number, "doubled", sequence=one.sequence))
+            breaks.append(Break(lineage, row.number, "doubled", sequence=row.sequence))
             continue
         if row.number > expected:
             breaks.append(Break(lineage, expected, "missing", row.number - 1))
         elif before is not None and row.before != before:
-            breaks.append(Break(lineage, row.number, "unlinked", sequence=one.sequence))
-        if one.sequence <= sequence:
-            breaks.append(Break(lineage, row.number, "moved", sequence=one.sequence))
-        expected, before, sequence = row.number + 1, row.hash, one.sequence
+            breaks.append(Break(lineage, row.number, "unlinked", sequence=row.sequence))
+        if row.sequence <= sequence:
+            breaks.append(Break(lineage, row.number, "moved", sequence=row.sequence))
+        expected, before, sequence = row.number + 1, row.hash, row.sequence
     return breaks
 
 

@@ -12,12 +12,21 @@ from dataset.errors import Language, Refused
 from dataset.ids import NodeId
 from federation.links.settings import VIRTUAL_HOST
 from federation.node.asking import Asking
+from federation.node.audit_files import (
+    Asked,
+    break_line,
+    chain_lines,
+    check_ledger,
+    differences,
+    view_line,
+    views,
+)
 from federation.node.configuration import beside, reference
 from federation.node.offering import load_offering
 from federation.node.program import read_settings, run_commands, run_program, say_problems
 from federation.node.province import load_province
 from provincial_hub.broker_definitions import as_json, broker_definitions, write_private
-from provincial_hub.program import add_console_user, start_hub
+from provincial_hub.program import LEDGER, add_console_user, start_hub
 from provincial_hub.services.province import READERS
 from provincial_hub.settings import HubSettings
 
@@ -36,6 +45,7 @@ def provincial_hub() -> None:
     python -m provincial_hub settle --config … --reason "…" foshan 7f3a9c21 41   处理一项 settles one
     python -m provincial_hub day --config conf/up/hub.toml 2026-01-31     一天的小结 a day's sums
     python -m provincial_hub settlement --config conf/up/hub.toml 2026-01     局间结算 what cities owe each other
+    python -m provincial_hub audit verify --config conf/up/hub.toml   各局审计记录是否完整 cities' audit rows
     python -m provincial_hub settings       全部配置项 every setting, its form and default
 
     \b
@@ -271,6 +281,62 @@ def _ask(file: Path, user: str, operation: str, **fields: Any) -> dict[str, Any]
     except Refused as refused:
         say_problems(refused, lambda line: click.echo(line, err=True))
         raise SystemExit(1) from refused
+
+
+@provincial_hub.group()
+def audit() -> None:
+    """Who has looked at customers' data, as this hub got it from the cities; the hub may run."""
+
+
+_CONFIG = click.option(
+    "--config", "file", type=click.Path(path_type=Path), required=True, help="配置文件 configuration file"
+)
+
+
+@audit.command("verify")
+@_CONFIG
+@click.option(
+    "--journal",
+    type=click.Path(path_type=Path),
+    help="与某局日志比较 compare with a city's journal, or a copy of it",
+)
+def verify_audit(file: Path, journal: Path | None) -> None:
+    """Whether every audit row of every city is there, as it was written; each place where not is named.
+
+    A city that has rewritten its history since is found out: its next run states a hash that is not the one here. With
+    --journal each row of that file is held to the one that the hub got. The exit status is 1 where anything is wrong.
+    """
+    try:
+        ledger = _ledger_of(file)
+        chains = check_ledger(ledger)
+        apart = differences(ledger, journal) if journal is not None else []
+    except Refused as refused:
+        say_problems(refused, lambda line: click.echo(line, err=True))
+        raise SystemExit(1) from refused
+    for chain in chains:
+        click.echo("\n".join(chain_lines(chain)))
+    for one in apart:
+        click.echo(break_line(one))
+    raise SystemExit(0 if all(chain.whole for chain in chains) and not apart else 1)
+
+
+@audit.command("show")
+@_CONFIG
+@click.option("--customer", default="", help="客户号 whose data")
+@click.option("--line", default="", help="号码，连同区号 about which line, with its area code")
+@click.option("--agent", default="", help="坐席，如 1001@guangzhou · who looked")
+def show_audit(file: Path, customer: str, line: str, agent: str) -> None:
+    """Who has looked at what in all cities, and what was refused, one view a line; numbers are masked."""
+    try:
+        for one in views(_ledger_of(file), Asked(customer, line, agent), ledger=True):
+            click.echo(view_line(one))
+    except Refused as refused:
+        say_problems(refused, lambda line: click.echo(line, err=True))
+        raise SystemExit(1) from refused
+
+
+def _ledger_of(file: Path) -> Path:
+    return beside(str(file), read_settings(HubSettings, file).data) / LEDGER
 
 
 @provincial_hub.command()

@@ -39,6 +39,7 @@ from provincial_hub.shell.revisions import SqliteRevisions
 
 DAY_S = 86_400.0
 USERS = "users.json"
+LEDGER = "ledger.sqlite"
 log = Logger()
 
 
@@ -94,7 +95,7 @@ async def _start(reactor: Any, settings: HubSettings, file: Path) -> RunningProg
         reactor,
     )
     try:
-        store = SqliteLedgerStore(data / "ledger.sqlite", reactor)
+        store = SqliteLedgerStore(data / LEDGER, reactor)
     except Refused:
         await journal.stop()
         raise

@@ -17,13 +17,14 @@ from dataset.ids import NodeId
 from dataset.services.words import ROLES
 from federation.links.settings import VIRTUAL_HOST, LinkSettings, LinkTlsSettings
 from federation.node.asking import Asking
+from federation.node.audit_files import Asked, chain_lines, check_journal, view_line, views
 from federation.node.configuration import beside, reference
 from federation.node.logs import start_logging
 from federation.node.program import read_settings, run_commands, run_program, run_to_end, say_problems
 from federation.node.province import load_province
 from site_node.importing import Wanted, import_file, shown
 from site_node.join import candidate, hear_province, history, link_table, progress, write_link
-from site_node.program import add_city_user, start_site
+from site_node.program import JOURNAL, add_city_user, start_site
 from site_node.settings import SiteSettings
 
 LOOK_EVERY_S = 1.0
@@ -38,6 +39,7 @@ def site_node() -> None:
     python -m site_node user --config FILE 1001      让坐席 1001 可以登录 lets agent 1001 log in
     python -m site_node join --config FILE --address 10.0.0.5:5672   接入省中心 joins the province
     python -m site_node import --config FILE --mapping MAPPING.toml DATA.csv   导入资料 imports records
+    python -m site_node audit verify --config FILE   审计记录是否完整 whether the audit rows are whole
     python -m site_node settings            全部配置项 every setting, its form and default
     """
 
@@ -201,6 +203,59 @@ def import_records(
     if done.bad:
         click.echo(f"{done.bad:,} 行有误，见 rows are put aside in {data}.bad.csv", err=True)
         raise SystemExit(2)
+
+
+@site_node.group()
+def audit() -> None:
+    """Who has looked at customers' data, as this city's journal has it; the node may run."""
+
+
+_CONFIG = click.option(
+    "--config", "file", type=click.Path(path_type=Path), help="城市配置文件 the city's configuration file"
+)
+_JOURNAL = click.option("--journal", type=click.Path(path_type=Path), help="或：日志文件 or: a journal")
+
+
+@audit.command("verify")
+@_CONFIG
+@_JOURNAL
+def verify_audit(file: Path | None, journal: Path | None) -> None:
+    """Whether every audit row is there, as it was written; each place where not is named, and the exit status is 1.
+
+    Whoever can write the file can write all of it anew: compare the hash of the last row with what the hub has
+    (python -m provincial_hub audit verify), or with one that you wrote down.
+    """
+    try:
+        chain = check_journal(_journal_of(file, journal))
+    except Refused as refused:
+        say_problems(refused, _complain)
+        raise SystemExit(1) from refused
+    click.echo("\n".join(chain_lines(chain)))
+    raise SystemExit(0 if chain.whole else 1)
+
+
+@audit.command("show")
+@_CONFIG
+@_JOURNAL
+@click.option("--customer", default="", help="客户号 whose data")
+@click.option("--line", default="", help="号码，连同区号 about which line, with its area code")
+@click.option("--agent", default="", help="坐席，如 1001@guangzhou · who looked")
+def show_audit(file: Path | None, journal: Path | None, customer: str, line: str, agent: str) -> None:
+    """Who has looked at what, and what was refused, one view a line; numbers are masked."""
+    try:
+        for one in views(_journal_of(file, journal), Asked(customer, line, agent)):
+            click.echo(view_line(one))
+    except Refused as refused:
+        say_problems(refused, _complain)
+        raise SystemExit(1) from refused
+
+
+def _journal_of(file: Path | None, journal: Path | None) -> Path:
+    if journal is not None and file is None:
+        return journal
+    if file is None or journal is not None:
+        raise click.UsageError("--config 或 --journal · one of --config and --journal")
+    return beside(str(file), read_settings(SiteSettings, file).data) / JOURNAL
 
 
 @site_node.command()

@@ -42,6 +42,7 @@ from site_node.switch.asterisk.login import AriLogin, check_login
 
 DAY_S = 86_400.0
 USERS = "users.json"
+JOURNAL = "journal.sqlite"
 STORE = "store.sqlite"
 """records of customers and of what the province publishes; ``import`` puts them while the city is down"""
 log = Logger()
@@ -94,7 +95,7 @@ async def _start(reactor: Any, settings: SiteSettings, file: Path, wording: Word
     data = directory(beside(str(file), settings.data))
     records = SqliteStore(data / STORE, node, EVERY, reactor)  # first: while an import runs, no new lineage begins
     journal = SqliteJournal(
-        data / "journal.sqlite",
+        data / JOURNAL,
         JournalSettings(
             node=node,
             boot=boot_id(),
