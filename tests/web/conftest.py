@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,7 +45,7 @@ class Running:
     address: str
 
 
-def _missing(what: str) -> None:
+def missing(what: str) -> None:
     """Fail where everything is wanted, else skip."""
     if os.environ.get("REQUIRE_SERVICES") == "1":
         pytest.fail(what)
@@ -57,12 +58,38 @@ def demo() -> Iterator[Running]:
     if elsewhere := os.environ.get("YHT_WEB_ADDRESS"):
         yield Running(elsewhere.rstrip("/"))
         return
+    options = ["--port", "0", "--seed", "7", "--calls-per-hour", "700", "--own-seats", "3"]
+    with _started("simulation", "demo", *options) as started:
+        yield Running(started.address)
+
+
+@pytest.fixture(scope="session")
+def own_demo() -> Iterator[OwnDemo]:
+    """The demo in which nobody calls but the test; a module takes it for its ``demo``."""
+    with _started("tests.web.own_demo") as started:
+        yield started
+
+
+@dataclass(frozen=True)
+class OwnDemo(Running):
+    """A running demo that has the callers it is told of."""
+
+    tell: Callable[[str], str]
+
+    def call(self, city: str, door: str, owning: str) -> str:
+        """Somebody dials ``door`` in ``city`` from a telephone on record in ``owning``; its number."""
+        return self.tell(f"{city} {door} {owning}").removeprefix("calling ").strip()
+
+
+@contextmanager
+def _started(*module: str) -> Iterator[OwnDemo]:
+    """``python -m`` of ``module`` as a process, which must say its address, and end well when it is interrupted."""
     if not (BUILT / "index.html").is_file():
-        _missing("the screens are not built: run `make screens`")
-    command = [sys.executable, "-m", "simulation", "demo", "--port", "0", "--seed", "7"]
+        missing("the screens are not built: run `make screens`")
     process = subprocess.Popen(
-        [*command, "--calls-per-hour", "700", "--own-seats", "3"],
+        [sys.executable, "-m", *module],
         cwd=ROOT,
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -76,9 +103,15 @@ def demo() -> Iterator[Running]:
             lines.put(line)
         lines.put(None)
 
+    def tell(line: str) -> str:
+        assert process.stdin is not None
+        process.stdin.write(line + "\n")
+        process.stdin.flush()
+        return _heard(lines, said, r"^calling \d+")
+
     threading.Thread(target=read, daemon=True).start()
     try:
-        yield Running(_address(lines, said))
+        yield OwnDemo(_heard(lines, said, r"http://[\d.:]+"), tell)
     finally:
         process.send_signal(signal.SIGINT)
         try:
@@ -90,15 +123,16 @@ def demo() -> Iterator[Running]:
         assert status == 0, "".join(said)
 
 
-def _address(lines: queue.Queue[str | None], said: list[str]) -> str:
+def _heard(lines: queue.Queue[str | None], said: list[str], wanted: str) -> str:
+    """What the process says of the form ``wanted``."""
     while True:
         try:
             line = lines.get(timeout=START_WITHIN_S)
         except queue.Empty:
-            pytest.fail("the demo did not say its address in time:\n" + "".join(said))
+            pytest.fail(f"the demo did not say {wanted} in time:\n" + "".join(said))
         if line is None:
             pytest.fail("the demo ended:\n" + "".join(said))
-        if found := re.search(r"http://[\d.:]+", line):
+        if found := re.search(wanted, line):
             return found[0]
 
 
@@ -107,7 +141,7 @@ def browser() -> Iterator[Browser]:
     """Debian's Chromium."""
     path = os.environ.get("YHT_CHROMIUM") or shutil.which("chromium")
     if path is None:
-        _missing("chromium is not installed: apt-get install chromium fonts-noto-cjk")
+        missing("chromium is not installed: apt-get install chromium fonts-noto-cjk")
     with sync_playwright() as playwright:
         found = playwright.chromium.launch(executable_path=path, args=FLAGS)
         yield found

@@ -67,7 +67,6 @@ const en: Texts = {
     flowLabelQuiet: '{n} in 15 min',
     flowLegend: 'Arrow: overflow that way, up now · in the last 15 minutes',
     age: '{age} ago',
-    openCity: 'Open {city}',
   },
   city: {
     serviceLevel: 'Service level {value}',

@@ -66,7 +66,6 @@ const zh = {
     flowLabelQuiet: '近 15 分 {n}',
     flowLegend: '箭头为溢出方向：在线路数 · 近 15 分钟次数',
     age: '{age} 前',
-    openCity: '查看{city}',
   },
   city: {
     serviceLevel: '服务水平 {value}',

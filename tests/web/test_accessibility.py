@@ -1,0 +1,102 @@
+"""What people who see, hear or point otherwise meet on each screen, as axe-core finds it, in both languages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.web.conftest import ROOT, OwnDemo, missing
+from tests.web.test_province_page import enter
+from tests.web.test_seat_page import call, leave, presence
+
+AXE = ROOT / "web" / "node_modules" / "axe-core" / "axe.min.js"
+GRAVE = ("serious", "critical")
+LANGUAGES = ("中文", "English")
+
+
+@pytest.fixture
+def demo(own_demo: OwnDemo) -> OwnDemo:
+    """The demo without chance."""
+    return own_demo
+
+
+@pytest.fixture
+def page(page: Page) -> Page:
+    """A page that can be looked through. Nothing moves on it: what fades in has less contrast for a moment."""
+    if not AXE.is_file():
+        missing("axe-core is not there: run `npm ci` in web")
+    page.emulate_media(reduced_motion="reduce")
+    page.add_init_script(AXE.read_text(encoding="utf-8"))
+    return page
+
+
+def look(page: Page, screen: str) -> list[str]:
+    """What is wrong with what is shown, in both languages; the page is left in Chinese."""
+    found: list[str] = []
+    for language in reversed(LANGUAGES):
+        page.get_by_role("button", name=language, exact=True).click()
+        expect(page.locator("html")).to_have_attribute("lang", "en" if language == "English" else "zh-CN")
+        report: dict[str, Any] = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")
+        found += [
+            f"{screen} in {language}: {each['id']} ({each['impact']}): {each['help']}: {node['target']} "
+            f"{node['failureSummary']}"
+            for each in report["violations"]
+            if each["impact"] in GRAVE
+            for node in each["nodes"]
+        ]
+    return found
+
+
+def test_the_province(page: Page, address: str) -> None:
+    """The first page, and the province behind its one button."""
+    page.goto(address + "/")
+    expect(page.get_by_test_id("demo")).to_be_visible()
+    found = look(page, "first page")
+    enter(page, address)
+    found += look(page, "province")
+    assert not found, "\n".join(found)
+
+
+def test_a_seat(page: Page, address: str, demo: OwnDemo) -> None:
+    """From the login by way of a call, the services and a form to the work item that comes of it."""
+    page.goto(f"{address}/seat/foshan")
+    first = page.locator("[data-testid=demo] button").nth(1)
+    expect(first).to_be_visible()
+    found = look(page, "login")
+    first.click()
+    page.get_by_test_id("ready").click()
+    presence(page, "ready")
+    found += look(page, "idle seat")
+    demo.call("foshan", "189", "guangzhou")
+    call(page, "alerting")
+    found += look(page, "ringing")
+    page.get_by_test_id("answer").click()
+    call(page, "talking")
+    found += look(page, "call")
+    page.get_by_test_id("tab-services").click()
+    expect(page.locator("[data-service=timed_call]")).to_be_visible()
+    found += look(page, "services")
+    page.locator("[data-service=timed_call]").click()
+    page.locator("input[name=at_hour]").fill("77")  # wrong, so that the form says so
+    page.locator("input[name=at_minute]").fill("30")
+    page.get_by_label("每天").click()
+    page.locator("input[name=first_day]").fill("+1")
+    page.get_by_test_id("submit").click()
+    expect(page.locator(".field.wrong")).to_have_count(1)
+    found += look(page, "form")
+    page.locator("input[name=at_hour]").fill("7")
+    page.get_by_test_id("submit").click()
+    expect(page.get_by_test_id("receipt")).to_have_attribute("data-state", "accepted", timeout=30_000)
+    page.get_by_role("button", name="打开工单").click()
+    expect(page.get_by_test_id("item-state")).to_be_visible()
+    found += look(page, "work item")
+    page.get_by_test_id("tab-items").click()
+    found += look(page, "work items")
+    page.get_by_test_id("hang-up").click()
+    call(page, "wrap_up")
+    page.get_by_test_id("tab-call").click()
+    found += look(page, "wrap-up")
+    leave(page)
+    assert not found, "\n".join(found)
