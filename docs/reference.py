@@ -50,6 +50,7 @@ PAGES = (
     "services.md",
     "knowledge.md",
     "chaos.md",
+    "roles.md",
 )
 _TABLE = re.compile(r"(<!-- table: ([a-z]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -226,6 +227,20 @@ def campaign() -> str:
     return "\n".join(lines) + "\n"
 
 
+def roles() -> str:
+    """Who may ask what of a node."""
+    from tests.harness.roles import page
+
+    return page()
+
+
+def unmasking() -> str:
+    """Who may see personal data in full."""
+    from tests.harness.roles import unmasking as in_full
+
+    return in_full()
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "site": lambda: reference(SiteSettings),
     "hub": lambda: reference(HubSettings),
@@ -251,6 +266,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "furtherinterleavings": lambda: interleavings(listed=False),
     "mutations": mutations,
     "campaign": campaign,
+    "roles": roles,
+    "unmasking": unmasking,
 }
 
 
