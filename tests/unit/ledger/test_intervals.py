@@ -9,10 +9,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dataset.ids import CityId, ContactId, LineageId
+from dataset.ids import CityId, ContactId, LineageId, SkillId
 from dataset.intervals import IntervalFold, fold
 from dataset.measures import EDGES_MS, Histogram, Interval, balance, bucket_of, histogram, total, written_out
-from dataset.rows import AnyRow, Ending, Entered, Evidence, Journalled, Left, LineageOpened, SegmentVoided, TailMissing
+from dataset.rows import (
+    AnyRow,
+    Ending,
+    Entered,
+    Evidence,
+    Journalled,
+    Left,
+    LineageOpened,
+    SegmentVoided,
+    SelfServed,
+    TailMissing,
+)
+from dataset.self_service import Outcome
 from tests.harness.rows_of_record import (
     C1,
     C2,
@@ -52,6 +64,23 @@ def test_contact_answered_at_home() -> None:
     assert (one.within_target, one.handled, one.wrap_up_ms) == (1, 1, 5_000)
     assert (one.waiting.count, one.waiting.total_ms, one.talking.total_ms) == (1, 3_000, 60_000)
     assert balance(one) == 0
+
+
+def test_who_was_told_by_self_service_counts_beside_the_sum_and_who_went_on_to_a_queue_in_it() -> None:
+    """By service and by the skill of the agents who were not needed; other outcomes count nowhere."""
+    gz = Writing("guangzhou", wall=T0)
+
+    def served(contact: ContactId, outcome: Outcome) -> SelfServed:
+        return SelfServed(contact=contact, service="fault", skill=SkillId("fault"), channel="voice", outcome=outcome)
+
+    rows = gz.write(born(), served(C1, Outcome.TOLD), ended(ending=Ending.COMPLETED), born(C2))
+    rows += gz.write(*(served(C2, outcome) for outcome in Outcome if outcome is not Outcome.TOLD))
+    rows += gz.write(entered(C2))
+    one = only(rows)
+    assert (one.service, one.skill, one.self_served) == ("fault", "fault", 1)
+    assert counts(one) == {"offered": 1, "closing": 1}
+    assert balance(one) == 0
+    assert total([one, one]).self_served == 2
 
 
 def test_contact_waits_over_the_end_of_an_interval() -> None:
