@@ -118,13 +118,17 @@ class Door:
         return answer, None if self._logins.holds(actor) else ""
 
     async def _login(self, fields: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
+        answer = await self.table.hear("login", self.table.login, self._let_in(fields))
+        return answer, answer["token"]
+
+    async def _let_in(self, fields: Mapping[str, Any]) -> dict[str, Any]:
         request = decode(LoginRequest, fields)
         who = await self._logins.verify(request.user, request.password)
         more = self.attendance.entered(who, request)
         token, actor = self._logins.open(who, alone=self.attendance.alone(who))
         self.attendance.seen(actor)
         self._log.info("{user} logged in", user=actor.user, event="logged-in", node=self.node, login=actor.session)
-        return {"token": token, "name": actor.name, "roles": sorted(actor.roles), **more}, token
+        return {"token": token, "name": actor.name, "roles": sorted(actor.roles), **more}
 
     # ── live ────────────────────────────────────────────────────────────────────────────────────────────────────────
     def attach(self, token: str, listener: Listener) -> tuple[Actor, dict[str, Any]]:
@@ -177,17 +181,22 @@ class Door:
         return Deferred.fromCoroutine(run()).addErrback(failed).addCallback(count)
 
 
+def too_large() -> Refused:
+    """For a body or message over ``LARGEST_REQUEST``."""
+    return Refused(
+        Problem(
+            "request-too-large",
+            zh=f"请求超过上限 {LARGEST_REQUEST} 字节",
+            en=f"the request is over the limit of {LARGEST_REQUEST} bytes",
+        ),
+        status=413,
+    )
+
+
 def read_object(data: bytes | str) -> dict[str, Any]:
     """The JSON object in ``data``; an empty body is an empty one. Raises ``Refused`` 400, 413."""
     if len(data) > LARGEST_REQUEST:
-        raise Refused(
-            Problem(
-                "request-too-large",
-                zh=f"请求超过上限 {LARGEST_REQUEST} 字节",
-                en=f"the request is over the limit of {LARGEST_REQUEST} bytes",
-            ),
-            status=413,
-        )
+        raise too_large()
     try:
         value = msgspec.json.decode(data) if data else {}
     except (msgspec.DecodeError, RecursionError) as error:

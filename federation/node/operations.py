@@ -9,8 +9,8 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, TypeVar, cast
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, TypeVar, cast
 
 import msgspec
 from twisted.internet.defer import Deferred
@@ -32,6 +32,26 @@ class Nothing(Request, frozen=True, kw_only=True):
     """A request without fields."""
 
 
+class Reply(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of declared answers: fields are exactly those declared."""
+
+
+class Done(Reply, frozen=True, kw_only=True):
+    """It is done, and there is nothing to tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcomes:
+    """What may come of an operation, for its description (``federation.node.openapi``) and for tests, which hold every
+    answer against it.
+
+    ``refuses``: HTTP status → slugs, beside those that every operation may meet; a slug may end in ``*``.
+    """
+
+    answer: type[msgspec.Struct]
+    refuses: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, slots=True)
 class Operation:
     """One thing that can be asked. ``roles``: any of these is enough; empty: everybody who is logged in."""
@@ -42,14 +62,23 @@ class Operation:
     run: Run
     zh: str
     en: str
+    outcomes: Outcomes | None = None
+    """None: its answer is not declared yet, which a test reports"""
     refused: Callable[[Actor, Mapping[str, Any], Refused], None] | None = None
     """told of every refusal, with the fields as they came; for operations whose refusals go on record"""
 
 
-class OperationTable:
-    """All operations of a node, by name."""
+Told = Callable[[str, Outcomes, "Answer | Refused"], None]
 
-    def __init__(self, operations: tuple[Operation, ...]) -> None:
+
+class OperationTable:
+    """All operations of a node, by name. ``login``: what may come of a login at this door."""
+
+    told: ClassVar[Told | None] = None
+    """hears the name, the declared outcomes and the answer or refusal of every operation; for tests"""
+
+    def __init__(self, operations: tuple[Operation, ...], login: Outcomes | None = None) -> None:
+        self.login = login
         self._operations = {operation.name: operation for operation in operations}
         if len(self._operations) != len(operations):
             raise ValueError("an operation is named twice")
@@ -72,11 +101,24 @@ class OperationTable:
                 status=404,
             )
         try:
-            return await _run(operation, actor, fields)
+            return await self.hear(name, operation.outcomes, _run(operation, actor, fields))
         except Refused as refused:
             if operation.refused is not None:
                 operation.refused(actor, fields, refused)
             raise
+
+    async def hear(self, name: str, outcomes: Outcomes | None, work: Awaitable[Answer]) -> Answer:
+        """What ``work`` comes to; whoever listens hears of it first."""
+        told = type(self).told
+        if told is None or outcomes is None:
+            return await work
+        try:
+            answer = await work
+        except Refused as refused:
+            told(name, outcomes, refused)
+            raise
+        told(name, outcomes, answer)
+        return answer
 
 
 async def _run(operation: Operation, actor: Actor, fields: Mapping[str, Any]) -> Answer:
@@ -130,6 +172,24 @@ def bad_request(error: msgspec.ValidationError, request: type[Request]) -> Refus
 def not_an_object(place: str = "") -> Refused:
     """For a body or message that is not a JSON object."""
     return Refused(Problem("bad-request", "应为 JSON 对象", "a JSON object is expected", place))
+
+
+class ProblemTold(Reply, frozen=True, kw_only=True):
+    """What is wrong: ``slug`` for programs, the same sentence in both languages for people, and ``place``: which
+    field, file or name.
+    """
+
+    slug: str
+    zh: str
+    en: str
+    place: str
+
+
+class Refusal(Reply, frozen=True, kw_only=True, omit_defaults=True):
+    """The body of every answer that is no success. ``problems``: all of them, where there is more than one."""
+
+    problem: ProblemTold
+    problems: tuple[ProblemTold, ...] = ()
 
 
 def refusal_of(refused: Refused) -> dict[str, Any]:

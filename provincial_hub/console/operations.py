@@ -8,7 +8,19 @@ import msgspec
 
 from dataset.ids import CityId, ContactId
 from federation.node.login import LONGEST_PASSWORD, Actor, Logins
-from federation.node.operations import Nothing, Operation, OperationTable, Request
+from federation.node.operations import Done, Nothing, Operation, OperationTable, Outcomes, Request
+from provincial_hub.console.answers import (
+    ContactFound,
+    ContactsFound,
+    DayTold,
+    Declared,
+    HubLogin,
+    IntervalsFound,
+    ParkedFound,
+    ProvinceNow,
+    SettlementTold,
+    SlotSettled,
+)
 from provincial_hub.services.intervals import IntervalService
 from provincial_hub.services.parked import SETTLERS, ParkedService
 from provincial_hub.services.province import DECLARERS, READERS, ProvinceService
@@ -82,6 +94,15 @@ class PasswordRequest(Request, frozen=True, kw_only=True):
     new: Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_PASSWORD)]
 
 
+LOGIN = Outcomes(
+    HubLogin,
+    {401: ("login-refused",), 403: ("not-your-role",), 429: ("login-locked",), 503: ("login-busy",)},
+)
+PASSWORD = Outcomes(
+    Done, {400: ("password-weak",), 401: ("login-refused",), 429: ("login-locked",), 503: ("login-busy",)}
+)
+
+
 def console_operations(
     province: ProvinceService,
     intervals: IntervalService,
@@ -133,8 +154,17 @@ def console_operations(
                 lambda actor, request: province.province(actor),
                 "全省此刻",
                 "the province now",
+                Outcomes(ProvinceNow),
             ),
-            Operation("contacts", ContactsRequest, READERS, contacts, "最近的接触", "the latest contacts"),
+            Operation(
+                "contacts",
+                ContactsRequest,
+                READERS,
+                contacts,
+                "最近的接触",
+                "the latest contacts",
+                Outcomes(ContactsFound, {404: ("unknown-city",)}),
+            ),
             Operation(
                 "contact",
                 ContactRequest,
@@ -142,6 +172,7 @@ def console_operations(
                 contact,
                 "一个接触的全程与每次路由的依据",
                 "a contact's whole way, and why it went there",
+                Outcomes(ContactFound, {404: ("unknown-contact",)}),
             ),
             Operation(
                 "intervals",
@@ -150,8 +181,9 @@ def console_operations(
                 of_intervals,
                 "每 15 分钟各队列的话务及其平衡式",
                 "queues by quarter of an hour, with their sums",
+                Outcomes(IntervalsFound, {404: ("unknown-city",)}),
             ),
-            Operation("day", DayRequest, READERS, day, "一天的小结", "a day in words"),
+            Operation("day", DayRequest, READERS, day, "一天的小结", "a day in words", Outcomes(DayTold)),
             Operation(
                 "settlement",
                 SettlementRequest,
@@ -159,6 +191,7 @@ def console_operations(
                 settlement,
                 "一个月各局之间的结算",
                 "what cities owe each other for a month",
+                Outcomes(SettlementTold),
             ),
             Operation(
                 "declare_lost",
@@ -167,6 +200,9 @@ def console_operations(
                 declare_lost,
                 "宣告一个城市永久失联，直至其重新接入",
                 "declare a city lost for good, until it is heard again",
+                Outcomes(
+                    Declared, {400: ("reason-missing",), 404: ("unknown-city",), 409: ("already-lost", "city-is-heard")}
+                ),
             ),
             Operation(
                 "parked",
@@ -175,6 +211,7 @@ def console_operations(
                 of_parked,
                 "总数中计为未知的记录：无法读取的，或已无处可取的",
                 "what totals name as unknown: rows that cannot be read, and numbers that nobody keeps",
+                Outcomes(ParkedFound),
             ),
             Operation(
                 "settle",
@@ -183,9 +220,19 @@ def console_operations(
                 settle,
                 "处理一条未知记录，写明原因",
                 "settle an unknown slot, with a reason",
+                Outcomes(SlotSettled, {400: ("reason-missing",), 404: ("unknown-slot",), 409: ("already-settled",)}),
             ),
-            Operation("password", PasswordRequest, anybody, password, "修改密码", "change one's password"),
-            Operation("ping", Nothing, anybody, lambda actor, request: None, "是否在线", "whether the hub is there"),
-            Operation("logout", Nothing, anybody, logout, "退出", "log out"),
-        )
+            Operation("password", PasswordRequest, anybody, password, "修改密码", "change one's password", PASSWORD),
+            Operation(
+                "ping",
+                Nothing,
+                anybody,
+                lambda actor, request: None,
+                "是否在线",
+                "whether the hub is there",
+                Outcomes(Done),
+            ),
+            Operation("logout", Nothing, anybody, logout, "退出", "log out", Outcomes(Done)),
+        ),
+        LOGIN,
     )

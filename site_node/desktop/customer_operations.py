@@ -13,10 +13,12 @@ from dataset.ids import ContactId
 from dataset.masking import masked_text
 from dataset.rows import Viewed
 from federation.node.login import Actor
-from federation.node.operations import Answer, Operation, Request
+from federation.node.operations import Answer, Operation, Outcomes, Request
 from site_node.core.customer_card import CustomerCard, FoundCustomers
+from site_node.desktop.answers import CardFound
 from site_node.desktop.operations import AGENT, OVERSEERS
 from site_node.desktop.reasons import LONGEST_REASON, Reason, word
+from site_node.desktop.work_operations import STORE, UNMASK
 from site_node.ports import CustomerRecords
 from site_node.services.audit import AuditTrail, Look, check_unmask
 from site_node.services.seats import SeatService
@@ -38,6 +40,20 @@ class Card(Request, frozen=True, kw_only=True):
     customer: Word = ""
     unmask: bool = False
     reason: Reason = ""
+
+
+FIND = Outcomes(
+    FoundCustomers, {400: ("one-of-two",), 404: ("unknown-contact",), 409: ("no-seat", "not-logged-in"), 503: STORE}
+)
+CARD = Outcomes(
+    CardFound,
+    {
+        400: ("one-of-two", *UNMASK[400]),
+        403: UNMASK[403],
+        404: ("line-unknown", "customer-unknown"),
+        503: STORE,
+    },
+)
 
 
 def customer_operations(
@@ -77,6 +93,7 @@ def customer_operations(
             find,
             "查找客户",
             "look for a customer",
+            FIND,
             lambda actor, fields, refused: trail.refused(actor, _search_look(fields), refused),
         ),
         Operation(
@@ -86,6 +103,7 @@ def customer_operations(
             card,
             "客户资料",
             "a customer whole",
+            CARD,
             lambda actor, fields, refused: trail.refused(actor, _card_look(fields), refused),
         ),
     )

@@ -8,8 +8,10 @@ import msgspec
 
 from dataset.records.directory import DirectoryEntry
 from federation.node.login import Actor
-from federation.node.operations import Answer, Operation, Request
+from federation.node.operations import Answer, Operation, Outcomes, Reply, Request
 from site_node.core.directory import Fit
+from site_node.desktop.answers import EntriesFound, EntriesHere
+from site_node.desktop.work_operations import STORE
 from site_node.services.directory import DirectoryService
 from site_node.services.elsewhere import Elsewhere
 
@@ -26,16 +28,17 @@ class Enquiry(Request, frozen=True, kw_only=True):
 
 def directory_looks(directory: DirectoryService) -> tuple[Operation, ...]:
     """What seats of other cities may ask: the directory as it is here."""
-    return (_operation(lambda actor, ask: _here(directory, actor, ask)),)
+    return (_operation(lambda actor, ask: _here(directory, actor, ask), EntriesHere),)
 
 
 def directory_operations(directory: DirectoryService, elsewhere: Elsewhere) -> tuple[Operation, ...]:
     """The directory of any city."""
-    return (_operation(lambda actor, ask: _anywhere(directory, elsewhere, actor, ask)),)
+    return (_operation(lambda actor, ask: _anywhere(directory, elsewhere, actor, ask), EntriesFound),)
 
 
-def _operation(run: Any) -> Operation:
-    return Operation("directory", Enquiry, ROLES, run, "查号", "directory enquiry")
+def _operation(run: Any, answer: type[Reply]) -> Operation:
+    outcomes = Outcomes(answer, {400: ("directory-text", "page-token"), 404: ("city-unknown",), 503: STORE})
+    return Operation("directory", Enquiry, ROLES, run, "查号", "directory enquiry", outcomes)
 
 
 async def _here(directory: DirectoryService, actor: Actor, ask: Enquiry) -> Answer:

@@ -10,9 +10,17 @@ from dataset.full_text import excerpt
 from dataset.ids import CityId
 from dataset.records.article import Article
 from federation.node.login import Actor
-from federation.node.operations import Answer, Nothing, Operation, Request
+from federation.node.operations import Answer, Nothing, Operation, Outcomes, Request
+from site_node.desktop.answers import (
+    ArticleFound,
+    ArticlesExpiring,
+    ArticlesFound,
+    ArticlesJudged,
+    ArticlesOfTopic,
+    Voted,
+)
 from site_node.desktop.operations import OVERSEERS
-from site_node.desktop.work_operations import STAFF
+from site_node.desktop.work_operations import HANDED_IN, STAFF, STORE
 from site_node.desktop.work_views import receipt
 from site_node.services.knowledge import KnowledgeService
 
@@ -124,10 +132,11 @@ def knowledge_operations(knowledge: KnowledgeService) -> tuple[Operation, ...]:
         lambda actor, ask: knowledge.missing(actor, ask.text, ask.topic, ask.contact).addCallback(receipt),
         "没有答案",
         "no answer",
+        HANDED_IN,
     )
     return (
-        one("articles", OfTopic, STAFF, about, "某主题的知识", "articles of a topic"),
-        one("article_search", Search, STAFF, search, "检索知识", "search articles"),
+        one("articles", OfTopic, STAFF, about, "某主题的知识", "articles of a topic", Outcomes(ArticlesOfTopic)),
+        one("article_search", Search, STAFF, search, "检索知识", "search articles", Outcomes(ArticlesFound)),
         one(
             "article",
             OneArticle,
@@ -135,10 +144,35 @@ def knowledge_operations(knowledge: KnowledgeService) -> tuple[Operation, ...]:
             lambda _, ask: {"article": article_whole(knowledge.article(ask.article), city)},
             "一篇知识",
             "an article",
+            Outcomes(ArticleFound, {404: ("article-unknown",)}),
         ),
-        one("article_vote", Vote, STAFF, vote, "有用或没用", "whether it helped"),
-        one("articles_judged", OfArticle, OVERSEERS, judged, "知识的评价", "what was said of articles"),
-        one("articles_expiring", Nothing, STAFF, expiring, "即将失效的知识", "articles that expire soon"),
+        one(
+            "article_vote",
+            Vote,
+            STAFF,
+            vote,
+            "有用或没用",
+            "whether it helped",
+            Outcomes(Voted, {404: ("article-unknown", "unknown-contact"), 503: STORE}),
+        ),
+        one(
+            "articles_judged",
+            OfArticle,
+            OVERSEERS,
+            judged,
+            "知识的评价",
+            "what was said of articles",
+            Outcomes(ArticlesJudged, {404: ("article-unknown",), 503: STORE}),
+        ),
+        one(
+            "articles_expiring",
+            Nothing,
+            STAFF,
+            expiring,
+            "即将失效的知识",
+            "articles that expire soon",
+            Outcomes(ArticlesExpiring),
+        ),
         *((missing,) if knowledge.takes_questions else ()),
     )
 

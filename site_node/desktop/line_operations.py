@@ -8,9 +8,10 @@ import msgspec
 
 from dataset.errors import Problem, Refused
 from federation.node.login import Actor
-from federation.node.operations import Answer, Operation, Request
+from federation.node.operations import Answer, Operation, Outcomes, Request
 from site_node.core.line_test import OUTCOMES, PLACES, LineTested, note_of
-from site_node.desktop.work_operations import STAFF, WholeItem, Word, item_anywhere
+from site_node.desktop.answers import Tested, TestedHere
+from site_node.desktop.work_operations import HANDED_IN, STAFF, STORE, WholeItem, Word, item_anywhere
 from site_node.desktop.work_views import receipt
 from site_node.services.audit import AuditTrail
 from site_node.services.elsewhere import Elsewhere
@@ -21,6 +22,24 @@ FARTHEST_S = WITHIN_S + 2.0
 """how long another city's test is waited for: its own limit, and the way there and back"""
 
 LineNumber = Annotated[str, msgspec.Meta(pattern=r"^([0-9]{3,15})?$")]
+
+
+REFUSES = {
+    400: ("one-of-two", "line-untestable"),
+    404: ("line-unknown",),
+    409: ("line-not-in-service", "line-test-busy"),
+    503: ("line-test-failed", "line-test-late", *STORE),
+}
+TESTED = Outcomes(
+    Tested,
+    {
+        400: REFUSES[400],
+        403: HANDED_IN.refuses[403],
+        404: (*REFUSES[404], "work-unknown", "city-unknown"),
+        409: (*REFUSES[409], "item-without-line", "work-*"),
+        503: (*REFUSES[503], "city-silent", "stopping"),
+    },
+)
 
 
 class LineToTest(Request, frozen=True, kw_only=True):
@@ -39,7 +58,7 @@ def testing(tests: LineTests) -> Operation:
             raise _one_of_two()
         return {"test": shown(await tests.test(ask.line)), "from": tests.city}
 
-    return Operation("line_test", LineToTest, STAFF, test, "测试线路", "test a line")
+    return Operation("line_test", LineToTest, STAFF, test, "测试线路", "test a line", Outcomes(TestedHere, REFUSES))
 
 
 def line_operations(
@@ -70,7 +89,7 @@ def line_operations(
         )
         return {**found, "receipt": receipt(noted)}
 
-    return (Operation("line_test", LineToTest, STAFF, test, "测试线路", "test a line"),)
+    return (Operation("line_test", LineToTest, STAFF, test, "测试线路", "test a line", TESTED),)
 
 
 async def _tested(tests: LineTests, elsewhere: Elsewhere, actor: Actor, line: str) -> Answer:

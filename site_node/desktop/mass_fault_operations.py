@@ -8,13 +8,23 @@ import msgspec
 
 from dataset.rows import MassFaultArea
 from federation.node.login import Actor
-from federation.node.operations import Answer, Operation, Request
+from federation.node.operations import Answer, Operation, Outcomes, Request
 from site_node.core.mass_faults import MassFault
-from site_node.desktop.work_operations import MOST_SHOWN, STAFF, NoteText, Written
+from site_node.desktop.answers import MassFaultFound, MassFaultsFound, MassFaultsHere
+from site_node.desktop.work_operations import MOST_SHOWN, STAFF, STORE, NoteText, Written
 from site_node.services.elsewhere import Elsewhere
 from site_node.services.work import WorkService
 from site_node.shell.mass_faults import MassFaults
 
+DECIDED = Outcomes(
+    MassFaultFound,
+    {
+        403: ("work-actor",),
+        404: ("mass-fault-unknown", "area-unknown"),
+        409: ("mass-fault-stands", "mass-fault-cleared"),
+        503: (*STORE, "stopping"),
+    },
+)
 DECIDERS = frozenset({"dispatcher", "supervisor", "site_admin"})
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"\S")]
@@ -66,7 +76,9 @@ def mass_faults_looked_for(faults: MassFaults) -> Operation:
     async def look(_: Actor, ask: OverLine) -> Answer:
         return await _here(faults, ask)
 
-    return Operation("mass_faults", OverLine, STAFF, look, "大面积障碍", "mass faults")
+    return Operation(
+        "mass_faults", OverLine, STAFF, look, "大面积障碍", "mass faults", Outcomes(MassFaultsHere, {503: STORE})
+    )
 
 
 def mass_fault_operations(faults: MassFaults, work: WorkService, elsewhere: Elsewhere) -> tuple[Operation, ...]:
@@ -99,11 +111,17 @@ def mass_fault_operations(faults: MassFaults, work: WorkService, elsewhere: Else
 
     one = Operation
     return (
-        one("mass_faults", OverLine, STAFF, look, "大面积障碍", "mass faults"),
-        one("mass_fault_declare", DeclareMassFault, DECIDERS, declare, "宣布大面积障碍", "declare a mass fault"),
-        one("mass_fault_confirm", ConfirmMassFault, DECIDERS, confirm, "确认大面积障碍", "confirm a mass fault"),
-        one("mass_fault_reject", RejectMassFault, DECIDERS, reject, "否定大面积障碍", "reject a mass fault"),
-        one("mass_fault_clear", ClearMassFault, DECIDERS, clear, "大面积障碍已修复", "a mass fault is repaired"),
+        one("mass_faults", OverLine, STAFF, look, "大面积障碍", "mass faults", Outcomes(MassFaultsFound, {503: STORE})),
+        one(
+            "mass_fault_declare", DeclareMassFault, DECIDERS, declare, "宣布大面积障碍", "declare a mass fault", DECIDED
+        ),
+        one(
+            "mass_fault_confirm", ConfirmMassFault, DECIDERS, confirm, "确认大面积障碍", "confirm a mass fault", DECIDED
+        ),
+        one("mass_fault_reject", RejectMassFault, DECIDERS, reject, "否定大面积障碍", "reject a mass fault", DECIDED),
+        one(
+            "mass_fault_clear", ClearMassFault, DECIDERS, clear, "大面积障碍已修复", "a mass fault is repaired", DECIDED
+        ),
     )
 
 

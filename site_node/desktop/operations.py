@@ -9,7 +9,8 @@ import msgspec
 from dataset.ids import AgentId, ContactId, SkillId
 from dataset.packages import ServicePackage
 from federation.node.login import LONGEST_PASSWORD
-from federation.node.operations import Nothing, Operation, OperationTable, Request
+from federation.node.operations import Done, Nothing, Operation, OperationTable, Outcomes, Request
+from site_node.desktop.answers import CityLogin, CityNow, TargetsFound
 from site_node.desktop.views import city_state
 from site_node.services.seats import SeatService
 
@@ -70,19 +71,67 @@ class NewPassword(Request, frozen=True, kw_only=True):
     new: Password
 
 
+LOGIN = Outcomes(
+    CityLogin,
+    {
+        400: ("seat-missing",),
+        401: ("login-refused",),
+        403: ("agent-of-another-city",),
+        404: ("seat-unknown",),
+        409: ("seat-taken",),
+        429: ("login-locked",),
+        503: ("login-busy",),
+    },
+)
+PASSWORD = Outcomes(
+    Done, {400: ("password-weak",), 401: ("login-refused",), 429: ("login-locked",), 503: ("login-busy",)}
+)
+_SEATED = ("no-seat", "not-logged-in", "wrong-state")
+"""409 of operations at a seat"""
+_STEP = Outcomes(Done, {404: ("unknown-contact",), 409: _SEATED})
+
+
 def agent_operations(seats: SeatService, package: ServicePackage, more: tuple[Operation, ...] = ()) -> OperationTable:
     """All operations of a city's door; ``more``: those that not every city offers."""
     one = Operation
     return OperationTable(
         (
-            one("ready", Nothing, AGENT, lambda actor, _: seats.ready(actor), "示闲", "ready"),
             one(
-                "not_ready", NotReady, AGENT, lambda actor, ask: seats.not_ready(actor, ask.reason), "示忙", "not ready"
+                "ready",
+                Nothing,
+                AGENT,
+                lambda actor, _: seats.ready(actor),
+                "示闲",
+                "ready",
+                Outcomes(Done, {409: _SEATED}),
             ),
-            one("answer", OfContact, AGENT, lambda actor, ask: seats.answer(actor, ask.contact), "接听", "answer"),
-            one("hold", OfContact, AGENT, lambda actor, ask: seats.hold(actor, ask.contact), "保持", "hold"),
             one(
-                "retrieve", OfContact, AGENT, lambda actor, ask: seats.retrieve(actor, ask.contact), "取回", "retrieve"
+                "not_ready",
+                NotReady,
+                AGENT,
+                lambda actor, ask: seats.not_ready(actor, ask.reason),
+                "示忙",
+                "not ready",
+                Outcomes(Done, {400: ("unknown-reason",), 409: _SEATED}),
+            ),
+            one(
+                "answer",
+                OfContact,
+                AGENT,
+                lambda actor, ask: seats.answer(actor, ask.contact),
+                "接听",
+                "answer",
+                Outcomes(Done, {404: ("unknown-contact",), 409: (*_SEATED, "answer-at-phone")}),
+            ),
+            one("hold", OfContact, AGENT, lambda actor, ask: seats.hold(actor, ask.contact), "保持", "hold", _STEP),
+            one(
+                "retrieve",
+                OfContact,
+                AGENT,
+                lambda actor, ask: seats.retrieve(actor, ask.contact),
+                "取回",
+                "retrieve",
+                _STEP,
             ),
             one(
                 "transfer",
@@ -93,8 +142,25 @@ def agent_operations(seats: SeatService, package: ServicePackage, more: tuple[Op
                 ),
                 "盲转",
                 "blind transfer",
+                Outcomes(
+                    Done,
+                    {
+                        400: ("transfer-target",),
+                        404: ("unknown-contact", "unknown-skill"),
+                        409: _SEATED,
+                        503: ("anchor-unreachable", "contact-gone", "unknown-skill"),
+                    },
+                ),
             ),
-            one("note", Note, AGENT, lambda actor, ask: seats.note(actor, ask.contact, ask.text), "备注", "add a note"),
+            one(
+                "note",
+                Note,
+                AGENT,
+                lambda actor, ask: seats.note(actor, ask.contact, ask.text),
+                "备注",
+                "add a note",
+                Outcomes(Done, {404: ("unknown-contact",), 409: (*_SEATED, "too-many-notes")}),
+            ),
             one(
                 "disposition",
                 SetDisposition,
@@ -102,6 +168,7 @@ def agent_operations(seats: SeatService, package: ServicePackage, more: tuple[Op
                 lambda actor, ask: seats.disposition(actor, ask.contact, ask.code),
                 "处理结果",
                 "how it came out",
+                Outcomes(Done, {400: ("unknown-disposition",), 404: ("unknown-contact",), 409: _SEATED}),
             ),
             one(
                 "hang_up",
@@ -110,6 +177,7 @@ def agent_operations(seats: SeatService, package: ServicePackage, more: tuple[Op
                 lambda actor, ask: seats.hang_up(actor, ask.contact),
                 "挂机",
                 "end the call",
+                _STEP,
             ),
             one(
                 "finish",
@@ -118,9 +186,26 @@ def agent_operations(seats: SeatService, package: ServicePackage, more: tuple[Op
                 lambda actor, ask: seats.finish(actor, ask.contact),
                 "完成",
                 "end the segment",
+                Outcomes(Done, {404: ("unknown-contact",), 409: (*_SEATED, "disposition-missing")}),
             ),
-            one("ping", Nothing, EVERYBODY, lambda actor, _: None, "是否在线", "whether the node is there"),
-            one("logout", Nothing, EVERYBODY, lambda actor, _: seats.logout(actor), "下线", "log out"),
+            one(
+                "ping",
+                Nothing,
+                EVERYBODY,
+                lambda actor, _: None,
+                "是否在线",
+                "whether the node is there",
+                Outcomes(Done),
+            ),
+            one(
+                "logout",
+                Nothing,
+                EVERYBODY,
+                lambda actor, _: seats.logout(actor),
+                "下线",
+                "log out",
+                Outcomes(Done, {409: _SEATED}),
+            ),
             one(
                 "targets",
                 Targets,
@@ -128,6 +213,7 @@ def agent_operations(seats: SeatService, package: ServicePackage, more: tuple[Op
                 lambda actor, ask: seats.targets(actor, ask.text),
                 "转接对象",
                 "whom to transfer to",
+                Outcomes(TargetsFound),
             ),
             one(
                 "password",
@@ -136,6 +222,7 @@ def agent_operations(seats: SeatService, package: ServicePackage, more: tuple[Op
                 lambda actor, ask: seats.password(actor, ask.old, ask.new),
                 "改密码",
                 "change the own password",
+                PASSWORD,
             ),
             one(
                 "city",
@@ -146,7 +233,9 @@ def agent_operations(seats: SeatService, package: ServicePackage, more: tuple[Op
                 ),
                 "本局现况",
                 "queues, agents, contacts",
+                Outcomes(CityNow),
             ),
             *more,
-        )
+        ),
+        LOGIN,
     )

@@ -8,8 +8,9 @@ import msgspec
 
 from federation.core.repeats import Often
 from federation.node.login import Actor
-from federation.node.operations import Answer, Operation, Request
-from site_node.desktop.work_operations import STAFF
+from federation.node.operations import Answer, Operation, Outcomes, Request
+from site_node.desktop.answers import RepeatsFound, RepeatsHere
+from site_node.desktop.work_operations import STAFF, STORE
 from site_node.services.elsewhere import Elsewhere
 from site_node.services.repeats import OWNER_WITHIN_S, Repeats
 
@@ -28,6 +29,9 @@ class OfDocument(Request, frozen=True, kw_only=True):
     document: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 
 
+REPEATS = Outcomes(RepeatsFound, {503: STORE})
+
+
 def repeats_looked_for(repeats: Repeats) -> tuple[Operation, ...]:
     """What other cities may ask of this one."""
 
@@ -38,8 +42,10 @@ def repeats_looked_for(repeats: Repeats) -> tuple[Operation, ...]:
         return await _owned(repeats, actor, ask.line)
 
     return (
-        Operation("repeats_here", OfDocument, STAFF, here, "本局重复情况", "repeats here"),
-        Operation("repeats", OfLine, STAFF, of_line, "重复受理", "matters that come back"),
+        Operation(
+            "repeats_here", OfDocument, STAFF, here, "本局重复情况", "repeats here", Outcomes(RepeatsHere, {503: STORE})
+        ),
+        Operation("repeats", OfLine, STAFF, of_line, "重复受理", "matters that come back", REPEATS),
     )
 
 
@@ -57,7 +63,7 @@ def repeat_operations(repeats: Repeats, elsewhere: Elsewhere) -> tuple[Operation
         own = await _owned(repeats, actor, ask.line)
         return {**own, "missing": [*own["missing"], *missing]}
 
-    return (Operation("repeats", OfLine, STAFF, of_line, "重复受理", "matters that come back"),)
+    return (Operation("repeats", OfLine, STAFF, of_line, "重复受理", "matters that come back", REPEATS),)
 
 
 async def _owned(repeats: Repeats, actor: Actor, line: str) -> Answer:

@@ -15,7 +15,16 @@ from dataset.services.form import Value
 from dataset.services.words import ROLES
 from federation.core.work_item import SUPERVISORS, WorkItem
 from federation.node.login import Actor
-from federation.node.operations import Answer, Nothing, Operation, Request, Run
+from federation.node.operations import Answer, Done, Nothing, Operation, Outcomes, Request, Run
+from site_node.desktop.answers import (
+    ItemFound,
+    ItemHere,
+    ItemsFound,
+    ItemsHere,
+    ReceiptShown,
+    ServiceFound,
+    ServicesFound,
+)
 from site_node.desktop.reasons import LONGEST_REASON, Reason, word
 from site_node.desktop.work_views import item_short, item_whole, receipt, service_answer, service_short
 from site_node.services.audit import AuditTrail, Look, check_unmask
@@ -136,15 +145,44 @@ class Items(Request, frozen=True, kw_only=True):
     contact: Word = ""
 
 
+STORE = ("store-unreadable", "store-stopped", "record-damaged")
+"""503 while records cannot be read"""
+HANDED_IN = Outcomes(
+    ReceiptShown,
+    {
+        400: ("field-*", "rule-*", "work-note", "work-none", "line-differs"),
+        403: ("work-role", "work-actor"),
+        404: ("service-unknown", "work-unknown", "city-unknown", "unknown-contact"),
+        409: ("work-*", "service-version", "rule-*", "calling-withheld", "form-under-way"),
+        503: (*STORE, "stopping"),
+    },
+)
+UNMASK = {400: ("reason-missing",), 403: ("unmask-auditor", "unmask-not-yours")}
+"""of what may be asked for unmasked"""
+ITEM_HERE = Outcomes(ItemHere, {**UNMASK, 404: ("work-unknown",), 503: STORE})
+ITEM_FOUND = Outcomes(ItemFound, {**UNMASK, 404: ("work-unknown", "city-unknown"), 503: ("city-silent", *STORE)})
+_OF_LINES = {404: ("city-unknown", "unknown-contact"), 409: ("calling-withheld",)}
+ITEMS_HERE = Outcomes(ItemsHere, _OF_LINES)
+ITEMS_FOUND = Outcomes(ItemsFound, _OF_LINES)
+
+
 def looking(work: WorkService, trail: AuditTrail) -> tuple[Operation, ...]:
     """What seats of other cities may look at here."""
     return (
-        _whole(ItemThere, trail, lambda actor, ask: _item(work, trail, actor, ask, _there(ask))),
-        Operation("work_items", Items, STAFF, lambda actor, ask: _items(work, actor, ask), "工单列表", "work items"),
+        _whole(ItemThere, trail, lambda actor, ask: _item(work, trail, actor, ask, _there(ask)), ITEM_HERE),
+        Operation(
+            "work_items",
+            Items,
+            STAFF,
+            lambda actor, ask: _items(work, actor, ask),
+            "工单列表",
+            "work items",
+            ITEMS_HERE,
+        ),
     )
 
 
-def _whole(request: type[Request], trail: AuditTrail, run: Run) -> Operation:
+def _whole(request: type[Request], trail: AuditTrail, run: Run, outcomes: Outcomes) -> Operation:
     return Operation(
         "work_item",
         request,
@@ -152,6 +190,7 @@ def _whole(request: type[Request], trail: AuditTrail, run: Run) -> Operation:
         run,
         "工单",
         "a work item",
+        outcomes,
         lambda actor, fields, refused: trail.refused(actor, _look(fields), refused),
     )
 
@@ -161,7 +200,7 @@ def work_operations(work: WorkService, elsewhere: Elsewhere, trail: AuditTrail) 
 
     def handing_in(name: str, request: type[Request], ask: Callable[[Actor, Any], Any], zh: str, en: str) -> Operation:
         roles = OVERSEERS if name == "work_press" else STAFF
-        return Operation(name, request, roles, lambda actor, of: ask(actor, of).addCallback(receipt), zh, en)
+        return Operation(name, request, roles, lambda actor, of: ask(actor, of).addCallback(receipt), zh, en, HANDED_IN)
 
     one = Operation
     return (
@@ -172,6 +211,7 @@ def work_operations(work: WorkService, elsewhere: Elsewhere, trail: AuditTrail) 
             lambda actor, _: {"services": [service_short(service) for service in work.services()]},
             "全部业务",
             "all services",
+            Outcomes(ServicesFound),
         ),
         one(
             "service",
@@ -180,6 +220,7 @@ def work_operations(work: WorkService, elsewhere: Elsewhere, trail: AuditTrail) 
             lambda actor, ask: service_answer(work.service(ask.service), work),
             "业务的表单和流程",
             "form and work of a service",
+            Outcomes(ServiceFound, {404: ("service-unknown",)}),
         ),
         one(
             "identity_checked",
@@ -188,6 +229,7 @@ def work_operations(work: WorkService, elsewhere: Elsewhere, trail: AuditTrail) 
             lambda actor, ask: work.identity_checked(actor, ContactId(ask.contact), ask.line),
             "身份已核对",
             "the identity was checked",
+            Outcomes(Done, {404: ("unknown-contact",), 409: ("calling-withheld",)}),
         ),
         handing_in("work_open", Open, lambda actor, ask: work.open(actor, _form(ask)), "提交表单", "hand in a form"),
         handing_in("work_act", Act, lambda actor, ask: work.act(actor, _action(ask)), "办理", "take an action"),
@@ -237,8 +279,9 @@ def work_operations(work: WorkService, elsewhere: Elsewhere, trail: AuditTrail) 
             lambda actor, ask: receipt(work.request(ask.request)),
             "回执",
             "how a request stands",
+            Outcomes(ReceiptShown, {404: ("request-unknown",)}),
         ),
-        _whole(WholeItem, trail, lambda actor, ask: item_anywhere(work, elsewhere, trail, actor, ask)),
+        _whole(WholeItem, trail, lambda actor, ask: item_anywhere(work, elsewhere, trail, actor, ask), ITEM_FOUND),
         one(
             "work_items",
             Items,
@@ -246,6 +289,7 @@ def work_operations(work: WorkService, elsewhere: Elsewhere, trail: AuditTrail) 
             lambda actor, ask: _items_anywhere(work, elsewhere, actor, ask),
             "工单列表",
             "work items",
+            ITEMS_FOUND,
         ),
     )
 

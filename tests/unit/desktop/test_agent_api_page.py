@@ -16,6 +16,7 @@ from federation.node.operations import OperationTable, page_of
 from federation.node.province import load_province
 from simulation.province import SimulatedProvince
 from simulation.storage import MemoryStorage
+from tests.harness.declared_answers import undeclared_in
 from tests.harness.services import PROVINCE, offering
 
 PAGE = (Path(__file__).parents[3] / "docs/agent-api.md").read_text(encoding="utf-8")
@@ -57,6 +58,10 @@ def test_the_page_names_every_field_and_every_role() -> None:
             assert f"`{field.name}`" in row, (operation.name, field.name)
         for role in operation.roles - {"agent"}:
             assert role in row, (operation.name, role)
+
+
+def test_every_operation_declares_its_answer() -> None:
+    assert undeclared_in(table()) == []
 
 
 def test_the_table_can_be_printed() -> None:
