@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, TypedDict, cast
 
@@ -24,14 +25,16 @@ from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IReactorTime
 from twisted.internet.ssl import CertificateOptions
 from twisted.python.failure import Failure
+from twisted.web.error import UnsupportedMethod
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import NOT_DONE_YET, Request, Site
 
 from dataset.declared import Between, setting
 from dataset.errors import Problem, Refused
 from federation.node.configuration import read_file
-from federation.node.door import LARGEST_REQUEST, Door, Posted
+from federation.node.door import LARGEST_REQUEST, Door, LoginRequest, Posted, too_large
 from federation.node.live import LiveLimits
+from federation.node.openapi import description
 from federation.node.operations import refusal_of
 from federation.node.origin import OriginRule, given
 from federation.node.screens import Screens
@@ -105,9 +108,12 @@ class Plain(Resource):
         return cast(IResource, super().getChildWithDefault(path, request))
 
     def render(self, request: Request) -> bytes | int:
-        """Headers also where the way ends here."""
+        """Headers also where the way ends here; a method that is not for this place is the caller's mistake (405)."""
         secure(request)
-        return cast("bytes | int", super().render(request))
+        try:
+            return cast("bytes | int", super().render(request))
+        except UnsupportedMethod as unsupported:
+            return _other_method(request, *unsupported.allowedMethods)
 
 
 def secure(request: Request) -> None:
@@ -184,19 +190,20 @@ class _Folder(Plain):
 
 
 class ApiResource(Plain):
-    """``api/v1/<operation>`` by POST, ``live`` by WebSocket, ``nodes`` and ``demo`` by GET."""
+    """``api/v1/<operation>`` by POST, ``live`` by WebSocket, ``openapi.json``, ``nodes`` and ``demo`` by GET."""
 
     def __init__(self, web: NodeWeb) -> None:
         super().__init__()
         self._web = web
         self.putChild(b"live", LiveResource(web.door, web.reactor, web.origins, web.limits))
-        for name, answer in ((b"nodes", web.nodes), (b"demo", web.demo)):
+        described = cache(lambda: description(web.door.node, web.base, web.door.table, LoginRequest))
+        for name, answer in ((b"openapi.json", described), (b"nodes", web.nodes), (b"demo", web.demo)):
             if answer is not None:
                 self.putChild(name, JsonResource(answer))
 
     def getChild(self, path: bytes, request: Request) -> IResource:  # noqa: N802
-        """One operation."""
-        return OperationResource(self._web, path.decode("latin-1"))
+        """One operation; none has anything below it."""
+        return OperationResource(self._web, b"/".join([path, *(request.postpath or [])]).decode("latin-1"))
 
 
 class OperationResource(Plain):
@@ -214,8 +221,7 @@ class OperationResource(Plain):
         """Operations are posted; what is read only where a node has it (``nodes``, ``demo``) is not here then."""
         if self._operation in ("nodes", "demo"):
             return _problem(request, 404, "not-here", "本节点没有此项", "this node does not have it")
-        request.setHeader(b"allow", b"POST")
-        return _problem(request, 405, "post-expected", "请用 POST", "use POST")
+        return _other_method(request, b"POST")
 
     def render_POST(self, request: Request) -> bytes | int:  # noqa: N802
         """Check where the request comes from, run the operation, answer."""
@@ -323,8 +329,17 @@ class BoundedRequest(Request):
         if self._taken <= LARGEST_REQUEST:
             super().handleContentChunk(data)
         elif self._taken - len(data) <= LARGEST_REQUEST:
+            body = msgspec.json.encode(refusal_of(too_large()))
+            headers = {
+                **SECURITY_HEADERS,
+                b"content-type": b"application/json",
+                b"cache-control": b"no-store",
+                b"content-length": str(len(body)).encode(),
+                b"connection": b"close",
+            }
+            lines = [b"HTTP/1.1 413 Content Too Large", *(b": ".join(header) for header in headers.items()), b"", body]
             channel: Any = self.channel
-            channel.transport.write(b"HTTP/1.1 413 Content Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")
+            channel.transport.write(b"\r\n".join(lines))
             channel.loseConnection()
 
 
@@ -384,6 +399,8 @@ def _certificate(file: str) -> CertificateOptions:
 
 def _json_headers(request: Request, status: int) -> None:
     request.setResponseCode(status)
+    if status == 401:  # RFC 9110, 15.5.2
+        request.setHeader(b"www-authenticate", b"Bearer")
     request.setHeader(b"content-type", b"application/json")
     request.setHeader(b"cache-control", b"no-store")
 
@@ -395,6 +412,15 @@ def _refused(request: Request, refused: Refused) -> bytes:
 
 def _problem(request: Request, status: int, slug: str, zh: str, en: str) -> bytes:
     return _refused(request, Refused(Problem(slug, zh, en), status=status))
+
+
+def _other_method(request: Request, *allowed: bytes) -> bytes:
+    methods = [one.decode("latin-1") for one in allowed]
+    request.setHeader(b"allow", ", ".join(methods).encode())
+    if methods == ["POST"]:
+        return _problem(request, 405, "post-expected", "请用 POST", "use POST")
+    words = ", ".join(methods)
+    return _problem(request, 405, "method-not-allowed", f"此处可用：{words}", f"what can be used here: {words}")
 
 
 def _foreign() -> Refused:

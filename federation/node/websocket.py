@@ -180,6 +180,16 @@ class LiveResource(WebSocketResource):
         self._origins = origins
         self._limits = limits
 
+    def render(self, request: Request) -> bytes | int:
+        """By GET only (RFC 6455, 4.1)."""
+        if request.method in (b"GET", b"HEAD"):
+            resource: Any = super()
+            return cast("bytes | int", resource.render(request))
+        request.setResponseCode(405)
+        request.setHeader(b"allow", b"GET")
+        request.setHeader(b"content-type", b"text/plain; charset=utf-8")
+        return b"websocket-expected: connect with WebSocket\n"
+
     def render_GET(self, request: Request) -> bytes | int:  # noqa: N802
         """Upgrade, unless the browser comes from elsewhere."""
         if not self._origins.allows(request):

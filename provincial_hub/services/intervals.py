@@ -88,7 +88,7 @@ class IntervalService:
         allow(actor)
         try:
             begin = datetime.fromisoformat(day).replace(tzinfo=UTC) - timedelta(seconds=SHANGHAI_S)
-        except ValueError as error:
+        except (ValueError, OverflowError) as error:  # the first day that there is began in the year before
             raise Refused(
                 Problem(
                     "bad-request",

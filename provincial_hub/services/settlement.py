@@ -130,7 +130,9 @@ def _bounds(month: str) -> tuple[float, float]:
     """UTC seconds of a month in China."""
     try:
         first = date.fromisoformat(f"{month}-01")
-    except ValueError as error:
+        after = date(first.year + first.month // 12, first.month % 12 + 1, 1)
+        return midnight(first), midnight(after)
+    except (ValueError, OverflowError) as error:  # the first and the last month that there is have no bounds
         raise Refused(
             Problem(
                 "bad-request",
@@ -139,8 +141,6 @@ def _bounds(month: str) -> tuple[float, float]:
                 place="month",
             )
         ) from error
-    after = date(first.year + first.month // 12, first.month % 12 + 1, 1)
-    return midnight(first), midnight(after)
 
 
 def _no_service(reference: str) -> Any:
