@@ -48,9 +48,10 @@ def order_mail(page: Page, line: str) -> None:
     expect(page.get_by_test_id("services").get_by_role("option", selected=True)).to_contain_text("云邮箱")
     page.keyboard.press("Enter")
     expect(page.locator("input[name=domain]")).to_be_focused()
-    for _ in range(3):  # back over the owning city and the customer; the check of identity wants a number first
+    for _ in range(4):  # back over the check of identity, the owning city and the customer
         page.keyboard.press("Shift+Tab")
     assert focused(page) == "about-line"
+    page.keyboard.press("Control+a")
     page.keyboard.type(line)
     for _ in range(3):
         page.keyboard.press("Tab")
@@ -146,7 +147,7 @@ def test_a_form_outlives_its_call(page: Page, address: str) -> None:
     page.get_by_test_id("disposition-solved").click()
     page.keyboard.press("Control+Enter")
     expect(page.get_by_test_id("call")).not_to_have_attribute("data-state", "wrap_up")
-    page.keyboard.press("Alt+4")
+    page.keyboard.press("Alt+5")
     expect(page.get_by_test_id("form-tab")).to_contain_text("已结束")
     expect(page.locator("input[name=domain]")).to_have_value("example.cn")
     leave(page)
@@ -162,5 +163,5 @@ def test_another_agent_finds_nothing_of_the_last(somebody: Callable[[], Page], a
     page.get_by_test_id("again").click()
     page.locator("[data-testid=demo] button").nth(1).click()
     expect(page.get_by_test_id("tab-services")).to_be_visible()
-    expect(page.get_by_role("tab")).to_have_count(3)
+    expect(page.get_by_role("tab")).to_have_count(4)
     leave(page)

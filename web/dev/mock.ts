@@ -9,6 +9,7 @@ import { parseArgs } from 'node:util'
 import { WebSocketServer } from 'ws'
 import type { WebSocket } from 'ws'
 import type { DemoLogin } from '../src/protocol/shapes.ts'
+import { MockBeside } from './beside.ts'
 import { CITIES, MockProvince, MockRefusal } from './province.ts'
 import { SERVICES } from './services.ts'
 import { MockWork } from './work.ts'
@@ -27,6 +28,7 @@ const { values } = parseArgs({
 const speed = Number(values.speed)
 const province = new MockProvince(Number(values.seed), Number(values['calls-per-hour']))
 const work = new MockWork(values['no-services'] ? [] : SERVICES)
+const beside = new MockBeside()
 for (let i = 0; i < Number(values['warm-up']); i++) province.step(1)
 
 const dist = join(import.meta.dirname, '..', 'dist')
@@ -70,7 +72,7 @@ function login(base: string, body: Record<string, unknown>): object {
 }
 
 function operate(base: string, who: string, op: string, fields: Record<string, unknown>): object {
-  if (base !== '/hub') return work.knows(op) ? work.act(who, op, fields) : province.act(who, op, fields)
+  if (base !== '/hub') return beside.knows(op) && !values['no-services'] ? beside.act(who, op, fields) : work.knows(op) ? work.act(who, op, fields) : province.act(who, op, fields)
   if (op === 'ping') return {}
   if (op === 'contacts') return { contacts: province.latest(typeof fields['city'] === 'string' ? fields['city'] : null, Number(fields['limit'] ?? 50)) }
   if (op === 'contact') return province.way(String(fields['contact']))

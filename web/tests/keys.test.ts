@@ -12,6 +12,8 @@ describe('keys', () => {
     const actions = ['F2', 'F4', 'F7', 'F8', 'F9'].map((key) => actionOf(press(key), false))
     expect(actions).toEqual(['answer', 'hold', 'transfer', 'hang_up', 'ready'])
     expect(actionOf(press('Enter', { ctrlKey: true }), false)).toBe('finish')
+    expect(actionOf(press('k', { ctrlKey: true }), true)).toBe('knowledge')
+    expect(actionOf(press('k'), false)).toBeNull()
   })
 
   it('are off while typing, unless modified', () => {

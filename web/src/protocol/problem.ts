@@ -34,6 +34,11 @@ export const NO_ANSWER: Problem = {
   en: 'The server did not answer in time; the state on the screen tells whether it took effect',
 }
 
+/** Whether it may be otherwise in a moment, with nothing changed. */
+export function isPassing(problem: Problem): boolean {
+  return problem === DISCONNECTED || problem === NO_ANSWER || problem.slug === 'too-many-requests'
+}
+
 const UNREADABLE: Problem = {
   slug: 'unreadable-answer',
   zh: '服务器的答复无法识别',

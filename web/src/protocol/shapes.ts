@@ -346,12 +346,131 @@ export interface ItemAnswer {
   missing?: MissingPart[]
 }
 
+// ── customers, knowledge, directory enquiry ─────────────────────────────────────────────────────────────────────────
+export interface ShownDocument {
+  kind: string
+  number: string
+}
+
 /** A customer on record; names and documents of persons are masked. */
 export interface CustomerFound {
   customer: string
   name: string
   kind: string
   district: string
+  document?: ShownDocument | null
+}
+
+export interface CustomersAnswer {
+  customers: CustomerFound[]
+  /** whether there are others */
+  more: boolean
+}
+
+/** A line as the card shows it: its number is masked. Money is whole fen. */
+export interface CardLine {
+  number: string
+  service: string
+  features: string[]
+  status: string
+  tariff: string
+  address: string
+  /** the telephone line that it comes over, or is charged to */
+  over: string | null
+  due_fen: number
+  overdue_fen: number
+}
+
+/** The bills of one month, of all lines together. */
+export interface CardBill {
+  month: string
+  total_fen: number
+  open_fen: number
+  due_on: string
+}
+
+export interface CardContact {
+  contact: string
+  city: string
+  channel: string
+  began_at: number
+  ended_at: number
+  ending: string
+  service: string
+  work_items: string[]
+}
+
+/** A customer whole (`site_node/core/customer_card.py`). */
+export interface CustomerCard {
+  city: string
+  customer: string
+  masked: boolean
+  name: string
+  kind: string
+  document: ShownDocument | null
+  contact_numbers: string[]
+  contact_name: string
+  address: string
+  district: string
+  language: string
+  special_needs: string[]
+  manager: string | null
+  promotions: boolean
+  lines: CardLine[]
+  due_fen: number
+  overdue_fen: number
+  /** paid beyond all bills */
+  credit_fen: number
+  bills: CardBill[]
+  contacts: CardContact[]
+  /** records that are damaged on disk: where it is not 0, something is missing */
+  unread: number
+}
+
+export interface ArticleShort extends Named {
+  article: string
+  version: number
+  topics: string[]
+  /** what is different in this city, to be read before the text */
+  difference: Named | null
+}
+
+/** A line of what was found, with the place in the text that was asked for. */
+export interface ArticleFound extends ArticleShort {
+  zh_excerpt: string
+  en_excerpt: string
+}
+
+export interface ArticleWhole extends ArticleShort {
+  zh_body: string
+  en_body: string
+  owner: string
+  approved_by: string
+  valid_from: string
+  expires_on: string
+}
+
+export interface DirectoryEntry {
+  name: string
+  aliases: string[]
+  number: string
+  address: string
+  category: string
+  city: string
+  fit: string
+}
+
+export interface DirectoryAnswer {
+  entries: DirectoryEntry[]
+  /** asks for what follows; null at the end */
+  token: string | null
+  /** not everything that may fit could be looked through */
+  more: boolean
+  /** of a number: whether it is told whose it is */
+  whose: 'told' | 'unlisted' | 'person' | 'unknown' | null
+  /** entries that are damaged on disk */
+  unread: number
+  missing?: MissingPart[]
 }
 
 // ── the province ────────────────────────────────────────────────────────────────────────────────────────────────────

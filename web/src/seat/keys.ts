@@ -1,6 +1,6 @@
 /** Keys of the agent desktop. They are off while somebody types, unless a modifier is held; Ctrl+Enter is modified. */
 
-export type KeyAction = 'answer' | 'hold' | 'transfer' | 'hang_up' | 'ready' | 'finish' | 'services' | 'submit' | 'close_tab'
+export type KeyAction = 'answer' | 'hold' | 'transfer' | 'hang_up' | 'ready' | 'finish' | 'services' | 'knowledge' | 'submit' | 'close_tab'
 
 export const KEYS: Record<KeyAction, string> = {
   answer: 'F2',
@@ -10,6 +10,7 @@ export const KEYS: Record<KeyAction, string> = {
   ready: 'F9',
   finish: 'Ctrl+Enter',
   services: 'F3',
+  knowledge: 'Ctrl+K',
   submit: 'Ctrl+S',
   close_tab: 'Alt+W',
 }
@@ -41,6 +42,7 @@ export function actionOf(pressed: Pressed, typing: boolean): KeyAction | null {
   if (pressed.repeat) return null // a key held down is one wish
   if (pressed.key === 'Enter') return (pressed.ctrlKey || pressed.metaKey) && !pressed.altKey ? 'finish' : null
   if (pressed.key.toLowerCase() === 's' && (pressed.ctrlKey || pressed.metaKey) && !pressed.altKey && !pressed.shiftKey) return 'submit'
+  if (pressed.key.toLowerCase() === 'k' && (pressed.ctrlKey || pressed.metaKey) && !pressed.altKey && !pressed.shiftKey) return 'knowledge'
   if (altAlone(pressed) && pressed.code === 'KeyW') return 'close_tab'
   const action = BY_KEY.get(pressed.key) ?? null
   if (pressed.altKey || pressed.metaKey) return null // Alt+F4 and the like belong to the machine

@@ -1,6 +1,6 @@
 import { defineStore } from 'pinia'
 import { computed, ref, shallowRef, watch } from 'vue'
-import { DISCONNECTED, NO_ANSWER, problemOf, problemsOf } from '../protocol/problem'
+import { isPassing, problemOf, problemsOf } from '../protocol/problem'
 import type { CustomerFound, ItemAnswer, ItemsAnswer, ItemShort, Named, Problem, Receipt, ServiceShort, ServiceWhole, Value } from '../protocol/shapes'
 import { checkedOf, forgetForm, forgetFormsBut, formKey, formsOf, freshForm, keepChecked, keepForm, keepLine, lineOf } from '../seat/drafts'
 import type { FormDraft } from '../seat/drafts'
@@ -8,6 +8,8 @@ import { fenOf } from '../seat/form'
 import { keepReceipts, pendingOf, receiptsOf, withReceipt } from '../seat/receipts'
 import type { Asked, KeptReceipt } from '../seat/receipts'
 import { recall, remember } from '../shared/kept'
+import { PARTS, useBeside } from './beside'
+import type { Part } from './beside'
 import { useSeat } from './seat'
 
 /** A form that is open in a tab. */
@@ -22,21 +24,21 @@ export interface OpenForm {
 
 export interface SeatTab {
   id: string
-  kind: 'call' | 'services' | 'items' | 'form' | 'item'
+  kind: 'call' | 'services' | 'items' | Part | 'form' | 'item'
   /** `OpenForm.key` or the item */
   of: string
 }
 
 const ASK_AGAIN_MS = 20_000
-const FIXED: SeatTab[] = [
-  { id: 'call', kind: 'call', of: '' },
-  { id: 'services', kind: 'services', of: '' },
-  { id: 'items', kind: 'items', of: '' },
-]
+
+function fixed(kind: 'call' | 'services' | 'items' | Part): SeatTab {
+  return { id: kind, kind, of: '' }
+}
 
 /** Services, forms, work items and receipts of the agent at this seat, and which of them are open beside the call. */
 export const useWork = defineStore('work', () => {
   const seat = useSeat()
+  const beside = useBeside()
   /** null: not known yet */
   const services = ref<ServiceShort[] | null>(null)
   const wholes = ref(new Map<string, ServiceWhole>())
@@ -61,11 +63,15 @@ export const useWork = defineStore('work', () => {
 
   const offered = computed(() => (services.value?.length ?? 0) > 0)
   const tabs = computed<SeatTab[]>(() => [
-    ...FIXED,
+    fixed('call'),
+    ...(offered.value ? [fixed('services'), fixed('items')] : []),
+    ...PARTS.filter(beside.has).map(fixed),
     ...forms.value.map((form): SeatTab => ({ id: `form ${form.key}`, kind: 'form', of: form.key })),
     ...items.value.map(({ item }): SeatTab => ({ id: `item ${item}`, kind: 'item', of: item })),
   ])
-  const current = computed(() => (offered.value ? (tabs.value.find((each) => each.id === tab.value) ?? null) : null))
+  /** whether there is anything beside the call */
+  const tabbed = computed(() => services.value !== null && tabs.value.length > 1)
+  const current = computed(() => (tabbed.value ? (tabs.value.find((each) => each.id === tab.value) ?? null) : null))
   const pending = computed(() => pendingOf(receipts.value))
 
   seat.hearWork(hear)
@@ -103,6 +109,7 @@ export const useWork = defineStore('work', () => {
     if (again !== null) clearInterval(again)
     again = null
     agent = ''
+    beside.end()
     services.value = null
     wholes.value.clear()
     receipts.value = []
@@ -113,7 +120,7 @@ export const useWork = defineStore('work', () => {
 
   async function renew(): Promise<void> {
     if (seat.status !== 'live') return
-    if (services.value === null) await learnServices()
+    await Promise.all([services.value === null ? learnServices() : null, beside.learn()])
     for (const each of pending.value) {
       try {
         hear((await seat.ask('work_request', { request: each.request })) as Receipt)
@@ -129,9 +136,7 @@ export const useWork = defineStore('work', () => {
       const answer = (await seat.ask('services')) as { services: ServiceShort[] }
       if (who === agent) services.value = answer.services
     } catch (thrown) {
-      const problem = problemOf(thrown)
-      const passing = problem === DISCONNECTED || problem === NO_ANSWER || problem.slug === 'too-many-requests'
-      if (!passing && who === agent) services.value = [] // this city, or this role, has none
+      if (!isPassing(problemOf(thrown)) && who === agent) services.value = [] // this city, or this role, has none
     }
   }
 
@@ -161,7 +166,7 @@ export const useWork = defineStore('work', () => {
     const at = tabs.value.findIndex((each) => each.id === id)
     const kind = tabs.value[at]?.kind
     const next = tabs.value[at + 1] ?? tabs.value[at - 1]
-    tab.value = next === undefined || FIXED.includes(next) ? (kind === 'item' ? 'items' : 'services') : next.id
+    tab.value = next === undefined || next.of === '' ? (kind === 'item' ? 'items' : 'services') : next.id
   }
 
   /** `owning`: its city, which is asked where nothing is known of it here. */
@@ -350,7 +355,7 @@ export const useWork = defineStore('work', () => {
 
   return {
     services, wholes, receipts, forms, items, tab, news, moved, line, asking,
-    offered, tabs, current, pending,
+    offered, tabs, tabbed, current, pending,
     begin, end, whole, called, show, openItem, closeItem, openForm, keep, closeForm, correctable, reopen, submit, callers, checkIdentity, isChecked, itemsOf, itemOf, step,
   }
 })
