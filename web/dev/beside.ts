@@ -1,6 +1,6 @@
 /** Customers, knowledge and the directory of the imitated province: a handful of each. */
 
-import type { DirectoryEntry } from '../src/protocol/shapes.ts'
+import type { ArticleWhole, CustomerCard, DirectoryEntry } from '../src/protocol/shapes.ts'
 import { CITIES, MockRefusal } from './province.ts'
 
 type Fields = Record<string, unknown>
@@ -36,15 +36,101 @@ function listedIn(city: string): DirectoryEntry[] {
   )
 }
 
+function cardOf(city: string, customer: string): CustomerCard {
+  const area = CITIES.find((each) => each.city === city)?.area.replace(/^00/, '0') ?? ''
+  const line = `${area}8888`.slice(0, 3)
+  return {
+    city,
+    customer: customer.padStart(2, '0').slice(-2),
+    masked: true,
+    name: '王**',
+    kind: 'residential',
+    document: { kind: 'resident_id', number: '440***********1234' },
+    contact_numbers: ['138****0001'],
+    contact_name: '',
+    address: '天河区体育西路***',
+    district: '天河区',
+    language: 'zh',
+    special_needs: customer.endsWith('17') ? ['elderly', 'dialect_cantonese'] : [],
+    manager: customer.endsWith('17') ? `1002@${city}` : null,
+    promotions: false,
+    lines: [
+      { number: `${line}****0001`, service: 'install_line', features: ['caller_id', 'domestic_direct', 'call_waiting'], status: 'active', tariff: 'rent_home', address: '天河区体育西路***', over: null, due_fen: 4520, overdue_fen: 0 },
+      { number: `${line}****0002`, service: 'fibre_broadband', features: [], status: 'suspended', tariff: 'fibre_500m', address: '天河区体育西路***', over: `${line}****0001`, due_fen: 16900, overdue_fen: 16900 },
+    ],
+    due_fen: 21420,
+    overdue_fen: 16900,
+    credit_fen: 0,
+    bills: [
+      { month: '2026-10', total_fen: 21420, open_fen: 21420, due_on: '2026-11-20' },
+      { month: '2026-09', total_fen: 21050, open_fen: 0, due_on: '2026-10-20' },
+    ],
+    contacts: [{ contact: '0020-7f3a9c21-000901', city, channel: 'voice', began_at: 1_795_000_000, ended_at: 1_795_000_190, ending: 'completed', service: 'fault', work_items: [] }],
+    unread: 0,
+  }
+}
+
+function foundOf({ customer, name, kind, district, document }: CustomerCard): object {
+  return { customer, name, kind, district, document }
+}
+
+function articlesIn(city: string): ArticleWhole[] {
+  const one = (article: string, topics: string[], zh: string, en: string, zh_body: string, en_body: string, here = false): ArticleWhole => ({
+    article,
+    version: 1,
+    topics,
+    zh,
+    en,
+    difference: here ? { zh: `${CITIES.find((each) => each.city === city)?.name ?? ''}另须登记楼宇编号。`, en: 'The number of the building is noted too.' } : null,
+    zh_body,
+    en_body,
+    owner: '市场经营部',
+    approved_by: '省客户服务中心',
+    valid_from: '2026-01-01',
+    expires_on: '2027-12-31',
+  })
+  const ask = '受理前请核对机主身份，查有无欠费和在办的单。\n\n- 旧址与新址\n- 希望的日期\n- 新址是否有人\n\n做不到的要事先讲明断开多久。'
+  const askEn = 'Check the identity, debts and open items first.\n\n- the old address and the new one\n- the day wanted\n- who will be there\n\nSay how long the gap is.'
+  return [
+    one('order-fibre', ['order/fibre'], '光纤宽带受理须知', 'Taking an order for fibre', ask, askEn, true),
+    one('order-visit', ['order/fibre', 'order/visit'], '上门时间怎样约', 'Agreeing on a visit', ask, askEn),
+    one('fault-line-test', ['fault/line'], '测线结果怎样看', 'Reading a line test', ask, askEn),
+    one('enquiry-bill', ['enquiry/bill'], '帐单怎样解释', 'Explaining a bill', ask, askEn),
+  ]
+}
+
 export class MockBeside {
   knows(op: string): boolean {
-    return op === 'directory'
+    return ['directory', 'customers', 'card', 'articles', 'article_search', 'article', 'article_vote', 'knowledge_missing'].includes(op)
   }
 
   act(who: string, op: string, fields: Fields): object {
     const own = who.split('@')[1] ?? ''
     if (op === 'directory') return this.directory(own, text(fields, 'text'), text(fields, 'city') || own, text(fields, 'token'))
+    if (op === 'customers') return this.customers(own, text(fields, 'text'), text(fields, 'contact'))
+    if (op === 'card') {
+      if (text(fields, 'customer') === '' && text(fields, 'line') === '') refuse(400, 'one-of-two', '请给出其中之一', 'give one of the two')
+      return { card: cardOf(own, text(fields, 'customer')) }
+    }
+    if (op === 'articles') return { articles: articlesIn(own).filter((each) => each.topics.some((topic) => topic === fields['topic'] || topic.startsWith(`${text(fields, 'topic')}/`))), more: 0 }
+    if (op === 'article_search') {
+      const asked = text(fields, 'text').toLowerCase()
+      const hits = articlesIn(own).filter((each) => `${each.zh}${each.zh_body}${each.en}${each.en_body}`.toLowerCase().includes(asked))
+      return { articles: hits.map((each) => ({ ...each, zh_excerpt: each.zh_body.slice(0, 60), en_excerpt: each.en_body.slice(0, 120) })) }
+    }
+    if (op === 'article') return { article: articlesIn(own).find((each) => each.article === fields['article']) ?? refuse(404, 'article-unknown', '没有此知识', 'there is no such article', 'article') }
+    if (op === 'article_vote') return { article: fields['article'], version: 1, useful: fields['useful'] }
+    if (op === 'knowledge_missing') {
+      if (text(fields, 'text') === '') refuse(400, 'bad-request', '请写出问题', 'say what is asked', 'text')
+      return { request: '0020-7f3a9c21-009001', item: 'w-0020-7f3a9c21-009001', owning: own, state: 'accepted', problems: [] }
+    }
     return refuse(404, 'unknown-operation', '没有此操作', 'there is no such operation', op)
+  }
+
+  private customers(city: string, asked: string, contact: string): object {
+    if ((asked === '') === (contact === '')) refuse(400, 'one-of-two', '请给出其中之一', 'give one of the two')
+    const ids = contact !== '' || /^\d+$/.test(asked) ? ['17'] : asked.startsWith('王') ? ['17', '18'] : []
+    return { customers: ids.map((id) => foundOf(cardOf(city, id))), more: false }
   }
 
   private directory(own: string, asked: string, city: string, token: string): object {

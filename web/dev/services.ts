@@ -95,7 +95,7 @@ function service(text: string, group: string, skill: string, doors: string[], mo
     states: [],
     actions: [],
     fees: [],
-    knowledge: [],
+    knowledge: id === 'fibre_broadband' ? ['order/fibre'] : [],
     ...rest,
   }
 }

@@ -56,7 +56,7 @@ export class MockWork {
   }
 
   knows(op: string): boolean {
-    return ['services', 'service', 'customers', 'identity_checked'].includes(op) || op.startsWith('work_')
+    return ['services', 'service', 'identity_checked'].includes(op) || op.startsWith('work_')
   }
 
   act(who: string, op: string, fields: Fields): object {
@@ -66,7 +66,6 @@ export class MockWork {
     if (op === 'service') return { service: this.service(text(fields, 'service')) }
     if (op === 'work_items') return { items: this.listed(who, city, fields), more: 0, parts: [{ city, as_of: at() }], missing: [] }
     if (op === 'identity_checked') return {}
-    if (op === 'customers') return { customers: [{ customer: 'c-0755-000017', name: '王**', kind: 'person', district: '福田' }], more: false }
     if (op === 'work_item') return { item: this.whole(this.item(text(fields, 'item'))), from: city, as_of: at(), missing: [] }
     if (op === 'work_request') return this.receipts.get(text(fields, 'request')) ?? refuse('unknown-request', '没有此请求', 'there is no such request', 'request', 404)
     if (op === 'work_open') return this.open(who, city, fields)

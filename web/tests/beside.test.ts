@@ -2,14 +2,19 @@ import { mount } from '@vue/test-utils'
 import type { VueWrapper } from '@vue/test-utils'
 import { createPinia, setActivePinia } from 'pinia'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { KeepAlive, defineComponent, h, nextTick } from 'vue'
+import { nextTick } from 'vue'
+import type { Component } from 'vue'
 import { MockBeside } from '../dev/beside'
 import { MockRefusal } from '../dev/province'
 import { i18n, speak } from '../src/i18n'
 import { NO_ANSWER, refusalIn, Refused } from '../src/protocol/problem'
+import CustomerTab from '../src/seat/CustomerTab.vue'
 import DirectoryTab from '../src/seat/DirectoryTab.vue'
+import KnowledgeTab from '../src/seat/KnowledgeTab.vue'
 import { useBeside } from '../src/stores/beside'
 import { useSeat } from '../src/stores/seat'
+import { useWork } from '../src/stores/work'
+import type { SeatState } from '../src/protocol/shapes'
 
 const ME = '1001@guangzhou'
 let sent: [string, Record<string, unknown>][]
@@ -26,6 +31,7 @@ function sitDown(instead: (op: string) => unknown = () => undefined): ReturnType
     const answer = instead(op)
     if (answer instanceof Error) throw answer
     try {
+      if (op === 'identity_checked') return {}
       return answer ?? mock.act(ME, op, fields as Record<string, unknown>)
     } catch (thrown) {
       if (thrown instanceof MockRefusal) throw refusalIn({ problem: thrown.problem }, thrown.status)
@@ -35,14 +41,13 @@ function sitDown(instead: (op: string) => unknown = () => undefined): ReturnType
   return useBeside()
 }
 
-function show(tab: typeof DirectoryTab): VueWrapper {
-  const page = defineComponent({ render: () => h(KeepAlive, null, { default: () => h(tab, { live: true }) }) })
-  mounted = mount(page, { global: { plugins: [i18n] }, attachTo: document.body })
+function show(tab: Component): VueWrapper {
+  mounted = mount(tab, { props: { live: true, shown: true }, global: { plugins: [i18n] }, attachTo: document.body })
   return mounted
 }
 
 async function settled(): Promise<void> {
-  for (let i = 0; i < 5; i++) await nextTick()
+  for (let i = 0; i < 12; i++) await nextTick()
 }
 
 beforeEach(() => {
@@ -129,5 +134,94 @@ describe('directory enquiry', () => {
     expect(page.find('[data-testid=missing]').exists()).toBe(false)
     await page.get('[data-testid=directory-look]').trigger('click')
     expect(sent.at(-1)?.[1]).toEqual({ text: '白云', city: '', token: null })
+  })
+})
+
+describe('knowledge', () => {
+  it('shows what belongs to the form, field first, then what is looked for', async () => {
+    const beside = sitDown()
+    beside.looking = { form: 'f', topics: ['order/fibre'], field: 'fault/line' }
+    const page = show(KnowledgeTab)
+    await settled()
+    expect(page.findAll('.hit strong').map((each) => each.text())).toEqual(['测线结果怎样看', '光纤宽带受理须知', '上门时间怎样约'])
+    await page.get('input').setValue('帐单')
+    await settled()
+    expect(page.findAll('.hit strong').map((each) => each.text())).toEqual(['帐单怎样解释'])
+    await page.get('input').trigger('keydown', { key: 'Enter' })
+    await settled()
+    expect(page.get('[data-testid=article]').text()).toContain('旧址与新址')
+    await page.get('[data-testid=useful]').trigger('click')
+    await settled()
+    expect(sent.at(-1)).toEqual(['article_vote', { article: 'enquiry-bill', useful: true, contact: '' }])
+  })
+
+  it('puts what is different here before the text', async () => {
+    const beside = sitDown()
+    beside.reading = 'order-fibre'
+    const page = show(KnowledgeTab)
+    await settled()
+    const text = page.get('[data-testid=article]').text()
+    expect(text.indexOf('楼宇编号')).toBeLessThan(text.indexOf('受理前请核对'))
+    expect(text).toContain('楼宇编号')
+  })
+
+  it('takes a question without an answer once', async () => {
+    const beside = sitDown()
+    await beside.learn()
+    const page = show(KnowledgeTab)
+    await page.get('input').setValue('小灵通停用了吗')
+    await settled()
+    await page.get('[data-testid=knowledge-missing]').trigger('click')
+    await settled()
+    expect(page.get('[data-testid=knowledge-handed]').text()).toContain('已受理')
+    expect(sent.at(-1)).toEqual(['knowledge_missing', { text: '小灵通停用了吗', topic: '', contact: '' }])
+  })
+})
+
+describe('the customer', () => {
+  /** A call from a number that one customer has. */
+  async function called(): Promise<VueWrapper> {
+    const beside = sitDown()
+    await beside.learn()
+    useSeat().state = { agent: ME, calls: [{ contact: 'c1', calling: '020****0001', state: 'talking' }] } as unknown as SeatState
+    const page = show(CustomerTab)
+    await settled()
+    return page
+  }
+
+  it('who calls is shown, without amounts until the identity was checked', async () => {
+    const page = await called()
+    expect(page.get('[data-testid=needs]').text()).toContain('老年人')
+    expect(page.get('[data-testid=customer-sheet]').text()).not.toMatch(/169|214/)
+    await page.get('[data-testid=customer-check]').trigger('click')
+    await settled()
+    expect(sent).toContainEqual(['identity_checked', { contact: 'c1', line: '020****0001' }])
+    expect(page.get('[data-testid=overdue]').text()).toBe('169 元')
+  })
+
+  it('of several is chosen, and its amounts stay hidden: nobody has shown to be that one', async () => {
+    const page = await called()
+    await page.get('[data-testid=customer-check]').trigger('click')
+    await page.get('input').setValue('王')
+    await page.get('input').trigger('keydown', { key: 'Enter' })
+    await settled()
+    expect(page.findAll('.one')).toHaveLength(2)
+    await page.get('input').trigger('keydown', { key: 'ArrowDown' })
+    await page.get('input').trigger('keydown', { key: 'Enter' })
+    await settled()
+    expect(page.find('[data-testid=needs]').exists()).toBe(false)
+    expect(page.get('[data-testid=due]').text()).toBe('＊＊')
+    expect(page.find('[data-testid=customer-check]').exists()).toBe(false)
+  })
+
+  it('has lines that can be taken for the matter where their number is known whole', async () => {
+    const page = await called()
+    expect(page.findAll('[data-testid=customer-line] button')).toHaveLength(1)
+    await page.get('input').setValue('020-8888 0002')
+    await page.get('input').trigger('keydown', { key: 'Enter' })
+    await settled()
+    const buttons = page.findAll('[data-testid=customer-line] button')
+    await buttons.at(-1)?.trigger('click')
+    expect(useWork().line).toBe('02088880002')
   })
 })

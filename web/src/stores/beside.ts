@@ -1,38 +1,71 @@
 import { defineStore } from 'pinia'
-import { ref } from 'vue'
+import { ref, shallowRef, watch } from 'vue'
 import { isPassing, problemOf } from '../protocol/problem'
-import type { DirectoryAnswer } from '../protocol/shapes'
+import type { ArticleFound, ArticleShort, ArticleWhole, CustomerCard, CustomerFound, CustomersAnswer, DirectoryAnswer } from '../protocol/shapes'
+import { once } from '../seat/article'
 import { useSeat } from './seat'
 
 /** What there is to look up beside the call. */
 export type Part = 'customer' | 'knowledge' | 'directory'
-export const PARTS: readonly Part[] = ['directory']
+export const PARTS: readonly Part[] = ['customer', 'knowledge', 'directory']
+/** a question that no article answers can be handed in */
+type Known = Part | 'unanswered'
 
 /** Questions that change nothing and find nothing: only a node that does not have the part, or not for this role, refuses
  *  them for that reason. */
-const PROBES: Readonly<Record<Part, readonly [op: string, fields: object]>> = {
+const PROBES: Readonly<Record<Known, readonly [op: string, fields: object]>> = {
   customer: ['card', {}],
   knowledge: ['articles', { topic: '-' }],
   directory: ['directory', { text: '' }],
+  unanswered: ['knowledge_missing', { text: '' }],
 }
+const ALL: readonly Known[] = [...PARTS, 'unanswered']
 const ABSENT: readonly string[] = ['unknown-operation', 'not-your-role']
+
+/** Where the agent is at work in a form: its topics of knowledge, and those of the field that has the cursor. */
+export interface Looking {
+  form: string
+  topics: readonly string[]
+  field: string
+}
+
+/** Who calls in the call at this seat: all customers with that number, and the card where it is one. */
+export interface Caller {
+  contact: string
+  found: readonly CustomerFound[]
+  card: CustomerCard | null
+}
 
 /** Customers, knowledge and the directory, as far as this city has them for this agent. */
 export const useBeside = defineStore('beside', () => {
   const seat = useSeat()
   /** those that are known to be there, or not */
-  const parts = ref(new Map<Part, boolean>())
+  const parts = ref(new Map<Known, boolean>())
   /** counts agents, so that an answer to one is never taken for the next */
   let turn = 0
+  const looking = shallowRef<Looking | null>(null)
+  /** the article that is read */
+  const reading = ref('')
+  const caller = shallowRef<Caller | null>(null)
+  const ofTopic = new Map<string, readonly ArticleShort[]>()
+  const customers = new Map<string, CustomerFound[]>()
 
-  function has(part: Part): boolean {
+  watch(
+    () => (has('customer') && seat.call !== null ? seat.call.contact : ''),
+    (contact) => {
+      if (caller.value?.contact !== contact) caller.value = null
+      if (contact !== '') void learnCaller(contact)
+    },
+  )
+
+  function has(part: Known): boolean {
     return parts.value.get(part) === true
   }
 
   /** Asks once for each part; again only where there was no answer. */
   async function learn(): Promise<void> {
     const mine = turn
-    const open = PARTS.filter((part) => !parts.value.has(part))
+    const open = ALL.filter((part) => !parts.value.has(part))
     await Promise.all(
       open.map(async (part) => {
         const there = await isThere(...PROBES[part])
@@ -55,6 +88,11 @@ export const useBeside = defineStore('beside', () => {
   function end(): void {
     turn += 1
     parts.value.clear()
+    looking.value = null
+    reading.value = ''
+    caller.value = null
+    ofTopic.clear()
+    customers.clear()
   }
 
   /** Who has which number. `city` may be empty; `token` asks for what follows. Throws `Refused`. */
@@ -62,5 +100,74 @@ export const useBeside = defineStore('beside', () => {
     return (await seat.ask('directory', { text, city, token })) as DirectoryAnswer
   }
 
-  return { parts, has, learn, end, directory }
+  // ── customers ───────────────────────────────────────────────────────────────────────────────────────────────────────
+  /** Customers whose number calls in the call at this seat; none where the city keeps no customers. */
+  async function callers(): Promise<CustomerFound[]> {
+    const contact = seat.call?.contact
+    if (contact === undefined) return []
+    const known = customers.get(contact)
+    if (known !== undefined) return known
+    try {
+      const found = ((await seat.ask('customers', { contact })) as CustomersAnswer).customers
+      customers.set(contact, found)
+      return found
+    } catch (thrown) {
+      problemOf(thrown) // the number of the customer can be typed
+      return []
+    }
+  }
+
+  async function learnCaller(contact: string): Promise<void> {
+    const found = await callers()
+    const [only, ...others] = found
+    try {
+      const whole = only === undefined || others.length > 0 ? null : await card({ customer: only.customer })
+      if (seat.call?.contact === contact) caller.value = { contact, found, card: whole }
+    } catch (thrown) {
+      problemOf(thrown) // the customer can be looked for, and then it is told why not
+      if (seat.call?.contact === contact) caller.value = { contact, found, card: null }
+    }
+  }
+
+  /** By a number of theirs, a document, or a name from its beginning. Throws `Refused`. */
+  async function findCustomers(text: string): Promise<CustomersAnswer> {
+    return (await seat.ask('customers', { text })) as CustomersAnswer
+  }
+
+  /** Throws `Refused`. */
+  async function card(of: { customer: string } | { line: string }): Promise<CustomerCard> {
+    return ((await seat.ask('card', of)) as { card: CustomerCard }).card
+  }
+
+  // ── knowledge ───────────────────────────────────────────────────────────────────────────────────────────────────────
+  /** Articles of these topics, each once, those of the first topic first. Throws `Refused`. */
+  async function articlesOf(topics: readonly string[]): Promise<ArticleShort[]> {
+    const lists = await Promise.all(topics.map(articlesOfOne))
+    return once(lists.flat(), (each) => each.article)
+  }
+
+  async function articlesOfOne(topic: string): Promise<readonly ArticleShort[]> {
+    const known = ofTopic.get(topic)
+    if (known !== undefined) return known
+    const { articles } = (await seat.ask('articles', { topic })) as { articles: ArticleShort[] }
+    ofTopic.set(topic, articles)
+    return articles
+  }
+
+  /** Throws `Refused`. */
+  async function findArticles(text: string): Promise<ArticleFound[]> {
+    return ((await seat.ask('article_search', { text })) as { articles: ArticleFound[] }).articles
+  }
+
+  /** Throws `Refused`. */
+  async function article(name: string): Promise<ArticleWhole> {
+    return ((await seat.ask('article', { article: name })) as { article: ArticleWhole }).article
+  }
+
+  /** Says whether an article helped, in the call at this seat where there is one. Throws `Refused`. */
+  async function vote(name: string, useful: boolean): Promise<void> {
+    await seat.ask('article_vote', { article: name, useful, contact: seat.call?.contact ?? '' })
+  }
+
+  return { looking, reading, caller, callers, findCustomers, card, articlesOf, findArticles, article, vote, parts, has, learn, end, directory }
 })

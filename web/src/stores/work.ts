@@ -1,7 +1,7 @@
 import { defineStore } from 'pinia'
 import { computed, ref, shallowRef, watch } from 'vue'
 import { isPassing, problemOf, problemsOf } from '../protocol/problem'
-import type { CustomerFound, ItemAnswer, ItemsAnswer, ItemShort, Named, Problem, Receipt, ServiceShort, ServiceWhole, Value } from '../protocol/shapes'
+import type { ItemAnswer, ItemsAnswer, ItemShort, Named, Problem, Receipt, ServiceShort, ServiceWhole, Value } from '../protocol/shapes'
 import { checkedOf, forgetForm, forgetFormsBut, formKey, formsOf, freshForm, keepChecked, keepForm, keepLine, lineOf } from '../seat/drafts'
 import type { FormDraft } from '../seat/drafts'
 import { fenOf } from '../seat/form'
@@ -56,7 +56,6 @@ export const useWork = defineStore('work', () => {
   const asking = ref(false)
   /** whose identity was checked last in a call */
   const checked = ref<{ contact: string; line: string } | null>(null)
-  const customers = new Map<string, CustomerFound[]>()
   const early = new Map<string, Receipt>()
   let agent = ''
   let again: ReturnType<typeof setInterval> | null = null
@@ -276,20 +275,26 @@ export const useWork = defineStore('work', () => {
     else keep(form)
   }
 
+  /** Hands in a question that no article answers; `topic` is where the answer was looked for. Throws `Refused`. */
+  async function noAnswer(text: string, topic: string): Promise<Receipt> {
+    const short = text.length > 20 ? `${text.slice(0, 20)}…` : text
+    const asked: Asked = { at: Date.now() / 1000, service: { zh: `没有答案：${short}`, en: `No answer: ${short}` }, action: null, form: null }
+    return hand('knowledge_missing', { text, topic, contact: seat.call?.contact ?? '' }, asked)
+  }
+
   // ── the customer in the call ────────────────────────────────────────────────────────────────────────────────────
-  /** Customers whose number calls in the call at this seat; none where the city keeps no customers. */
-  async function callers(): Promise<CustomerFound[]> {
-    const contact = seat.call?.contact
-    if (contact === undefined) return []
-    const known = customers.get(contact)
-    if (known !== undefined) return known
-    try {
-      const found = ((await seat.ask('customers', { contact })) as { customers: CustomerFound[] }).customers
-      customers.set(contact, found)
-      return found
-    } catch (thrown) {
-      problemOf(thrown) // the number of the customer can be typed
-      return []
+  /** Takes `number` for the customer's own: in lists, and in the call's forms where nothing else was typed. */
+  function useLine(number: string): void {
+    const before = line.value
+    line.value = number
+    const contact = seat.call?.contact ?? ''
+    for (const form of forms.value) {
+      const { draft } = form
+      const typed = draft.typed['line'] ?? ''
+      if (form.receipt !== null || draft.contact !== contact || ![before, ''].includes(typed || draft.line)) continue
+      draft.line = number
+      if (typed !== '') draft.typed['line'] = number
+      keep(form)
     }
   }
 
@@ -356,6 +361,6 @@ export const useWork = defineStore('work', () => {
   return {
     services, wholes, receipts, forms, items, tab, news, moved, line, asking,
     offered, tabs, tabbed, current, pending,
-    begin, end, whole, called, show, openItem, closeItem, openForm, keep, closeForm, correctable, reopen, submit, callers, checkIdentity, isChecked, itemsOf, itemOf, step,
+    begin, end, whole, called, show, openItem, closeItem, openForm, keep, closeForm, correctable, reopen, submit, noAnswer, callers: beside.callers, useLine, checkIdentity, isChecked, itemsOf, itemOf, step,
   }
 })
