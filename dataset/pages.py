@@ -134,7 +134,7 @@ def page_of(table: Table[R], question: Asked, found: list[tuple[bytes, bytes | N
         if data is not None:
             try:
                 records.append(table.read(data))
-            except msgspec.MsgspecError:
+            except (msgspec.MsgspecError, UnicodeDecodeError):
                 continue
     token = question.token(here[-1][0]) if len(found) > question.limit else None
     return Page(tuple(records), token, len(here) - len(records))

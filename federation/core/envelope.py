@@ -378,7 +378,7 @@ def decode(data: bytes) -> Envelope:
         )
     try:
         envelope = _DECODER.decode(data)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise Refused(
             Problem(
                 "envelope-malformed",

@@ -526,5 +526,5 @@ def _read(one: LedgerRow) -> ReceivedEntry:
     data = bytes(one.row)
     try:
         return ReceivedEntry(one.number, data, ROW_FROM_BYTES.decode(data))
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         return ReceivedEntry(one.number, data, None)

@@ -76,7 +76,7 @@ class Asking:
     def _read(self, data: bytes) -> dict[str, Any]:
         try:
             return msgspec.json.decode(data, type=dict[str, Any])
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise self._unreadable() from error
 
     def _unreadable(self) -> Refused:

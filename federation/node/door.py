@@ -199,7 +199,7 @@ def read_object(data: bytes | str) -> dict[str, Any]:
         raise too_large()
     try:
         value = msgspec.json.decode(data) if data else {}
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise not_an_object() from error
     if not isinstance(value, dict):
         raise not_an_object()

@@ -271,7 +271,7 @@ def read_row(data: bytes) -> Journalled | None:
     """The row in ``data``; None when a newer version wrote a kind that this one does not know."""
     try:
         return ROW_FROM_BYTES.decode(data)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         log.warn("a journalled row cannot be read by this version: {error}", error=error, event="row-unread")
         return None
 

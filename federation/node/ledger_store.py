@@ -155,7 +155,7 @@ def digest(data: bytes) -> str:
 def _read(data: bytes) -> Journalled | None:
     try:
         return ROW_FROM_BYTES.decode(data)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         return None
 
 

@@ -99,7 +99,7 @@ class Lookups:
                 found.callback(body)
             else:
                 found.errback(refusal_in(body["problem"], message.status))
-        except (msgspec.MsgspecError, KeyError) as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError, KeyError) as error:
             log.warn("{city} gave an answer that is none: {error}", city=city, error=error, event="lookup-malformed")
             found.errback(_silent(city))
 
@@ -117,7 +117,7 @@ class Lookups:
         try:
             try:
                 fields = msgspec.json.decode(message.fields, type=dict[str, Any])
-            except msgspec.MsgspecError as error:
+            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
                 raise Refused(Problem("bad-request", f"问题不可用：{error}", f"no question: {error}")) from error
             body = msgspec.json.encode(await self.table.call(actor, message.operation, fields))
             if len(body) > LARGEST_ANSWER:

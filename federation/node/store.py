@@ -76,7 +76,7 @@ def readable(table: Table[R], data: bytes | None) -> R:
     try:
         if data is not None:
             return table.read(data)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         pass
     raise Refused(
         Problem(

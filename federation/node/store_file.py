@@ -164,7 +164,7 @@ def _read(table: Table[Any], crc: int, data: bytes) -> Record | None:
         return None
     try:
         record: Record = table.read(data)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         return None
     return record
 

@@ -50,7 +50,7 @@ def read_users(path: Path) -> tuple[UserRecord, ...]:
         raise _unreadable(path, str(error.strerror)) from error
     try:
         entries = msgspec.json.decode(data, type=_File).users
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise _unreadable(path, str(error)) from error
     seen: set[str] = set()
     for entry in entries:

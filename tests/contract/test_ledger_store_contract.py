@@ -162,13 +162,14 @@ def test_same_origin_with_other_content_is_parked(form: Form) -> None:
     assert store.unknown_count(GZ) == 1
 
 
-def test_unreadable_row_takes_its_slot_and_is_named(form: Form) -> None:
+@pytest.mark.parametrize("rubbish", [b"rubbish", b'{"node": "\xff"}'])
+def test_unreadable_row_takes_its_slot_and_is_named(form: Form, rubbish: bytes) -> None:
     """S2."""
     store = form.open()
     rows = Writing(GZ).write(born(C1))
-    assert commit(form, store, batch([b"rubbish", *rows])) == rows
+    assert commit(form, store, batch([rubbish, *rows])) == rows
     assert store.heads(GZ) == {A: 2}
-    assert result(form, store.unknown()).parked == [ParkedRow(GZ, A, 1, "unreadable", b"rubbish")]
+    assert result(form, store.unknown()).parked == [ParkedRow(GZ, A, 1, "unreadable", rubbish)]
     assert (store.unknown_count(GZ), store.unknown_count(SZ)) == (1, 0)
     result(form, store.stop())
     assert form.open().unknown_count(GZ) == 1

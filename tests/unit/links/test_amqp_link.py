@@ -91,6 +91,7 @@ def test_the_own_voice_is_not_heard(inlet: Inlet) -> None:
         (envelope(), LED, "misaddressed"),
         (envelope(to=EVERYONE), LED, "misaddressed"),
         (b"\xff", SIGNED, "envelope-malformed"),
+        (b'{"sender": "\xff"}', SIGNED, "envelope-malformed"),
     ],
 )
 def test_everything_else_is_refused_for_a_reason(
