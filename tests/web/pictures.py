@@ -1,0 +1,64 @@
+"""The seat page in the agent's guide: ``pytest tests/web/pictures.py`` makes its pictures anew. No test of ``tox``."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.web.conftest import ROOT, OwnDemo
+from tests.web.test_seat_page import call, leave, presence
+
+FOLDER = ROOT / "docs" / "images"
+
+
+@pytest.fixture
+def demo(own_demo: OwnDemo) -> OwnDemo:
+    """The demo without chance."""
+    return own_demo
+
+
+def picture(page: Page, name: str) -> None:
+    """What is shown, once messages are gone, without what moves."""
+    expect(page.locator(".el-message")).to_have_count(0, timeout=15_000)
+    page.screenshot(path=FOLDER / f"seat-{name}.png", animations="disabled")
+
+
+def test_pictures_of_the_seat_page(page: Page, address: str, demo: OwnDemo) -> None:
+    """A call of another city's customer, an order, and the work item that comes of it."""
+    page.goto(f"{address}/seat/foshan")
+    page.locator("[data-testid=demo] button").nth(1).click()
+    page.get_by_test_id("ready").click()
+    presence(page, "ready")
+    expect(page.locator(".side")).not_to_contain_text("无人在席", timeout=20_000)  # looked at every five seconds
+    demo.call("foshan", "189", "guangzhou")
+    call(page, "alerting")
+    picture(page, "ringing")
+    page.get_by_test_id("answer").click()
+    call(page, "talking")
+    picture(page, "talking")
+    page.get_by_test_id("tab-services").click()
+    expect(page.locator("[data-service=timed_call]")).to_be_visible()
+    page.locator("input[name=service-search]").fill("hj")
+    picture(page, "services")
+    page.locator("input[name=service-search]").fill("")
+    page.locator("[data-service=timed_call]").click()
+    page.locator("input[name=at_hour]").fill("7")
+    page.locator("input[name=at_minute]").fill("30")
+    page.get_by_label("工作日").click()
+    page.locator("input[name=first_day]").fill("+1")
+    page.locator("input[name=first_day]").blur()
+    picture(page, "form")
+    page.get_by_test_id("submit").click()
+    expect(page.get_by_test_id("receipt")).to_have_attribute("data-state", "accepted", timeout=30_000)
+    page.get_by_role("button", name="打开工单").click()
+    expect(page.get_by_test_id("item-state")).to_be_visible()
+    picture(page, "item")
+    page.get_by_test_id("tab-call").click()
+    page.get_by_test_id("transfer-open").click()
+    expect(page.get_by_test_id("transfer").get_by_role("option").first).to_be_visible()
+    picture(page, "transfer")
+    page.keyboard.press("Escape")
+    page.get_by_test_id("hang-up").click()
+    call(page, "wrap_up")
+    picture(page, "wrap-up")
+    leave(page)
