@@ -369,7 +369,7 @@ const en: Texts = {
     },
     keys: 'Keys',
     keyServices: 'Find a service',
-    keyKnowledge: 'Look up knowledge',
+    keyKnowledge: 'Knowledge',
     keyTabs: 'Go to a tab',
     keySubmit: 'Submit the form',
     keyClose: 'Close the tab',

@@ -1,4 +1,4 @@
-import { computed, nextTick, ref, watch } from 'vue'
+import { computed, nextTick, onMounted, ref, watch } from 'vue'
 import type { ComputedRef, Ref } from 'vue'
 
 /** A list in which arrows choose and Enter opens; the cursor stays where it is (`aria-activedescendant`). */
@@ -38,6 +38,17 @@ export function useChoosing(base: string, count: () => number, open: (index: num
 /** The id of a tab's element: one word, as references to it have to be. */
 export function tabElement(tab: string): string {
   return `tab-${tab.replaceAll(' ', '_')}`
+}
+
+/** Puts the cursor into `field` whenever its tab comes to be shown, unless it is at work elsewhere. */
+export function useCursor(field: Ref<HTMLInputElement | null>, shown: () => boolean): void {
+  function take(): void {
+    if (!shown() || !cursorIsIdle()) return
+    field.value?.focus()
+    field.value?.select()
+  }
+  onMounted(take)
+  watch(shown, take, { flush: 'post' })
 }
 
 /** Whether the cursor is nowhere in particular, so that a part of the page that opens may take it. */
