@@ -60,7 +60,7 @@ def test_an_article_is_found_and_judged_and_a_question_without_one_handed_in(pag
 
 
 def test_amounts_of_a_customer_wait_for_the_check_of_identity(page: Page, address: str) -> None:
-    """A firm by its number: masked, without amounts until the identity was checked, and its line taken for the matter."""
+    """A firm by its number: masked, no amounts until the identity was checked, its line taken for the matter."""
     login(page, address, "guangzhou", 0)
     take_call(page)
     look_up(page, "工厂")
