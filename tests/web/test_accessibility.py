@@ -94,6 +94,10 @@ def test_a_seat(page: Page, address: str, demo: OwnDemo) -> None:
     found += look(page, "work item")
     page.get_by_test_id("tab-items").click()
     found += look(page, "work items")
+    for at, tab in ((4, "customer"), (5, "knowledge"), (6, "directory enquiry")):
+        page.keyboard.press(f"Alt+{at}")
+        expect(page.get_by_role("tab", selected=True)).to_contain_text(str(at))
+        found += look(page, tab)
     page.get_by_test_id("hang-up").click()
     call(page, "wrap_up")
     page.get_by_test_id("tab-call").click()
