@@ -78,6 +78,14 @@ describe('what there is beside the call', () => {
     expect(beside.has('directory')).toBe(false)
   })
 
+  it('is not even tried with customers by those who may not see them', async () => {
+    const beside = sitDown()
+    useSeat().state = { agent: ME, roles: ['crew'], calls: [] } as unknown as SeatState
+    await beside.learn()
+    expect([beside.has('customer'), beside.has('knowledge')]).toEqual([false, true])
+    expect(sent.map(([op]) => op)).not.toContain('card')
+  })
+
   it('is asked for again where there was no answer', async () => {
     let silent = true
     const beside = sitDown(() => (silent ? new Refused(NO_ANSWER) : undefined))

@@ -14,12 +14,14 @@ type Known = Part | 'unanswered'
 /** Questions that change nothing and find nothing: only a node that does not have the part, or not for this role, refuses
  *  them for that reason. */
 const PROBES: Readonly<Record<Known, readonly [op: string, fields: object]>> = {
-  customer: ['card', {}],
+  customer: ['card', { line: 0 }], // not even a question: that is not put on record as a look at a customer
   knowledge: ['articles', { topic: '-' }],
   directory: ['directory', { text: '' }],
   unanswered: ['knowledge_missing', { text: '' }],
 }
 const ALL: readonly Known[] = [...PARTS, 'unanswered']
+/** whoever has none of these is refused, and that would go on record */
+const SEE_CUSTOMERS: readonly string[] = ['agent', 'supervisor', 'site_admin']
 const ABSENT: readonly string[] = ['unknown-operation', 'not-your-role']
 
 /** Where the agent is at work in a form: its topics of knowledge, and those of the field that has the cursor. */
@@ -68,7 +70,8 @@ export const useBeside = defineStore('beside', () => {
     const open = ALL.filter((part) => !parts.value.has(part))
     await Promise.all(
       open.map(async (part) => {
-        const there = await isThere(...PROBES[part])
+        const barred = part === 'customer' && seat.state?.roles?.every((role) => !SEE_CUSTOMERS.includes(role)) === true
+        const there = barred ? false : await isThere(...PROBES[part])
         if (there !== null && mine === turn) parts.value.set(part, there)
       }),
     )
