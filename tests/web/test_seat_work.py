@@ -146,7 +146,7 @@ def test_a_form_outlives_its_call(page: Page, address: str) -> None:
     page.get_by_test_id("tab-call").click()
     page.get_by_test_id("disposition-solved").click()
     page.keyboard.press("Control+Enter")
-    expect(page.get_by_test_id("call")).not_to_have_attribute("data-state", "wrap_up")
+    expect(page.locator("[data-testid=call][data-state=wrap_up]")).to_have_count(0)
     page.keyboard.press("Alt+7")
     expect(page.get_by_test_id("form-tab")).to_contain_text("已结束")
     expect(page.locator("input[name=domain]")).to_have_value("example.cn")
