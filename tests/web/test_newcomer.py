@@ -11,18 +11,10 @@ from playwright.sync_api import Page, expect
 
 from tests.web.conftest import OwnDemo
 from tests.web.test_seat_page import call, leave, presence
-from tests.web.test_seat_work import focused
+from tests.web.test_seat_work import SEES, focused
 
 WITHIN_S = 120.0
 """from the first page to the end of the wrap-up"""
-SEES = """
-window.seen = []
-new MutationObserver(() => {
-  const state = document.querySelector('[data-testid=receipt]')?.dataset.state
-  if (state !== undefined && window.seen.at(-1) !== state) window.seen.push(state)
-}).observe(document, { subtree: true, childList: true, attributes: true })
-"""
-"""what the receipt shows, however shortly"""
 
 
 @pytest.fixture
