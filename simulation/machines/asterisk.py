@@ -253,6 +253,10 @@ class Asterisk(Machine):
         status, body = self._ask(f"/endpoints/PJSIP/{user}")
         return status == 200 and json.loads(body)["state"] == "online"
 
+    def trunk_online(self, peer: str) -> bool:
+        """Whether the switch of another city has answered last: a trunk that was away is believed again then only."""
+        return self.seat_online(f"trunk-{peer}")
+
     def wait_for_seats(self, users: Sequence[str], seconds: float = 15.0) -> None:
         """Wait until these seats can be rung: a telephone that was away is believed again at its next answer only."""
         if not self.running() or self.process is None:

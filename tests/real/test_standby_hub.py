@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from itertools import count
 from pathlib import Path
 from random import Random
 from urllib.request import urlopen
@@ -62,13 +63,19 @@ class Served:
         return [row for row in rows if getattr(row.row, "contact", "") not in self._before]
 
 
+CROWDS = count(1)
+
+
 @contextmanager
 def callers(province: TwoHubProvince, folder: Path, seconds: float) -> Iterator[Served]:
     """More callers in Foshan than its one agent can take, agents elsewhere; the record is held against them after."""
     floor = Floor(province, folder / "seats", [city.id for city in CITIES], handling, seed=5)
     floor.open()
     served = Served(province)
-    crowd = Crowd.call(province, folder / "callers", {"foshan": int(seconds * 1.5)}, seconds, 15.0)
+    # numbers of their own: telephones of a test before may be asked once more about their calls
+    crowd = Crowd.call(
+        province, folder / "callers", {"foshan": int(seconds * 1.5)}, seconds, 15.0, prefix=f"13{next(CROWDS)}"
+    )
     province.wait(lambda: crowd.answered() >= 5, 30.0, "callers are answered")
     yield served
     province.wait(lambda: crowd.over, seconds + 60.0, "all calls are over")

@@ -77,11 +77,18 @@ def beats_heard(province: RealProvince, city: str, beats: int = 2) -> None:
 
 
 def all_well(province: RealProvince) -> bool:
-    """Every city and the hub hear each other, every switch is there."""
+    """Every city and the hub hear each other, every switch is there, and reaches the others over its trunks."""
     hub = province.nodes["hub"].health() or {}
     cities = [province.nodes[city].health() or {} for city in province.switches]
-    return all(hub.get("cities", {"": False}).values()) and all(
-        one.get("hub_seen") and one.get("switch_up") for one in cities
+    return (
+        all(hub.get("cities", {"": False}).values())
+        and all(one.get("hub_seen") and one.get("switch_up") for one in cities)
+        and all(
+            switch.trunk_online(peer)
+            for city, switch in province.switches.items()
+            for peer in province.switches
+            if peer != city
+        )
     )
 
 
