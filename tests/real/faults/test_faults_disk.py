@@ -12,7 +12,7 @@ from tests.harness.node_log import log_lines
 from tests.harness.real_floor import Crowd, Floor
 from tests.harness.real_people import People, SeatedAgent
 from tests.harness.real_province import RealProvince
-from tests.harness.real_witness import Witness, rows_of
+from tests.harness.real_witness import Witness, in_thread, rows_of
 from tests.harness.small_disk import fill
 from tests.real.faults.conftest import DISK_CITY
 from tests.real.faults.scenes import all_well, metric
@@ -53,6 +53,9 @@ def test_row_23_the_journals_disk_is_full_under_live_calls(
     """Out of the reserve calls go on as before, what only explains is left out, and the operator is told. With the
     reserve gone too, talks go on and new steps wait for their rows; with room again they are made and nothing is lost.
     """
+    # a journal that has run for a while writes into room that its file has already: begin with a small one
+    node = province.nodes[DISK_CITY]
+    in_thread(province, lambda: (node.stop(), node.start()))
     province.wait(lambda: all_well(province), 30.0, "everybody is in touch")
     told = Told(province)
     talking, agent = people.agent(DISK_CITY, 0), people.agent(DISK_CITY, 1, ready=False)
@@ -87,6 +90,12 @@ def test_row_23_the_journals_disk_is_full_under_live_calls(
 
     province.wait(ears.while_waiting(refused), 20.0, "the disk refuses")
     waiting = people.caller(DISK_CITY, "13700002302")
+
+    def a_step_waits() -> bool:
+        fill(province.folder / DISK_CITY)
+        return reads("yht_output_batches") > 0
+
+    province.wait(ears.while_waiting(a_step_waits), 10.0, "the new caller's row waits for the disk")
     agent.do("not_ready", reason="meal")
     began = time.monotonic()
 
