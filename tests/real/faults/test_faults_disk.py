@@ -7,6 +7,7 @@ from pathlib import Path
 from random import Random
 
 from dataset.rows import Decision
+from simulation.machines.nodes import NodeProcess
 from tests.harness.listening import Listening
 from tests.harness.node_log import log_lines
 from tests.harness.real_floor import Crowd, Floor
@@ -39,6 +40,12 @@ class Told:
         return [one for one in events if one.startswith("disk-")]
 
 
+def _again(node: NodeProcess) -> None:
+    """Stopped in order and started: what a journal's file had in use is given back."""
+    node.stop()
+    node.start()
+
+
 def says_why(province: RealProvince, agent: SeatedAgent, reason: str) -> float:
     """示忙 for ``reason``, as the seat page shows it; how long that took."""
     began = time.monotonic()
@@ -54,8 +61,7 @@ def test_row_23_the_journals_disk_is_full_under_live_calls(
     reserve gone too, talks go on and new steps wait for their rows; with room again they are made and nothing is lost.
     """
     # a journal that has run for a while writes into room that its file has already: begin with a small one
-    node = province.nodes[DISK_CITY]
-    in_thread(province, lambda: (node.stop(), node.start()))
+    in_thread(province, lambda: _again(province.nodes[DISK_CITY]))
     province.wait(lambda: all_well(province), 30.0, "everybody is in touch")
     told = Told(province)
     talking, agent = people.agent(DISK_CITY, 0), people.agent(DISK_CITY, 1, ready=False)
