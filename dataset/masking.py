@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 _COMPOUND = re.compile(
     "欧阳|上官|司马|司徒|诸葛|东方|皇甫|尉迟|公孙|慕容|夏侯|长孙|宇文|令狐|轩辕|端木|南宫|百里|呼延|司空|西门|独孤|东郭"
@@ -38,6 +39,13 @@ def masked_name(name: str) -> str:
 def masked_address(address: str) -> str:
     """Town and street without the house: ``广州市天河区体育西路***``."""
     return re.sub(r"\d.*", "***", address, count=1, flags=re.DOTALL)
+
+
+def masked_within(text: str, numbers: Iterable[str]) -> str:
+    """``text`` with each of ``numbers`` masked wherever it stands alone in it."""
+    for number in sorted({one for one in numbers if one}, key=len, reverse=True):
+        text = re.sub(rf"(?<![0-9]){re.escape(number)}(?![0-9])", masked(number), text)
+    return text
 
 
 def masked_text(text: str) -> str:

@@ -282,7 +282,7 @@ def build_city(
     )
     running.lookups.table = OperationTable(
         (
-            *((*looking(work, trail), testing(tests)) if work is not None else ()),
+            *((*looking(work, trail), testing(tests, work)) if work is not None else ()),
             *(repeats_looked_for(repeats) if repeats is not None else ()),
             *((mass_faults_looked_for(mass_faults),) if mass_faults is not None else ()),
             *(directory_looks(directory) if directory is not None else ()),

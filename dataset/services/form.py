@@ -68,6 +68,11 @@ class Field:
     hint_en: Sentence | None = setting("英文提示", "English hint", default=None)
     knowledge: Topic | None = setting("在此处显示的知识", "knowledge shown here", default=None)
 
+    @property
+    def masked(self) -> bool:
+        """Whether its value is masked where it is shown: what the service calls personal, and every number."""
+        return self.personal or self.type in ("line", "phone")
+
     def asked(self, values: Mapping[str, Value]) -> bool:
         """Whether its condition holds."""
         return self.when is None or self.when.holds(values)
@@ -147,7 +152,7 @@ class Field:
         for name in ("section", "section_en", "hint_zh", "hint_en", "knowledge"):
             if (value := getattr(self, name)) is not None:
                 layout[name] = value
-        if self.personal:
+        if self.masked:
             layout["personal"] = True
         found: dict[str, Any] = {**self._constraints(), "x-zh": self.zh, "x-en": self.en, "x-layout": layout}
         if self.choices:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import msgspec
 
 from dataset.errors import Problem, Refused
+from dataset.ids import CityId
+from dataset.masking import masked
 from federation.node.login import Actor
 from federation.node.operations import Answer, Operation, Outcomes, Request
 from site_node.core.line_test import OUTCOMES, PLACES, LineTested, note_of
@@ -50,15 +53,24 @@ class LineToTest(Request, frozen=True, kw_only=True):
     owning: Word = ""
 
 
-def testing(tests: LineTests) -> Operation:
-    """The test of a line of this city, for its own seats and those of other cities."""
+TESTED_HERE = Outcomes(
+    TestedHere,
+    {**REFUSES, 404: (*REFUSES[404], "work-unknown"), 409: (*REFUSES[409], "item-without-line")},
+)
+
+
+def testing(tests: LineTests, work: WorkService) -> Operation:
+    """The test of a line of this city, for its own seats and those of other cities, which know an item's line by the
+    item alone.
+    """
 
     async def test(_: Actor, ask: LineToTest) -> Answer:
-        if not ask.line or ask.item:
+        if bool(ask.line) == bool(ask.item):
             raise _one_of_two()
-        return {"test": shown(await tests.test(ask.line)), "from": tests.city}
+        line = ask.line or _line_of(work, ask.item)
+        return {"test": shown(await tests.test(line)), "from": tests.city}
 
-    return Operation("line_test", LineToTest, STAFF, test, "测试线路", "test a line", Outcomes(TestedHere, REFUSES))
+    return Operation("line_test", LineToTest, STAFF, test, "测试线路", "test a line", TESTED_HERE)
 
 
 def line_operations(
@@ -73,17 +85,11 @@ def line_operations(
             return await _tested(tests, elsewhere, actor, ask.line)
         whole = WholeItem(item=ask.item, owning=ask.owning)
         item = (await item_anywhere(work, elsewhere, trail, actor, whole))["item"]
-        if not item["line"]:
-            raise Refused(
-                Problem(
-                    "item-without-line",
-                    zh="此工单不涉及号码，无线路可测",
-                    en="this work item is about no line, so there is none to test",
-                    place="item",
-                ),
-                status=409,
-            )
-        found = await _tested(tests, elsewhere, actor, item["line"])
+        found = await (
+            _tested(tests, elsewhere, actor, _line_of(work, ask.item))
+            if work.owner(ask.item) is not None
+            else _tested_there(elsewhere, actor, item)
+        )
         noted = await work.note(
             actor, ItemOf(ask.item, item["owning"]), note_of(msgspec.convert(found["test"]["measured"], LineTested))
         )
@@ -92,14 +98,38 @@ def line_operations(
     return (Operation("line_test", LineToTest, STAFF, test, "测试线路", "test a line", TESTED),)
 
 
+def _line_of(work: WorkService, name: str) -> str:
+    """The whole number that an item is about. Raises ``Refused``: 404 ``work-unknown``, 409 ``item-without-line``."""
+    item, _ = work.item(name)
+    if not item.line:
+        raise Refused(
+            Problem(
+                "item-without-line",
+                zh="此工单不涉及号码，无线路可测",
+                en="this work item is about no line, so there is none to test",
+                place="item",
+            ),
+            status=409,
+        )
+    return item.line
+
+
+async def _tested_there(elsewhere: Elsewhere, actor: Actor, item: Mapping[str, Any]) -> Answer:
+    """The line of an item that is known where it is owned only."""
+    there, _ = await elsewhere.ask(actor, CityId(item["owning"]), "line_test", {"item": item["item"]}, None, FARTHEST_S)
+    assert there is not None, "it is another city's"
+    return there
+
+
 async def _tested(tests: LineTests, elsewhere: Elsewhere, actor: Actor, line: str) -> Answer:
     owning = elsewhere.codes.city_of(line)
     if owning is None:
+        number = masked(line)
         raise Refused(
             Problem(
                 "line-untestable",
-                zh=f"{line} 没有本省区号，不是可测的固定线路；请带区号",
-                en=f"{line} has no area code of the province, so it is no line that can be tested: give it with one",
+                zh=f"{number} 没有本省区号，不是可测的固定线路；请带区号",
+                en=f"{number} has no area code of the province, so it is no line that can be tested: give it with one",
                 place="line",
             )
         )
@@ -110,7 +140,7 @@ async def _tested(tests: LineTests, elsewhere: Elsewhere, actor: Actor, line: st
 
 
 def shown(tested: LineTested) -> dict[str, Any]:
-    """A test as the agent API shows it."""
+    """A test as the agent API shows it, the number masked: it may be asked for by a work item."""
     outcome, place = OUTCOMES[tested.outcome], PLACES[tested.lies]
     return {
         "outcome": tested.outcome.value,
@@ -119,7 +149,7 @@ def shown(tested: LineTested) -> dict[str, Any]:
         "lies": tested.lies.value,
         "lies_zh": place[0],
         "lies_en": place[1],
-        "measured": msgspec.to_builtins(tested),
+        "measured": {**msgspec.to_builtins(tested), "line": masked(tested.line)},
     }
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import msgspec
 
+from dataset.masking import masked
 from federation.core.repeats import Often
 from federation.node.login import Actor
 from federation.node.operations import Answer, Operation, Outcomes, Request
@@ -77,5 +78,8 @@ async def _owned(repeats: Repeats, actor: Actor, line: str) -> Answer:
 
 
 def _shown(one: Often) -> dict[str, Any]:
+    """Numbers masked: whoever asked knows the own one, and is not told others of the customer."""
     shown: dict[str, Any] = msgspec.to_builtins(one)
+    for item in shown["items"]:
+        item["line"] = masked(item["line"]) if item["line"] else ""
     return shown

@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any
 
 from dataset.calendar import day_of
-from dataset.masking import masked, masked_text
+from dataset.masking import masked, masked_text, masked_within
 from dataset.records.work import Charge, CustomerMessage
 from dataset.services.form import Field, Value
 from dataset.services.service import Service
@@ -108,7 +108,7 @@ def receipt(one: Receipt) -> dict[str, Any]:
 
 
 def item_short(item: WorkItem, service: Service, now: float) -> dict[str, Any]:
-    """One line of a list of work items. ``now``: wall time, by which it is late."""
+    """One line of a list of work items, its number masked. ``now``: wall time, by which it is late."""
     state = service.states[item.state]
     return {
         "item": item.id,
@@ -117,7 +117,7 @@ def item_short(item: WorkItem, service: Service, now: float) -> dict[str, Any]:
         "en": service.text.en,
         "group": service.text.group,
         "owning": item.owning,
-        "line": item.line,
+        "line": masked(item.line) if item.line else "",
         "customer": item.customer,
         "state": item.state,
         "state_zh": state.zh,
@@ -149,13 +149,15 @@ def item_whole(
     *,
     unmasked: bool = False,
 ) -> dict[str, Any]:
-    """A work item with its form, its steps, what followed from them, and what may be done now; personal fields are
-    masked unless ``unmasked``.
+    """A work item with its form, its steps, what followed from them, and what may be done now; its number and
+    personal fields are masked unless ``unmasked``.
     """
     charges, messages = followed
     fields = {field.id: field for field in service.text.fields}
+    numbers = {item.line, *(str(item.values.get(one.id, "")) for one in fields.values() if one.masked)}
     return {
         **item_short(item, service, now),
+        **({"line": item.line} if unmasked else {}),
         "masked": not unmasked,
         "values": {name: value if unmasked else shown(fields.get(name), value) for name, value in item.values.items()},
         "possible": list(possible),
@@ -173,7 +175,7 @@ def item_whole(
             {
                 "at": one.at,
                 "to": masked(one.to) if one.to is not None and not unmasked else one.to,
-                "text": one.text,
+                "text": one.text if unmasked else masked_within(one.text, numbers),
                 "state": one.state,
                 "sent_at": one.sent_at,
             }
@@ -184,7 +186,7 @@ def item_whole(
 
 def shown(field: Field | None, value: Value) -> Value:
     """A value as it is shown to whoever has not asked to see it in full, with a reason (I10)."""
-    if field is None or not field.personal or isinstance(value, bool):
+    if field is None or not field.masked or isinstance(value, bool):
         return value
     return masked_text(str(value))
 

@@ -6,6 +6,7 @@ from twisted.internet.defer import CancelledError, Deferred
 
 from dataset.errors import Problem, Refused
 from dataset.ids import CityId
+from dataset.masking import masked
 from dataset.pages import LARGEST_PAGE
 from dataset.records.line import LINES, Line, LineStatus
 from federation.ports import Clock, Store
@@ -75,4 +76,4 @@ class LineTests:
 
 
 def _refused(slug: str, zh: str, en: str, number: str, status: int = 409) -> Refused:
-    return Refused(Problem(slug, zh=zh, en=en, place=number), status=status)
+    return Refused(Problem(slug, zh=zh, en=en, place=masked(number)), status=status)

@@ -318,12 +318,19 @@ class WorkService:
         """Wall time of the city."""
         return self._clock.wall()
 
-    def whole(self, actor: Actor, number: str, contact: str) -> str:
+    def whole(self, actor: Actor, number: str, contact: str, again_of: str = "") -> str:
         """``number``, or the one that calls in ``contact`` where it stands for that. Raises ``Refused`` 404
-        ``unknown-contact``, 409 ``calling-withheld``.
+        ``unknown-contact``, 409 ``calling-withheld``. ``again_of``: an item whose numbers, as they are shown, stand for
+        the whole ones too.
         """
         if number != CALLING and "*" not in number:
             return number
+        known = self._work.desk.book.item(WorkItemId(again_of)) if again_of else None
+        if known is not None and number != CALLING:
+            found = {one for one in (known.line, *known.values.values()) if isinstance(one, str) and one}
+            whole = sorted(one for one in found if masked(one) == number)
+            if len(whole) == 1:
+                return whole[0]
         calling = self._calling(actor, ContactId(contact))
         return calling if number in (CALLING, masked(calling)) else number
 
@@ -333,8 +340,8 @@ class WorkService:
         for field in service.text.fields:
             typed = values.get(field.id)
             if field.type in ("line", "phone") and isinstance(typed, str):
-                values[field.id] = self.whole(actor, typed, form.contact)
-        return replace(form, line=self.whole(actor, form.line, form.contact), values=values)
+                values[field.id] = self.whole(actor, typed, form.contact, form.again_of)
+        return replace(form, line=self.whole(actor, form.line, form.contact, form.again_of), values=values)
 
     def _calling(self, actor: Actor, contact: ContactId) -> str:
         """The number that calls in a contact at the own seat. Raises ``Refused`` 409 ``calling-withheld``."""

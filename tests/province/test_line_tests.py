@@ -15,7 +15,7 @@ from site_node.line_test import SimulatedFault
 from tests.harness.services import catalogue
 from tests.harness.work import form_for
 from tests.province.test_work_records import put
-from tests.province.three_cities import GUANGZHOU, SHENZHEN
+from tests.province.three_cities import FOSHAN, GUANGZHOU, SHENZHEN
 from tests.province.working_province import LINE, Seat, WorkingProvince
 
 WHO = CustomerId("440001")
@@ -49,7 +49,7 @@ def test_any_seat_tests_the_line_where_it_is(province: WorkingProvince, city: st
     seat = province.seat_of(GUANGZHOU if city == GUANGZHOU else SHENZHEN)
     found = probed(seat, line=LINE)
     assert (found["from"], found["test"]["outcome"], found["test"]["zh"]) == ("guangzhou", "break", "断线")
-    assert (found["test"]["lies"], found["test"]["measured"]["line"]) == ("cable", LINE)
+    assert (found["test"]["lies"], found["test"]["measured"]["line"]) == ("cable", "020****0001")
     assert found["test"]["measured"]["dsl_synced"] is False, "broadband comes over it"
 
 
@@ -68,6 +68,16 @@ def test_the_result_stands_on_the_work_item_of_whatever_city(province: WorkingPr
     office = province.seat_of(GUANGZHOU)
     answer = office.ask("work_act", item=item, action="test", values={"test_result": found["test"]["outcome"]})
     assert answer["state"] == "accepted", "the outcome is a value of the form"
+
+
+def test_an_item_of_which_nothing_is_known_here_is_tested_where_it_is_owned(province: WorkingProvince) -> None:
+    """Its number is shown masked here, so that the owning city tests the line by the item."""
+    values = form_for(catalogue().services["fault"], now=province.time.wall()) | {"line": LINE}
+    item = province.seat_of(GUANGZHOU).ask("work_open", service="fault", values=values)["item"]
+    found = probed(province.seat_of(FOSHAN), item=item, owning=GUANGZHOU)
+    assert (found["from"], found["test"]["outcome"]) == ("guangzhou", "break")
+    assert found["test"]["measured"]["line"] == "020****0001"
+    assert LINE not in str(found)
 
 
 def test_every_outcome_is_a_value_of_the_form() -> None:

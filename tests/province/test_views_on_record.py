@@ -16,6 +16,8 @@ from dataset.records.line import LINES, Line
 from dataset.rows import DataViewed, TailMissing, Viewed
 from federation.node.login import CHEAP, UserRecord
 from federation.node.memory_transport import MemoryDoor
+from tests.harness.services import catalogue
+from tests.harness.work import form_for
 from tests.province.three_cities import FOSHAN, GUANGZHOU, SHENZHEN
 from tests.province.working_province import LINE, Seat, WorkingProvince
 
@@ -27,11 +29,14 @@ HASH = CHEAP.hash(PASSWORD)
 
 
 class Watched(WorkingProvince):
-    """Agents are agents and no more; each city has a supervisor and an auditor."""
+    """Agents are agents and no more; each city has a supervisor, a back office, an auditor."""
 
     def _city_users(self, city: CityId) -> list[UserRecord]:
         staff = [replace(one, roles=frozenset({"agent"})) for one in super()._city_users(city)]
-        return [*staff, *(UserRecord(role, role, frozenset({role}), HASH) for role in ("supervisor", "auditor"))]
+        return [
+            *staff,
+            *(UserRecord(role, role, frozenset({role}), HASH) for role in ("supervisor", "auditor", "back_office")),
+        ]
 
 
 @pytest.fixture
@@ -234,6 +239,31 @@ def test_a_work_item_is_shown_in_full_to_whoever_has_it_or_serves_its_customer(p
     assert [(one.unmasked, one.refused) for one in views(province, GUANGZHOU)[1:]] == [
         (True, "unmask-not-yours"), (True, ""), (False, ""),
     ]  # fmt: skip
+
+
+def test_the_number_of_a_work_item_is_masked_wherever_it_is_shown(province: WorkingProvince) -> None:
+    """In lists, in the form, and in what the customer was told; whole for a reason alone."""
+    office = province.seat_of(GUANGZHOU)
+    values = form_for(catalogue().services["forward_all"], now=province.time.wall(), action="switch_on")
+    values |= {"line": LINE, "target": "02087654321"}
+    contact = office.take_call(GUANGZHOU)
+    office.ask("identity_checked", contact=contact, line=LINE)
+    item = office.ask("work_open", service="forward_all", values=values, contact=contact)["item"]
+    Overseer(province, GUANGZHOU, "back_office").ask("work_act", item=item, action="switch_on")
+    province.pass_s(2.0)
+    answers = [
+        office.ask("work_items", line=LINE),
+        office.ask("work_item", item=item),
+        office.ask("repeats", line=LINE),
+        province.seat_of(FOSHAN).ask("work_items", line=LINE),
+    ]
+    assert [text for text in map(str, answers) if LINE in text or "02087654321" in text] == []
+    shown = answers[1]["item"]
+    assert (shown["line"], shown["values"]["target"]) == ("020****0001", "020****4321")
+    assert any("020****0001" in one["text"] for one in shown["messages"])
+    whole = office.ask("work_item", item=item, unmask=True, reason=WHY)["item"]
+    assert (whole["line"], whole["values"]["line"], whole["values"]["target"]) == (LINE, LINE, "02087654321")
+    assert any(LINE in one["text"] for one in whole["messages"])
 
 
 def test_another_citys_agent_who_serves_somebody_else_is_refused_there(province: WorkingProvince) -> None:

@@ -35,7 +35,7 @@ def test_an_order_for_another_citys_customer_is_done_there_and_followed_here(pro
     finish(province, receipt["item"])
     province.pass_s(2.0)
     shown = seat.ask("work_item", item=receipt["item"])["item"]
-    assert (shown["state"], shown["ends"], shown["line"]) == ("done", "done", LINE)
+    assert (shown["state"], shown["ends"], shown["line"]) == ("done", "done", "020****0001")
     assert [step["step"] for step in shown["steps"]] == [
         "opened", "assigned", "acted", "acted", "acted", "called_back", "acted",
     ]  # fmt: skip
@@ -437,10 +437,27 @@ def test_a_number_as_it_is_shown_stands_for_the_whole_one(province: WorkingProvi
     receipt = seat.order(contact, line="020****0001")
     province.pass_s(2.0)
     found = seat.ask("work_items", line="020****0001", contact=contact)
-    assert [(one["item"], one["line"]) for one in found["items"]] == [(receipt["item"], LINE)]
+    assert [(one["item"], one["line"]) for one in found["items"]] == [(receipt["item"], "020****0001")]
     with pytest.raises(Refused) as refused:
         seat.ask("work_items", line="020****0001")
     assert refused.value.problems[0].slug == "unknown-contact"
+
+
+def test_the_masked_number_of_an_item_stands_for_it_where_its_matter_is_back(province: WorkingProvince) -> None:
+    seat = province.seat_of(GUANGZHOU)
+    values = form_for(catalogue().services["fault"], now=province.time.wall()) | {"line": LINE}
+    item = seat.ask("work_open", service="fault", values=values)["item"]
+    again = {**values, "line": "020****0001"}
+    with pytest.raises(Refused) as refused:
+        seat.ask("work_open", service="fault", values=again)
+    assert refused.value.problems[0].slug == "unknown-contact", "of nobody"
+    seat.ask("work_act", item=item, action="withdraw", note="用户撤回")
+    back = seat.ask("work_open", service="fault", values=again, line="020****0001", again_of=item)
+    assert back["state"] == "accepted"
+    province.pass_s(1.0)
+    found = province.hub_book().item(back["item"])
+    assert found is not None
+    assert (found.line, found.values["line"]) == (LINE, LINE)
 
 
 def test_a_form_that_is_handed_in_again_is_the_same_request(province: WorkingProvince) -> None:

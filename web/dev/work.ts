@@ -66,7 +66,7 @@ export class MockWork {
     if (op === 'service') return { service: this.service(text(fields, 'service')) }
     if (op === 'work_items') return { items: this.listed(who, city, fields), more: 0, parts: [{ city, as_of: at() }], missing: [] }
     if (op === 'identity_checked') return {}
-    if (op === 'work_item') return { item: this.whole(this.item(text(fields, 'item'))), from: city, as_of: at(), missing: [] }
+    if (op === 'work_item') return { item: this.whole(this.item(text(fields, 'item')), fields['unmask'] === true), from: city, as_of: at(), missing: [] }
     if (op === 'work_request') return this.receipts.get(text(fields, 'request')) ?? refuse('unknown-request', '没有此请求', 'there is no such request', 'request', 404)
     if (op === 'work_open') return this.open(who, city, fields)
     const item = this.item(text(fields, 'item'))
@@ -89,12 +89,13 @@ export class MockWork {
     return mine.sort((a, b) => Number(b.pressed) - Number(a.pressed) || (a.due_at ?? Infinity) - (b.due_at ?? Infinity)).map((item) => this.whole(item))
   }
 
-  private whole(item: MockItem): ItemWhole {
+  private whole(item: MockItem, inFull = false): ItemWhole {
     const { whole, ...rest } = item
+    const line = inFull ? rest.line : rest.line.replace(/^(\d{3})\d+(\d{4})$/, '$1****$2')
     const personal = fieldsOf(whole.schema).filter((field) => field.personal)
-    const values = Object.fromEntries(Object.entries(rest.values).map(([id, value]) => [id, personal.some((field) => field.id === id) ? `${String(value).slice(0, 3)}****` : value]))
+    const values = Object.fromEntries(Object.entries(rest.values).map(([id, value]) => [id, !inFull && personal.some((field) => field.id === id) ? `${String(value).slice(0, 3)}****` : value]))
     const possible = item.ends === null ? whole.actions.filter((action) => action.from.includes(item.state) && action.roles.includes('agent')).map((action) => action.id) : []
-    return { ...rest, values, possible, late: item.due_at !== null && item.due_at < at() }
+    return { ...rest, line, masked: !inFull, values, possible, late: item.due_at !== null && item.due_at < at() }
   }
 
   private hand(who: string, city: string, owning: string, item: string, run: () => void): Receipt {
@@ -171,6 +172,7 @@ export class MockWork {
       since: at(),
       due_at: null,
       late: false,
+      masked: true,
       missed: 0,
       pressed: false,
       assignee: null,

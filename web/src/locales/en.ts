@@ -567,6 +567,9 @@ const en: Texts = {
     actions: 'To do',
     actionsNone: 'Your role has nothing to do here now',
     openAgain: 'Open again',
+    inFull: 'Show in full',
+    notInFull: 'Cancel',
+    why: 'Why the number and data are needed in full (goes on record)',
     role: {
       agent: 'agent',
       dispatcher: 'dispatcher',

@@ -565,6 +565,9 @@ const zh = {
     actions: '可办',
     actionsNone: '您的角色现在没有可办的动作',
     openAgain: '再次受理',
+    inFull: '完整显示',
+    notInFull: '取消',
+    why: '为什么要看完整号码和资料（记录在案）',
     role: {
       agent: '坐席',
       dispatcher: '调度',

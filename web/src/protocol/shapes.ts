@@ -296,6 +296,8 @@ export interface ItemStep {
 }
 
 export interface ItemWhole extends ItemShort {
+  /** its number, and what is personal, are not shown in full */
+  masked: boolean
   /** personal ones are masked */
   values: Record<string, Value>
   /** actions that this agent's roles may take now */

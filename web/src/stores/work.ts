@@ -348,9 +348,10 @@ export const useWork = defineStore('work', () => {
     return (await seat.ask('work_items', masked ? { ...which, contact: seat.call.contact } : which)) as ItemsAnswer
   }
 
-  /** Throws `Refused`. */
-  async function itemOf(item: string): Promise<ItemAnswer> {
-    return (await seat.ask('work_item', { item, owning: items.value.find((each) => each.item === item)?.owning ?? '' })) as ItemAnswer
+  /** An item; with `reason` in full, which goes on record. Throws `Refused`. */
+  async function itemOf(item: string, reason?: string): Promise<ItemAnswer> {
+    const which = { item, owning: items.value.find((each) => each.item === item)?.owning ?? '' }
+    return (await seat.ask('work_item', reason === undefined ? which : { ...which, unmask: true, reason })) as ItemAnswer
   }
 
   /** One step of an item; `action` is what the receipt calls it. Throws `Refused`. */
