@@ -6,28 +6,25 @@ the next start, from the rows behind the cursor.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable
+from functools import partial
 
-from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from dataset.errors import Refused
 from dataset.ids import CityId
 from dataset.puts import Cursor, Put
 from dataset.records.customer import CUSTOMERS
 from dataset.records.line import LINES, Line
 from dataset.rows import Journalled, WorkStepped
 from federation.core.work_item import Effect, WorkItem
-from federation.ports import Clock, Store, Timer
+from federation.ports import Clock, Store
 from site_node.core.consequences import done, lines_after, puts_of, record_of
 from site_node.core.work_desk import WorkDesk
+from site_node.shell.follower import Follower
 
 NAME = "work"
 """of the cursor"""
-AGAIN_S = 30.0
-"""after a failed put"""
 log = Logger()
 
 
@@ -40,65 +37,32 @@ class Aftermath:
         self._desk = desk
         self._store = store
         self._clock = clock
-        self._rows: deque[Journalled] = deque()
-        self._working = False
-        self._again: Timer | None = None
-        self._stopped = False
+        self._follower = Follower(clock, later=_later, failed=_failed)
 
     def __len__(self) -> int:
         """Steps whose records are not written yet."""
-        return len(self._rows)
+        return len(self._follower)
 
     def start(self, rows: Iterable[Journalled]) -> None:
         """Take up the own steps behind the cursor; ``rows``: those that the journal has, in order."""
-        own = [one for one in rows if isinstance(one.row, WorkStepped) and one.node == self._city]
-        work = Deferred.fromCoroutine(self._from_cursor(own))
-        work.addErrback(_failed)
+        self._follower.add([partial(self._from_cursor, self._own(rows))])
 
     async def _from_cursor(self, own: list[Journalled]) -> None:
         cursor = await self._store.cursor(NAME)
         places = [_place(one) for one in own]
         behind = own[places.index(cursor) + 1 :] if cursor in places else own
-        self._rows.extendleft(reversed(behind))
-        self._work()
+        self._follower.add_next(partial(self._one, row) for row in behind)
 
     def add(self, rows: Iterable[Journalled]) -> None:
         """Own steps that are on disk now."""
-        self._rows.extend(one for one in rows if isinstance(one.row, WorkStepped) and one.node == self._city)
-        self._work()
+        self._follower.add(partial(self._one, row) for row in self._own(rows))
+
+    def _own(self, rows: Iterable[Journalled]) -> list[Journalled]:
+        return [one for one in rows if isinstance(one.row, WorkStepped) and one.node == self._city]
 
     def stop(self) -> None:
         """Write no more; the next start goes on."""
-        self._stopped = True
-        if self._again is not None and self._again.active():
-            self._again.cancel()
-
-    def _work(self) -> None:
-        if self._working or self._stopped or not self._rows:
-            return
-        self._working = True
-        work = Deferred.fromCoroutine(self._one(self._rows[0]))
-        work.addCallbacks(self._done, self._not_done)
-
-    def _done(self, _: None) -> None:
-        self._working = False
-        self._rows.popleft()
-        self._work()
-
-    def _not_done(self, failure: Failure) -> None:
-        self._working = False
-        if self._stopped:
-            return
-        if failure.check(Refused) is None:
-            log.failure("records after a step of work cannot be made", failure, event="aftermath-failed")
-            self._rows.popleft()  # it would fail each time, and hold up all the others
-        else:
-            log.warn(
-                "records after a step of work are not written yet: {why}",
-                why=failure.getErrorMessage(),
-                event="aftermath-later",
-            )
-        self._again = self._clock.call_later(AGAIN_S, self._work)
+        self._follower.stop()
 
     async def _one(self, row: Journalled) -> None:
         puts: list[Put] = []
@@ -145,9 +109,9 @@ def _place(row: Journalled) -> str:
     return f"{row.lineage}/{row.sequence}"
 
 
+def _later(why: str) -> None:
+    log.warn("records after a step of work are not written yet: {why}", why=why, event="aftermath-later")
+
+
 def _failed(failure: Failure) -> None:
-    log.failure(
-        "how far the records are cannot be read; steps of this run are written all the same",
-        failure,
-        event="aftermath-unread",
-    )
+    log.failure("records after a step of work cannot be made", failure, event="aftermath-failed")

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
+from functools import partial
 
 from msgspec.structs import replace
-from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from dataset.errors import Refused
 from dataset.ids import CityId
 from dataset.puts import Cursor, Put
 from dataset.records.contact import CONTACTS, SEGMENTS, PastContact, PastSegment
 from dataset.records.line import LINES
 from dataset.rows import Journalled
-from federation.ports import Clock, Journal, Store, Timer
+from federation.ports import Clock, Journal, Store
 from site_node.core.past import Past, all_after
+from site_node.shell.follower import Follower
 
 NAME = "contacts"
 """of the cursor: the wall time of the last row that was looked at"""
-AGAIN_S = 30.0
 MARGIN_S = 2.0
 """rows so much older than the cursor are looked at again: wall time may have stepped back a little"""
 log = Logger()
@@ -36,20 +34,16 @@ class History:
         self._store = store
         self._clock = clock
         self._past = Past()
-        self._waiting: deque[tuple[list[PastContact | PastSegment], float]] = deque()
-        self._working = False
-        self._timer: Timer | None = None
-        self._stopped = False
+        self._follower = Follower(clock, later=_later, failed=self._failed)
         self._early: list[Journalled] | None = []
         """rows of this run that came before the cursor was read"""
 
     def start(self) -> None:
         """Take up what an earlier run left, and follow the rows of this one."""
         self._journal.on_rows(self._heard)
-        Deferred.fromCoroutine(self._catch_up()).addErrback(_failed)
+        self._follower.add([partial(self._catch_up, self._journal.rows_of_live_contacts())])
 
-    async def _catch_up(self) -> None:
-        live = self._journal.rows_of_live_contacts()
+    async def _catch_up(self, live: list[Journalled]) -> None:
         cursor = await self._store.cursor(NAME)
         since = float(cursor) - MARGIN_S if cursor is not None else self._clock.wall()
         left = self._journal.rows_since(since)
@@ -62,9 +56,7 @@ class History:
 
     def stop(self) -> None:
         """Put no more; the next start goes on from the cursor."""
-        self._stopped = True
-        if self._timer is not None and self._timer.active():
-            self._timer.cancel()
+        self._follower.stop()
 
     def _heard(self, rows: Sequence[Journalled]) -> None:
         if self._early is not None:
@@ -79,15 +71,7 @@ class History:
 
     def _put(self, found: list[PastContact | PastSegment], wall: float) -> None:
         if found:
-            self._waiting.append((found, wall))
-            self._work()
-
-    def _work(self) -> None:
-        self._timer = None
-        if self._working or self._stopped or not self._waiting:
-            return
-        self._working = True
-        Deferred.fromCoroutine(self._one(*self._waiting[0])).addCallbacks(self._done, self._not_done)
+            self._follower.add([partial(self._one, found, wall)])
 
     async def _one(self, found: list[PastContact | PastSegment], wall: float) -> None:
         puts = []
@@ -106,26 +90,12 @@ class History:
             return contact
         return replace(contact, customer=line.customer, customer_city=self._city, line=line.number)
 
-    def _done(self, _: None) -> None:
-        self._working = False
-        self._waiting.popleft()
-        self._work()
-
-    def _not_done(self, failure: Failure) -> None:
-        self._working = False
-        if self._stopped:
-            return
-        if failure.check(Refused) is None:
-            log.failure("a contact that is over cannot be put on record", failure, event="history-failed")
-            self._waiting.popleft()  # it would fail each time, and hold up the others
-        else:
-            log.warn(
-                "contacts that are over are not among the records yet: {why}",
-                why=failure.getErrorMessage(),
-                event="history-later",
-            )
-        self._timer = self._clock.call_later(AGAIN_S, self._work)
+    def _failed(self, failure: Failure) -> None:
+        log.failure("contacts that are over cannot be put on record", failure, event="history-failed")
+        if self._early is not None:  # it was the reading of what an earlier run left: those of this run go on
+            early, self._early = self._early, None
+            self._follow(early)
 
 
-def _failed(failure: Failure) -> None:
-    log.failure("contacts that are over are not put on record in this run", failure, event="history-failed")
+def _later(why: str) -> None:
+    log.warn("contacts that are over are not among the records yet: {why}", why=why, event="history-later")
