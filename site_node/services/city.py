@@ -54,10 +54,18 @@ def agent_of(city: City, actor: Actor) -> AgentId:
     return actor.agent if actor.agent is not None else AgentId(f"{actor.user}@{city.city}")
 
 
+def call_at(city: City, agent: AgentId | None, contact: ContactId) -> CallView | None:
+    """The contact at the seat of ``agent``; None when it is not there, or nobody is."""
+    view = city.seat_view(agent) if agent is not None else None
+    return next((call for call in view.calls if call.contact == contact), None) if view is not None else None
+
+
 def own_call(city: City, actor: Actor, contact: ContactId) -> CallView:
-    """The contact at the seat of ``actor``. Raises ``Refused`` 404 ``unknown-contact`` when it is not there."""
-    view = city.seat_view(actor.agent) if actor.agent is not None else None
-    found = next((call for call in view.calls if call.contact == contact), None) if view is not None else None
+    """The contact at the seat of ``actor``, with which something is handed in.
+
+    Raises ``Refused`` 404 ``unknown-contact`` when it is not there.
+    """
+    found = call_at(city, actor.agent, contact)
     if found is None:
         raise Refused(
             Problem(

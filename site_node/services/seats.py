@@ -24,8 +24,8 @@ from federation.node.login import Actor, Logins
 from federation.node.province import AgentRecord
 from federation.ports import Clock, Timer
 from site_node.core import events
-from site_node.core.views import CallView, SeatView
-from site_node.services.city import City
+from site_node.core.views import SeatView
+from site_node.services.city import City, call_at
 from site_node.services.targets import targets
 
 MOST_NOTES = 50
@@ -218,7 +218,7 @@ class SeatService:
 
     def calling(self, actor: Actor, contact: ContactId) -> str:
         """The number that calls in a contact at the own seat, whole. Raises ``Refused`` 404 ``unknown-contact``."""
-        call = self._call(self._seated(actor), contact)
+        call = call_at(self._city, self._seated(actor), contact)
         if call is None:
             raise Refused(
                 Problem("unknown-contact", "您的座席上没有此接触", "this contact is not at your seat", "contact"),
@@ -237,7 +237,7 @@ class SeatService:
     def note(self, actor: Actor, contact: ContactId, text: str) -> None:
         """Add a note that travels with the contact. Raises ``Refused`` 409 ``too-many-notes``."""
         agent = self._seated(actor)
-        call = self._call(agent, contact)
+        call = call_at(self._city, agent, contact)
         if call is not None and len(call.notes) >= MOST_NOTES:
             raise Refused(
                 Problem(
@@ -265,7 +265,7 @@ class SeatService:
     def finish(self, actor: Actor, contact: ContactId) -> None:
         """The segment is done. Raises ``Refused`` 409 ``disposition-missing`` where the package wants one."""
         agent = self._seated(actor)
-        call = self._call(agent, contact)
+        call = call_at(self._city, agent, contact)
         if call is not None and self._rules.package.disposition_required and not call.disposition:
             raise Refused(
                 Problem(
@@ -362,10 +362,6 @@ class SeatService:
         record = self._rules.roster.get(agent)
         skills = record.skills if record is not None else ()
         return events.LoggedIn(agent, actor.name, seat, skills, self._rules.can_answer(seat))
-
-    def _call(self, agent: AgentId, contact: ContactId) -> CallView | None:
-        view = self._city.seat_view(agent)
-        return next((call for call in view.calls if call.contact == contact), None) if view is not None else None
 
     def _state(self, here: _Here) -> dict[str, Any]:
         view = self._city.seat_view(here.actor.agent) if here.actor.agent is not None else None

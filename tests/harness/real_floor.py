@@ -19,6 +19,7 @@ from tests.harness.network_entrance import NetworkEntrance
 from tests.harness.real_province import RealProvince
 
 RING_S = 0.2
+WRAP_UP_S = 0.05
 LAST_CALLS_S = 60.0
 """after which a crowd that a failed test has left is cut off"""
 CROSSING_S = 1.0
@@ -65,7 +66,7 @@ class Floor:
             notes=0.0,
             transfers=0.0,
             breaks=0.0,
-            wrap_up_s=always(0.05),
+            wrap_up_s=always(WRAP_UP_S),
             back_after_miss_s=always(1.0),
         )
         for name in cities:

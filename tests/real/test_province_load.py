@@ -10,19 +10,14 @@ from random import Random
 import pytest
 from twisted.internet import reactor as _reactor
 
-from dataset.ids import CityId
 from dataset.rows import ContactBorn, ContactEnded
-from federation.node.clock import ReactorClock
 from simulation.machines.addresses import CITIES
-from simulation.machines.sipp import AnsweringSeats, Callers, Sipp, start_callers, start_seats
+from simulation.machines.sipp import Callers, Sipp, start_callers
 from simulation.population.draws import Draw
-from simulation.population.staff import Manners, Place, Staff
-from simulation.province import password_of
 from tests.harness.driving import ReactorDriver
 from tests.harness.ledger_checker import CallerLine, LedgerCheck
-from tests.harness.network_entrance import NetworkEntrance
 from tests.harness.pooled import Arrival, answered
-from tests.harness.real_floor import spoke
+from tests.harness.real_floor import RING_S, WRAP_UP_S, Floor, spoke
 from tests.harness.real_province import RealProvince, Shape, real_province
 from tests.harness.stalls import StallWatch
 
@@ -33,15 +28,6 @@ AGENTS = {"guangzhou": 14, "shenzhen": 14, "foshan": 2}
 STAYS_S = (8.0, 16.0, 32.0)
 """how long callers stay on the line at most: a third each"""
 HANDLING_S = 5.0
-RING_S = 0.2
-WRAP_UP_S = 0.05
-
-
-def fixed(seconds: float) -> Draw:
-    def draw(rng: Random) -> float:
-        return seconds
-
-    return draw
 
 
 def exponential(mean_s: float) -> Draw:
@@ -56,55 +42,6 @@ def province(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealProvince]
     shape = Shape(agents=AGENTS, wrap_up_s=3.0)
     with real_province(tmp_path_factory.mktemp("load"), shape, ReactorDriver()) as running:
         yield running
-
-
-class Floor:
-    """Telephones that answer by themselves (SIPp), and the agents at them (WebSocket clients of the agent API)."""
-
-    def __init__(self, province: RealProvince, folder: Path, seed: int) -> None:
-        self.province = province
-        self.staff: list[Staff] = []
-        self.phones: dict[str, Sipp] = {}
-        clock = ReactorClock(reactor)
-        manners = Manners(
-            reaction_s=fixed(RING_S + 1.0),  # the telephone answers long before
-            misses=0.0,
-            handling_s=exponential(HANDLING_S),
-            holds=0.0,
-            notes=0.0,
-            transfers=0.0,
-            breaks=0.0,
-            wrap_up_s=fixed(WRAP_UP_S),
-            back_after_miss_s=fixed(1.0),
-        )
-        for city in CITIES:
-            switch = province.switches[city.id]
-            agents = province.province.agents_of(CityId(city.id), province.package)
-            seats = [seat for seat in switch.spec.seats if seat.user in {agent.seat for agent in agents}]
-            telephones = AnsweringSeats(
-                f"seats-{city.id}", switch, seats, province.slot.outside(50 + city.number), ring=RING_S
-            )
-            self.phones[city.id] = start_seats(telephones, folder / city.id)
-            entrance = NetworkEntrance(reactor, province.nodes[city.id].address)
-            places = [Place(agent.staff, password_of(agent.staff), agent.seat, entrance) for agent in agents]
-            self.staff.append(Staff(clock, Random(seed + city.number), places, manners))
-
-    def open(self) -> None:
-        for staff in self.staff:
-            staff.arrive(within_s=2.0)
-        self.province.wait(self._all_ready, 30.0, "everybody is ready")
-
-    def _all_ready(self) -> bool:
-        return all((self.province.nodes[city.id].health() or {}).get("agents") == AGENTS[city.id] for city in CITIES)
-
-    def close(self) -> None:
-        for staff in self.staff:
-            staff.go_home()
-        self.province.wait(
-            lambda: all(not m.at_work for s in self.staff for m in s.members), 20.0, "all have gone home"
-        )
-        for phones in self.phones.values():
-            phones.stop()
 
 
 def call_all(province: RealProvince, folder: Path) -> dict[str, Sipp]:
@@ -133,7 +70,7 @@ def call_all(province: RealProvince, folder: Path) -> dict[str, Sipp]:
 
 def test_overflow_answers_as_many_as_one_pool_would(province: RealProvince, tmp_path: Path) -> None:
     """Answered calls ≥ those of a fully pooled simulation of the same arrivals − 2 percentage points; 0/0/0."""
-    floor = Floor(province, tmp_path / "seats", seed=7)
+    floor = Floor(province, tmp_path / "seats", list(AGENTS), exponential(HANDLING_S), seed=7)
     floor.open()
     with StallWatch() as stalls:
         callers = call_all(province, tmp_path / "callers")
@@ -147,7 +84,7 @@ def test_overflow_answers_as_many_as_one_pool_would(province: RealProvince, tmp_
     province.wait(province.ledger_complete, 20.0, "every outbox is empty again")
 
     lines, times = _callers(callers)
-    seats = _seats(floor.phones)
+    seats = floor.answers()
     ledger = province.hub_ledger()
     number_of = {row.row.contact: row.row.calling for row in ledger if isinstance(row.row, ContactBorn)}
     ended = {number_of[row.row.contact]: row.row for row in ledger if isinstance(row.row, ContactEnded)}
@@ -190,19 +127,6 @@ def _callers(running: dict[str, Sipp]) -> tuple[list[CallerLine], dict[str, tupl
             lines.append(CallerLine(number, reached=True))
             times[number] = (mark["answered"], end)
     return lines, times
-
-
-def _seats(phones: dict[str, Sipp]) -> dict[str, tuple[str, float]]:
-    """(city, answered) by the caller's number, out of the seats' own log."""
-    answers: dict[str, tuple[str, float]] = {}
-    for city, sipp in phones.items():
-        number_of: dict[str, str] = {}
-        for seen in sipp.result().seen:
-            if seen.what == "offered":
-                number_of[seen.call] = seen.number
-            elif seen.what == "answered":
-                answers[number_of[seen.call]] = (city, seen.at)
-    return answers
 
 
 def _spoke(number: str, times: dict[str, tuple[float, float]], seats: dict[str, tuple[str, float]]) -> bool | None:

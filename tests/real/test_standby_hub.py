@@ -54,8 +54,21 @@ class Served:
         self._before = born(province)
         self.seen: list[CallerLine] = []
 
-    def findings(self, hub: str) -> Findings:
-        """Of the ledger of ``hub``."""
+    def check(self, hub: str, within_s: float = 10.0) -> str:
+        """The ledger of ``hub`` is right; says in a line what it comes to. What differs is read again ``within_s``: a row
+        (an agent's presence) may have been written between the reading of a journal and that of the hub.
+        """
+        found = [self._findings(hub)]
+
+        def passed() -> bool:
+            if not found[-1].passed:
+                found.append(self._findings(hub))
+            return found[-1].passed
+
+        assert self._province.driver.until(passed, within_s), found[-1].text()
+        return found[-1].text().splitlines()[0]
+
+    def _findings(self, hub: str) -> Findings:
         journals = {city.id: self._of_these(self._province.journal(city.id)) for city in CITIES}
         return LedgerCheck(self.seen, journals, self._of_these(self._province.ledger_of(hub))).findings()
 
@@ -85,9 +98,7 @@ def callers(province: TwoHubProvince, folder: Path, seconds: float) -> Iterator[
     leader = province.leader()
     assert leader is not None
     province.wait(lambda: province.all_reported_to(leader) and all_ended(province, leader), 30.0, "all is on record")
-    findings = served.findings(leader)
-    assert findings.passed, findings.text()
-    print(f"{len(spoke)} of {int(seconds * 1.5)} callers answered by agents; {findings.text().splitlines()[0]}")
+    print(f"{len(spoke)} of {int(seconds * 1.5)} callers answered by agents; {served.check(leader)}")
 
 
 def born(province: TwoHubProvince) -> set[ContactId]:
@@ -291,7 +302,5 @@ def test_the_leaders_host_is_lost_for_good(province: TwoHubProvince, tmp_path: P
         return {fold(province.ledger_of(hub)).json() for hub in HUBS} == {journals}
 
     province.wait(equal, 10.0, "both hubs' intervals are those of the sites' journals")
-    findings = served.findings(leader)
-    assert findings.passed, findings.text()
-    print(f"the new hub: {findings.text().splitlines()[0]}")
+    print(f"the new hub: {served.check(leader)}")
     assert province.leading() == [standby]
