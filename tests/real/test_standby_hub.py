@@ -55,8 +55,8 @@ class Served:
         self.seen: list[CallerLine] = []
 
     def check(self, hub: str, within_s: float = 10.0) -> str:
-        """The ledger of ``hub`` is right; says in a line what it comes to. What differs is read again ``within_s``: a row
-        (an agent's presence) may have been written between the reading of a journal and that of the hub.
+        """The ledger of ``hub`` is right; says in a line what it comes to. What differs is read again ``within_s``:
+        a row (an agent's presence) may have been written between the reading of a journal and that of the hub.
         """
         found = [self._findings(hub)]
 
