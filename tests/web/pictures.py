@@ -6,7 +6,9 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.web.conftest import ROOT, OwnDemo
-from tests.web.test_seat_page import call, leave, presence
+from tests.web.test_seat_page import call, presence
+from tests.web.test_seat_tools import talk
+from tests.web.test_seat_work import leave
 
 FOLDER = ROOT / "docs" / "images"
 
@@ -61,4 +63,16 @@ def test_pictures_of_the_seat_page(page: Page, address: str, demo: OwnDemo) -> N
     page.get_by_test_id("hang-up").click()
     call(page, "wrap_up")
     picture(page, "wrap-up")
+    leave(page)
+
+
+def test_pictures_of_what_a_seat_does_with_a_line(page: Page, address: str, demo: OwnDemo) -> None:
+    """A customer of the own city: in full for a reason."""
+    talk(page, address, demo)
+    page.keyboard.press("Alt+4")
+    page.get_by_test_id("customer-check").click()
+    sheet = page.get_by_test_id("customer-sheet")
+    sheet.get_by_test_id("unmask-ask").click()
+    sheet.get_by_test_id("unmask-visit").click()
+    picture(page, "unmask")
     leave(page)

@@ -110,7 +110,12 @@ export class MockBeside {
     if (op === 'customers') return this.customers(own, text(fields, 'text'), text(fields, 'contact'))
     if (op === 'card') {
       if (text(fields, 'customer') === '' && text(fields, 'line') === '') refuse(400, 'one-of-two', '请给出其中之一', 'give one of the two')
-      return { card: cardOf(own, text(fields, 'customer')) }
+      const card = cardOf(own, text(fields, 'customer'))
+      if (fields['unmask'] !== true) return { card }
+      if (text(fields, 'reason').trim() === '') refuse(400, 'reason-missing', '请写明为什么要看完整资料，它会记录在案', 'say why it is needed in full; the reason goes on record', 'reason')
+      const [first, ...others] = card.lines
+      const lines = first === undefined ? [] : [{ ...first, number: '02088880001', address: '天河区体育西路 18 号' }, ...others]
+      return { card: { ...card, masked: false, name: '王小明', contact_numbers: ['13800000001'], address: '天河区体育西路 18 号', lines } }
     }
     if (op === 'articles') return { articles: articlesIn(own).filter((each) => each.topics.some((topic) => topic === fields['topic'] || topic.startsWith(`${text(fields, 'topic')}/`))), more: 0 }
     if (op === 'article_search') {

@@ -567,9 +567,6 @@ const en: Texts = {
     actions: 'To do',
     actionsNone: 'Your role has nothing to do here now',
     openAgain: 'Open again',
-    inFull: 'Show in full',
-    notInFull: 'Cancel',
-    why: 'Why the number and data are needed in full (goes on record)',
     role: {
       agent: 'agent',
       dispatcher: 'dispatcher',
@@ -670,6 +667,18 @@ const en: Texts = {
       internet_dial_up: 'dial-up Internet',
       isdn_2b_d: 'ISDN',
     },
+  },
+  unmask: {
+    ask: 'Show in full',
+    why: 'Why is it needed in full?',
+    reason: { verify: 'Check identity or records', call_back: 'Call the customer back', visit: 'Visit the customer', correct: 'Correct the records', other: 'Other (say why)' },
+    text: 'Say why',
+    textOptional: 'More (may stay empty)',
+    go: 'Show',
+    onRecord: 'Each look goes on record with its reason; masked again after a minute',
+    shown: 'Shown in full',
+    left: 'masked in {n} s',
+    hide: 'Mask now',
   },
   directory: {
     search: 'Name, pinyin, initials, district, street, trade or number; spaces between',

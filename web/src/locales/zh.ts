@@ -565,9 +565,6 @@ const zh = {
     actions: '可办',
     actionsNone: '您的角色现在没有可办的动作',
     openAgain: '再次受理',
-    inFull: '完整显示',
-    notInFull: '取消',
-    why: '为什么要看完整号码和资料（记录在案）',
     role: {
       agent: '坐席',
       dispatcher: '调度',
@@ -668,6 +665,18 @@ const zh = {
       internet_dial_up: '拨号上网',
       isdn_2b_d: '一线通',
     },
+  },
+  unmask: {
+    ask: '显示完整资料',
+    why: '为什么要看完整资料？',
+    reason: { verify: '核对身份或资料', call_back: '回电联系客户', visit: '上门服务', correct: '更正资料', other: '其他（请写明）' },
+    text: '请写明原因',
+    textOptional: '补充说明（可不填）',
+    go: '显示',
+    onRecord: '每次查看连同原因记录在案，一分钟后重新隐去',
+    shown: '正在完整显示',
+    left: '{n} 秒后隐去',
+    hide: '立即隐去',
   },
   directory: {
     search: '名称、拼音、首字母、区、街道、类别或号码，词间加空格',

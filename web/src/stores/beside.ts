@@ -137,9 +137,10 @@ export const useBeside = defineStore('beside', () => {
     return (await seat.ask('customers', { text })) as CustomersAnswer
   }
 
-  /** Throws `Refused`. */
-  async function card(of: { customer: string } | { line: string }): Promise<CustomerCard> {
-    return ((await seat.ask('card', of)) as { card: CustomerCard }).card
+  /** With a `reason` in full: it goes on record. Throws `Refused`. */
+  async function card(of: { customer: string } | { line: string }, reason?: string): Promise<CustomerCard> {
+    const fields = reason === undefined ? of : { ...of, unmask: true, reason }
+    return ((await seat.ask('card', fields)) as { card: CustomerCard }).card
   }
 
   // ── knowledge ───────────────────────────────────────────────────────────────────────────────────────────────────────
