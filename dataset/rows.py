@@ -453,9 +453,11 @@ class DataViewed(Row, frozen=True, kw_only=True, tag="data_viewed"):
     operation: str
     what: Viewed
     id: str
-    """of the customer, line or item; of a search what was looked for, masked"""
+    """of the customer, line or item; of a search what was looked for, masked, or which list it was"""
     customers: tuple[str, ...] = ()
     """whose data was shown"""
+    listed: tuple[str, ...] = ()
+    """ids of what a list showed, of work items or contacts"""
     line: str = ""
     during: ContactId | None = None
     """the contact at the agent's seat then"""

@@ -20,6 +20,7 @@ from federation.node.door import Door
 from federation.node.http import NodeResource, NodeWeb, WebPlace
 from federation.node.ledger_store import LedgerStore
 from federation.node.login import Logins
+from federation.node.looks import Looks
 from federation.node.metrics import DoorCounts, JournalCounts, LinkCounts
 from federation.node.province import Province
 from federation.ports import Clock, Journal, Leadership, Link
@@ -122,13 +123,14 @@ def build_hub(
         codes={city.area_code: city.id for city in province.cities},
     )
     shown = Shown(province=province, package=package, speed=speed, bases=bases or {})
-    service = ProvinceService(running, store, shown, clock)
+    looks = Looks(journal, [hub for hub in province.hub_ids if hub != node], clock)
+    service = ProvinceService(running, store, shown, clock, looks)
     revisions = revisions or MemoryRevisions()
     intervals = IntervalService(running, store, revisions, shown, clock)
     console = ConsoleAttendance(running, service, people)
     parked = ParkedService(store, running.settling)
     settlements = SettlementService(province, store, intervals)
-    table = console_operations(service, intervals, parked, settlements, logins)
+    table = console_operations(service, intervals, parked, settlements, logins, looks)
     asked = DoorCounts(running.counts.registry)
     JournalCounts(running.counts.registry, journal)
     LinkCounts(running.counts.registry, link.dropped, link.failures)

@@ -18,6 +18,7 @@ from federation.node.articles import Articles
 from federation.node.http import NodeResource, NodeWeb, WebPlace
 from federation.node.ledger_store import LedgerStore
 from federation.node.login import Logins
+from federation.node.looks import Looks
 from federation.node.metrics import DoorCounts, JournalCounts, LinkCounts, StoreCounts
 from federation.node.offering import Offering
 from federation.node.operations import OperationTable
@@ -261,7 +262,7 @@ def build_city(
         )
         running.site.anchor.notices.of = mass_faults.word
         work.mass_faults = mass_faults.book
-    trail = AuditTrail(running, journal, province.hub_ids)
+    trail = AuditTrail(running, Looks(journal, province.hub_ids, clock))
     door = city_door(
         running,
         logins,
@@ -282,10 +283,10 @@ def build_city(
     )
     running.lookups.table = OperationTable(
         (
-            *((*looking(work, trail), testing(tests, work)) if work is not None else ()),
-            *(repeats_looked_for(repeats) if repeats is not None else ()),
+            *((*looking(work, trail), testing(tests, work, trail)) if work is not None else ()),
+            *(repeats_looked_for(repeats, trail) if repeats is not None else ()),
             *((mass_faults_looked_for(mass_faults),) if mass_faults is not None else ()),
-            *(directory_looks(directory) if directory is not None else ()),
+            *(directory_looks(directory, trail) if directory is not None else ()),
         )
     )
     asked.read_live(lambda: door.door.live)

@@ -169,6 +169,12 @@ def bad_request(error: msgspec.ValidationError, request: type[Request]) -> Refus
     )
 
 
+def word(fields: Mapping[str, Any], name: str, longest: int = 64) -> str:
+    """A field of a request that may have been refused for its form: its beginning, or nothing."""
+    value = fields.get(name)
+    return value[:longest] if isinstance(value, str) else ""
+
+
 def not_an_object(place: str = "") -> Refused:
     """For a body or message that is not a JSON object."""
     return Refused(Problem("bad-request", "应为 JSON 对象", "a JSON object is expected", place))

@@ -8,7 +8,8 @@ import msgspec
 
 from dataset.ids import CityId, ContactId
 from federation.node.login import LONGEST_PASSWORD, Actor, Logins
-from federation.node.operations import Done, Nothing, Operation, OperationTable, Outcomes, Request
+from federation.node.looks import Looks
+from federation.node.operations import Done, Nothing, Operation, OperationTable, Outcomes, Request, word
 from provincial_hub.console.answers import (
     ContactFound,
     ContactsFound,
@@ -23,7 +24,7 @@ from provincial_hub.console.answers import (
 )
 from provincial_hub.services.intervals import IntervalService
 from provincial_hub.services.parked import SETTLERS, ParkedService
-from provincial_hub.services.province import DECLARERS, READERS, ProvinceService
+from provincial_hub.services.province import DECLARERS, READERS, ProvinceService, look_at_contact, look_at_contacts
 from provincial_hub.services.settlement import SettlementService
 
 MOST_CONTACTS = 200
@@ -109,6 +110,7 @@ def console_operations(
     parked: ParkedService,
     settlements: SettlementService,
     logins: Logins,
+    looks: Looks,
 ) -> OperationTable:
     """Everything that the bureau can ask of the hub; ``login`` and ``attach`` are the door's."""
 
@@ -164,6 +166,7 @@ def console_operations(
                 "最近的接触",
                 "the latest contacts",
                 Outcomes(ContactsFound, {404: ("unknown-city",)}),
+                lambda actor, fields, refused: looks.refused(actor, look_at_contacts(word(fields, "city")), refused),
             ),
             Operation(
                 "contact",
@@ -173,6 +176,7 @@ def console_operations(
                 "一个接触的全程与每次路由的依据",
                 "a contact's whole way, and why it went there",
                 Outcomes(ContactFound, {404: ("unknown-contact",)}),
+                lambda actor, fields, refused: looks.refused(actor, look_at_contact(word(fields, "contact")), refused),
             ),
             Operation(
                 "intervals",

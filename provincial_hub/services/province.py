@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from dataset.errors import Problem, Refused
 from dataset.ids import CityId, ContactId, is_hub
 from dataset.packages import ServicePackage
-from dataset.rows import Decision
+from dataset.rows import Decision, Viewed
 from federation.node.ledger_store import LedgerStore
 from federation.node.login import Actor
+from federation.node.looks import Look, Looks
 from federation.node.province import Province
 from federation.ports import Clock
 from provincial_hub.core.contacts import ContactFold, ContactSeen
@@ -37,13 +38,16 @@ class Shown:
 
 
 class ProvinceService:
-    """Reads the folds and the ledger; writes standing facts only. Each call checks the actor's role."""
+    """Reads the folds and the ledger; writes standing facts, and who has looked at contacts. Each call checks the
+    actor's role.
+    """
 
-    def __init__(self, hub: RunningHub, store: LedgerStore, shown: Shown, clock: Clock) -> None:
+    def __init__(self, hub: RunningHub, store: LedgerStore, shown: Shown, clock: Clock, looks: Looks) -> None:
         self._hub = hub
         self._store = store
         self._shown = shown
         self._clock = clock
+        self._looks = looks
         self._started = clock.wall()
 
     # ── now ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -115,6 +119,7 @@ class ProvinceService:
                 if contact not in found and (one := await self._folded(contact)) is not None:
                     found[contact] = one
         latest = sorted(found.values(), key=lambda one: (-(one.born or 0.0), one.contact))
+        self._looks.listed(actor, look_at_contacts(city or "", [one.contact for one in latest]))
         return {"contacts": [contact_view(one, now=now) for one in latest]}
 
     async def contact(self, actor: Actor, contact: ContactId) -> Json:
@@ -136,6 +141,7 @@ class ProvinceService:
                 ),
                 status=404,
             )
+        self._looks.shown(actor, look_at_contact(contact))
         shown = contact_view(seen or ContactSeen(contact), now=self._clock.monotonic())
         told, decisions = way_view(rows)
         return {"contact": shown, "rows": told, "decisions": decisions}
@@ -149,6 +155,16 @@ class ProvinceService:
             if not (isinstance(row.row, Decision) and is_hub(row.node)):
                 fold.apply(row, now=self._clock.monotonic())
         return fold.get(contact)
+
+
+def look_at_contacts(city: str, listed: Iterable[ContactId] = ()) -> Look:
+    """At the latest contacts, of one city or of all."""
+    return Look(operation="contacts", what=Viewed.SEARCH, id=city or "all", listed=tuple(listed))
+
+
+def look_at_contact(contact: str) -> Look:
+    """At the whole way of a contact."""
+    return Look(operation="contact", what=Viewed.SEARCH, id=contact, listed=(contact,))
 
 
 def known_city(province: Province, city: CityId | None) -> None:

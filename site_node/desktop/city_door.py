@@ -101,13 +101,13 @@ def city_door(
             more += line_operations(tests, work, elsewhere, trail)
         if mass_faults is not None:
             more += mass_fault_operations(mass_faults, work, elsewhere)
-    if repeats is not None and elsewhere is not None:
-        more += repeat_operations(repeats, elsewhere)
+    if repeats is not None and elsewhere is not None and trail is not None:
+        more += repeat_operations(repeats, elsewhere, trail)
     if customers is not None and trail is not None:
         checked = work.checked_lines if work is not None else lambda _: frozenset()
         more += customer_operations(customers, seats, trail, now if now is not None else clock.wall, checked)
-    if directory is not None and elsewhere is not None:
-        more += directory_operations(directory, elsewhere)
+    if directory is not None and elsewhere is not None and trail is not None:
+        more += directory_operations(directory, elsewhere, trail)
     if knowledge is not None:
         more += knowledge_operations(knowledge)
     table = agent_operations(seats, rules.package, more)

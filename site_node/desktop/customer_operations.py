@@ -13,14 +13,15 @@ from dataset.ids import ContactId
 from dataset.masking import masked_text
 from dataset.rows import Viewed
 from federation.node.login import Actor
-from federation.node.operations import Answer, Operation, Outcomes, Request
+from federation.node.looks import Look
+from federation.node.operations import Answer, Operation, Outcomes, Request, word
 from site_node.core.customer_card import CustomerCard, FoundCustomers
 from site_node.desktop.answers import CardFound
 from site_node.desktop.operations import AGENT, OVERSEERS
-from site_node.desktop.reasons import LONGEST_REASON, Reason, word
+from site_node.desktop.reasons import LONGEST_REASON, Reason
 from site_node.desktop.work_operations import STORE, UNMASK
 from site_node.ports import CustomerRecords
-from site_node.services.audit import AuditTrail, Look, check_unmask
+from site_node.services.audit import AuditTrail, check_unmask
 from site_node.services.seats import SeatService
 
 Word = Annotated[str, msgspec.Meta(max_length=64)]

@@ -7,12 +7,15 @@ from typing import Annotated, Any
 import msgspec
 
 from dataset.records.directory import DirectoryEntry
+from dataset.rows import Viewed
 from federation.node.login import Actor
+from federation.node.looks import Look
 from federation.node.operations import Answer, Operation, Outcomes, Reply, Request
 from site_node.core.directory import Fit
 from site_node.desktop.answers import EntriesFound, EntriesHere
 from site_node.desktop.work_operations import STORE
-from site_node.services.directory import DirectoryService
+from site_node.services.audit import AuditTrail
+from site_node.services.directory import DirectoryService, Whose
 from site_node.services.elsewhere import Elsewhere
 
 ROLES = frozenset({"agent", "supervisor", "site_admin"})
@@ -26,14 +29,14 @@ class Enquiry(Request, frozen=True, kw_only=True):
     token: Annotated[str, msgspec.Meta(max_length=2_000)] | None = None
 
 
-def directory_looks(directory: DirectoryService) -> tuple[Operation, ...]:
+def directory_looks(directory: DirectoryService, trail: AuditTrail) -> tuple[Operation, ...]:
     """What seats of other cities may ask: the directory as it is here."""
-    return (_operation(lambda actor, ask: _here(directory, actor, ask), EntriesHere),)
+    return (_operation(lambda actor, ask: _here(directory, trail, actor, ask), EntriesHere),)
 
 
-def directory_operations(directory: DirectoryService, elsewhere: Elsewhere) -> tuple[Operation, ...]:
+def directory_operations(directory: DirectoryService, elsewhere: Elsewhere, trail: AuditTrail) -> tuple[Operation, ...]:
     """The directory of any city."""
-    return (_operation(lambda actor, ask: _anywhere(directory, elsewhere, actor, ask), EntriesFound),)
+    return (_operation(lambda actor, ask: _anywhere(directory, elsewhere, trail, actor, ask), EntriesFound),)
 
 
 def _operation(run: Any, answer: type[Reply]) -> Operation:
@@ -41,9 +44,12 @@ def _operation(run: Any, answer: type[Reply]) -> Operation:
     return Operation("directory", Enquiry, ROLES, run, "查号", "directory enquiry", outcomes)
 
 
-async def _here(directory: DirectoryService, actor: Actor, ask: Enquiry) -> Answer:
+async def _here(directory: DirectoryService, trail: AuditTrail, actor: Actor, ask: Enquiry) -> Answer:
     city = directory.asked_of(ask.text, ask.city, ask.token)
     found = await directory.look(actor, ask.text, city, ask.token)
+    if found.whose is Whose.TOLD and not found.entries[0][1].category:
+        number = found.entries[0][1].number
+        trail.shown(actor, Look(operation="directory", what=Viewed.LINE, id=number, line=number))
     return {
         "entries": [_entry(fit, entry) for fit, entry in found.entries],
         "token": found.token,
@@ -54,12 +60,14 @@ async def _here(directory: DirectoryService, actor: Actor, ask: Enquiry) -> Answ
     }
 
 
-async def _anywhere(directory: DirectoryService, elsewhere: Elsewhere, actor: Actor, ask: Enquiry) -> Answer:
+async def _anywhere(
+    directory: DirectoryService, elsewhere: Elsewhere, trail: AuditTrail, actor: Actor, ask: Enquiry
+) -> Answer:
     """The word of the city whose directory it is; the copy that is here while that city does not answer."""
     city = directory.asked_of(ask.text, ask.city, ask.token)
     fields = {"text": ask.text, "city": city, "token": ask.token}
     there, missing = await elsewhere.ask(actor, city, "directory", fields, {})
-    found = there if there is not None else await _here(directory, actor, ask)
+    found = there if there is not None else await _here(directory, trail, actor, ask)
     return {**found, "missing": missing}
 
 

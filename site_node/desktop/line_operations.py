@@ -10,7 +10,9 @@ import msgspec
 from dataset.errors import Problem, Refused
 from dataset.ids import CityId
 from dataset.masking import masked
+from dataset.rows import Viewed
 from federation.node.login import Actor
+from federation.node.looks import Look
 from federation.node.operations import Answer, Operation, Outcomes, Request
 from site_node.core.line_test import OUTCOMES, PLACES, LineTested, note_of
 from site_node.desktop.answers import Tested, TestedHere
@@ -59,16 +61,15 @@ TESTED_HERE = Outcomes(
 )
 
 
-def testing(tests: LineTests, work: WorkService) -> Operation:
+def testing(tests: LineTests, work: WorkService, trail: AuditTrail) -> Operation:
     """The test of a line of this city, for its own seats and those of other cities, which know an item's line by the
     item alone.
     """
 
-    async def test(_: Actor, ask: LineToTest) -> Answer:
+    async def test(actor: Actor, ask: LineToTest) -> Answer:
         if bool(ask.line) == bool(ask.item):
             raise _one_of_two()
-        line = ask.line or _line_of(work, ask.item)
-        return {"test": shown(await tests.test(line)), "from": tests.city}
+        return await _tested_here(tests, trail, actor, ask.line or _line_of(work, ask.item))
 
     return Operation("line_test", LineToTest, STAFF, test, "测试线路", "test a line", TESTED_HERE)
 
@@ -82,11 +83,11 @@ def line_operations(
         if bool(ask.line) == bool(ask.item):
             raise _one_of_two()
         if ask.line:
-            return await _tested(tests, elsewhere, actor, ask.line)
+            return await _tested(tests, elsewhere, trail, actor, ask.line)
         whole = WholeItem(item=ask.item, owning=ask.owning)
         item = (await item_anywhere(work, elsewhere, trail, actor, whole))["item"]
         found = await (
-            _tested(tests, elsewhere, actor, _line_of(work, ask.item))
+            _tested(tests, elsewhere, trail, actor, _line_of(work, ask.item))
             if work.owner(ask.item) is not None
             else _tested_there(elsewhere, actor, item)
         )
@@ -121,7 +122,7 @@ async def _tested_there(elsewhere: Elsewhere, actor: Actor, item: Mapping[str, A
     return there
 
 
-async def _tested(tests: LineTests, elsewhere: Elsewhere, actor: Actor, line: str) -> Answer:
+async def _tested(tests: LineTests, elsewhere: Elsewhere, trail: AuditTrail, actor: Actor, line: str) -> Answer:
     owning = elsewhere.codes.city_of(line)
     if owning is None:
         number = masked(line)
@@ -134,9 +135,14 @@ async def _tested(tests: LineTests, elsewhere: Elsewhere, actor: Actor, line: st
             )
         )
     there, _ = await elsewhere.ask(actor, owning, "line_test", {"line": line}, None, FARTHEST_S)
-    if there is not None:
-        return there
-    return {"test": shown(await tests.test(line)), "from": tests.city}
+    return there if there is not None else await _tested_here(tests, trail, actor, line)
+
+
+async def _tested_here(tests: LineTests, trail: AuditTrail, actor: Actor, line: str) -> Answer:
+    """A line of this city; whose state was looked at is on record."""
+    found = await tests.test(line)
+    trail.shown(actor, Look(operation="line_test", what=Viewed.LINE, id=line, line=line))
+    return {"test": shown(found), "from": tests.city}
 
 
 def shown(tested: LineTested) -> dict[str, Any]:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 import msgspec
 
-from dataset.masking import masked
-from federation.core.repeats import Often
+from dataset.masking import masked, masked_document
+from dataset.rows import Viewed
+from federation.core.repeats import EarlierItem, Often
 from federation.node.login import Actor
+from federation.node.looks import Look
 from federation.node.operations import Answer, Operation, Outcomes, Request
 from site_node.desktop.answers import RepeatsFound, RepeatsHere
 from site_node.desktop.work_operations import STAFF, STORE
+from site_node.services.audit import AuditTrail
 from site_node.services.elsewhere import Elsewhere
 from site_node.services.repeats import OWNER_WITHIN_S, Repeats
 
@@ -33,14 +37,18 @@ class OfDocument(Request, frozen=True, kw_only=True):
 REPEATS = Outcomes(RepeatsFound, {503: STORE})
 
 
-def repeats_looked_for(repeats: Repeats) -> tuple[Operation, ...]:
+def repeats_looked_for(repeats: Repeats, trail: AuditTrail) -> tuple[Operation, ...]:
     """What other cities may ask of this one."""
 
-    async def here(_: Actor, ask: OfDocument) -> Answer:
-        return {"items": [msgspec.to_builtins(one) for one in await repeats.of_document(ask.document)]}
+    async def here(actor: Actor, ask: OfDocument) -> Answer:
+        found = await repeats.of_document(ask.document)
+        if found:
+            which = masked_document(ask.document)
+            trail.listed(actor, _look("repeats_here", found, what=Viewed.SEARCH, id=which))
+        return {"items": [msgspec.to_builtins(one) for one in found]}
 
     async def of_line(actor: Actor, ask: OfLine) -> Answer:
-        return await _owned(repeats, actor, ask.line)
+        return await _owned(repeats, trail, actor, ask.line)
 
     return (
         Operation(
@@ -50,7 +58,7 @@ def repeats_looked_for(repeats: Repeats) -> tuple[Operation, ...]:
     )
 
 
-def repeat_operations(repeats: Repeats, elsewhere: Elsewhere) -> tuple[Operation, ...]:
+def repeat_operations(repeats: Repeats, elsewhere: Elsewhere, trail: AuditTrail) -> tuple[Operation, ...]:
     """``repeats``: at the owning city of the line, which asks the others."""
 
     async def of_line(actor: Actor, ask: OfLine) -> Answer:
@@ -61,20 +69,28 @@ def repeat_operations(repeats: Repeats, elsewhere: Elsewhere) -> tuple[Operation
         )
         if there is not None:
             return there
-        own = await _owned(repeats, actor, ask.line)
+        own = await _owned(repeats, trail, actor, ask.line)
         return {**own, "missing": [*own["missing"], *missing]}
 
     return (Operation("repeats", OfLine, STAFF, of_line, "重复受理", "matters that come back", REPEATS),)
 
 
-async def _owned(repeats: Repeats, actor: Actor, line: str) -> Answer:
+async def _owned(repeats: Repeats, trail: AuditTrail, actor: Actor, line: str) -> Answer:
     found, cities, missing = await repeats.of_line(actor, line)
+    items = [item for one in found for item in one.items]
+    trail.listed(actor, _look("repeats", items, what=Viewed.LINE, id=line, line=line))
     return {
         "repeats": [_shown(one) for one in found],
         "as_of": repeats.now(),
         "cities": cities,
         "missing": missing,
     }
+
+
+def _look(operation: str, items: Iterable[EarlierItem], **about: Any) -> Look:
+    items = tuple(items)
+    customers = dict.fromkeys(one.customer for one in items if one.customer)
+    return Look(operation=operation, customers=tuple(customers), listed=tuple(one.item for one in items), **about)
 
 
 def _shown(one: Often) -> dict[str, Any]:

@@ -10,12 +10,14 @@ import msgspec
 
 from dataset.errors import Problem, Refused
 from dataset.ids import AgentId, ContactId
+from dataset.masking import masked
 from dataset.rows import Viewed
 from dataset.services.form import Value
 from dataset.services.words import ROLES
 from federation.core.work_item import SUPERVISORS, WorkItem
 from federation.node.login import Actor
-from federation.node.operations import Answer, Done, Nothing, Operation, Outcomes, Request, Run
+from federation.node.looks import Look
+from federation.node.operations import Answer, Done, Nothing, Operation, Outcomes, Request, Run, word
 from site_node.desktop.answers import (
     ItemFound,
     ItemHere,
@@ -25,9 +27,9 @@ from site_node.desktop.answers import (
     ServiceFound,
     ServicesFound,
 )
-from site_node.desktop.reasons import LONGEST_REASON, Reason, word
+from site_node.desktop.reasons import LONGEST_REASON, Reason
 from site_node.desktop.work_views import item_short, item_whole, receipt, service_answer, service_short
-from site_node.services.audit import AuditTrail, Look, check_unmask
+from site_node.services.audit import AuditTrail, check_unmask
 from site_node.services.elsewhere import Elsewhere
 from site_node.services.work import Action, Form, ItemOf, WorkService
 
@@ -170,15 +172,20 @@ def looking(work: WorkService, trail: AuditTrail) -> tuple[Operation, ...]:
     """What seats of other cities may look at here."""
     return (
         _whole(ItemThere, trail, lambda actor, ask: _item(work, trail, actor, ask, _there(ask)), ITEM_HERE),
-        Operation(
-            "work_items",
-            Items,
-            STAFF,
-            lambda actor, ask: _items(work, actor, ask),
-            "工单列表",
-            "work items",
-            ITEMS_HERE,
-        ),
+        _list(trail, lambda actor, ask: _items(work, trail, actor, ask), ITEMS_HERE),
+    )
+
+
+def _list(trail: AuditTrail, run: Run, outcomes: Outcomes) -> Operation:
+    return Operation(
+        "work_items",
+        Items,
+        STAFF,
+        run,
+        "工单列表",
+        "work items",
+        outcomes,
+        lambda actor, fields, refused: trail.refused(actor, _list_look(fields), refused),
     )
 
 
@@ -282,15 +289,7 @@ def work_operations(work: WorkService, elsewhere: Elsewhere, trail: AuditTrail) 
             Outcomes(ReceiptShown, {404: ("request-unknown",)}),
         ),
         _whole(WholeItem, trail, lambda actor, ask: item_anywhere(work, elsewhere, trail, actor, ask), ITEM_FOUND),
-        one(
-            "work_items",
-            Items,
-            STAFF,
-            lambda actor, ask: _items_anywhere(work, elsewhere, actor, ask),
-            "工单列表",
-            "work items",
-            ITEMS_FOUND,
-        ),
+        _list(trail, lambda actor, ask: _items_anywhere(work, elsewhere, trail, actor, ask), ITEMS_FOUND),
     )
 
 
@@ -352,7 +351,8 @@ def _look(fields: Mapping[str, Any]) -> Look:
     )
 
 
-def _items(work: WorkService, actor: Actor, ask: Items) -> Answer:
+def _items(work: WorkService, trail: AuditTrail, actor: Actor, ask: Items) -> Answer:
+    """Items that are known here; what is shown is on record here."""
     if bool(ask.line) + ask.mine + ask.waiting != 1:
         raise Refused(
             Problem(
@@ -363,15 +363,23 @@ def _items(work: WorkService, actor: Actor, ask: Items) -> Answer:
             )
         )
     found = work.of_line(ask.line) if ask.line else work.mine(actor) if ask.mine else work.waiting()
-    now = work.now()
+    now, shown = work.now(), found[:MOST_SHOWN]
+    customers = dict.fromkeys(one.customer for one in shown if one.customer)
+    look = _list_look(msgspec.structs.asdict(ask))
+    trail.listed(actor, replace(look, customers=tuple(customers), listed=tuple(one.id for one in shown)))
     return {
         "items": [
-            {**item_short(one, work.service_of(one), now), "mass_fault": _mass_fault(work, one)}
-            for one in found[:MOST_SHOWN]
+            {**item_short(one, work.service_of(one), now), "mass_fault": _mass_fault(work, one)} for one in shown
         ],
         "more": max(0, len(found) - MOST_SHOWN),
         "parts": [{"city": work.city, "as_of": now}],
     }
+
+
+def _list_look(fields: Mapping[str, Any]) -> Look:
+    line = word(fields, "line")
+    which = masked(line) if line else "mine" if fields.get("mine") is True else "waiting"
+    return Look(operation="work_items", what=Viewed.SEARCH, id=which, line=line)
 
 
 def _mass_fault(work: WorkService, item: WorkItem) -> str | None:
@@ -409,10 +417,12 @@ async def item_anywhere(
     return {**found, "missing": missing}
 
 
-async def _items_anywhere(work: WorkService, elsewhere: Elsewhere, actor: Actor, asked: Items) -> Answer:
+async def _items_anywhere(
+    work: WorkService, elsewhere: Elsewhere, trail: AuditTrail, actor: Actor, asked: Items
+) -> Answer:
     """What is known here and at the owning city of the line; of what both know the later state."""
     ask = msgspec.structs.replace(asked, line=work.whole(actor, asked.line, asked.contact))
-    here = _items(work, actor, ask)
+    here = _items(work, trail, actor, ask)
     there, missing = await elsewhere.ask(
         actor, elsewhere.codes.city_of(ask.line), "work_items", {"line": ask.line}, here
     )

@@ -2,77 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 from twisted.internet.defer import Deferred
 
 from dataset.errors import Problem, Refused
-from dataset.ids import ContactId, NodeId
-from dataset.rows import DataViewed, Viewed
+from dataset.ids import ContactId
 from federation.node.login import Actor
-from federation.ports import Journal
-from site_node.services.city import City, agent_of
+from federation.node.looks import Look, Looks
+from site_node.services.city import City
 
 OVERSEERS = frozenset({"supervisor", "site_admin"})
 """may see anybody's data unmasked, with a reason"""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
-    """What somebody wants to see: the part of an audit row that is about it."""
-
-    operation: str
-    what: Viewed
-    id: str
-    customers: tuple[str, ...] = ()
-    line: str = ""
-    unmasked: bool = False
-    reason: str = ""
-    during: ContactId | None = None
-    """the contact at a seat of another city; that of an own seat is found"""
-
-
 class AuditTrail:
-    """Writes audit rows of a city; they go to its ``hubs`` like all rows of record."""
+    """Looks at the data of a city's customers, each with the contact at the seat of whoever looks."""
 
-    def __init__(self, city: City, journal: Journal, hubs: Sequence[NodeId]) -> None:
+    def __init__(self, city: City, looks: Looks) -> None:
         self._city = city
-        self._journal = journal
-        self._hubs = tuple(hubs)
+        self._looks = looks
 
     def shown(self, actor: Actor, look: Look) -> Deferred[None]:
-        """It is shown. Fires once that is on disk: whoever shows unmasked data waits for it (J1); never errbacks."""
-        synced: Deferred[None] = Deferred()
-        self._journal.append([(self._row(actor, look), self._hubs)], lambda: synced.callback(None))
-        return synced
+        """See ``Looks``."""
+        return self._looks.shown(actor, self._during(actor, look))
+
+    def listed(self, actor: Actor, look: Look) -> None:
+        """See ``Looks``."""
+        self._looks.listed(actor, self._during(actor, look))
 
     def refused(self, actor: Actor, look: Look, refused: Refused) -> None:
-        """It was not shown. What could not be understood, or not be read from disk, was no look."""
-        slug = refused.problems[0].slug
-        if slug != "bad-request" and refused.status < 500:
-            self._journal.append([(self._row(actor, look, slug), self._hubs)], lambda: None)
+        """See ``Looks``."""
+        self._looks.refused(actor, self._during(actor, look), refused)
 
     def contact_of(self, actor: Actor) -> ContactId | None:
         """The contact at the own seat."""
         view = self._city.seat_view(actor.agent) if actor.agent is not None else None
         return view.calls[0].contact if view is not None and view.calls else None
 
-    def _row(self, actor: Actor, look: Look, slug: str = "") -> DataViewed:
-        return DataViewed(
-            agent=agent_of(self._city, actor),
-            roles=tuple(sorted(actor.roles)),
-            city=actor.node,
-            operation=look.operation,
-            what=look.what,
-            id=look.id,
-            customers=look.customers,
-            line=look.line,
-            during=look.during or self.contact_of(actor),
-            unmasked=look.unmasked,
-            reason=look.reason,
-            refused=slug,
-        )
+    def _during(self, actor: Actor, look: Look) -> Look:
+        return replace(look, during=look.during or self.contact_of(actor))
 
 
 def check_unmask(actor: Actor, reason: str, *, own: bool) -> None:
