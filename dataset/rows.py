@@ -16,10 +16,15 @@ import msgspec
 
 from dataset.ids import AgentId, ArticleId, CityId, ContactId, LineageId, SkillId, Token
 from dataset.self_service import Outcome
-from dataset.work import Actor, AnyStep, MassFaultId, RequestId, WorkItemId
+from dataset.work import Actor, AnyStep, CallBackOutcome, MassFaultId, RequestId, WorkItemId
 
 Origin = tuple[str, LineageId, int]
 """where a row was written: node, lineage, sequence; names the row for good"""
+
+
+VOICE_OUT = "voice_out"
+"""the channel of a contact whose direction is outbound: this city called the customer back. A channel of its own keeps
+its segments apart from those of callers in every measure"""
 
 
 class Ending(StrEnum):
@@ -126,6 +131,15 @@ class TailReturned(Row, frozen=True, kw_only=True, tag="tail_returned"):
     """rows given back"""
 
 
+class CallBackOf(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a customer is called back."""
+
+    item: WorkItemId
+    owning: CityId
+    by: Actor
+    seat: str
+
+
 class ContactBorn(Row, frozen=True, kw_only=True, tag="contact_born"):
     """A contact exists from here on (J1: synced before the caller hears anything)."""
 
@@ -133,11 +147,35 @@ class ContactBorn(Row, frozen=True, kw_only=True, tag="contact_born"):
     city: CityId
     channel: str
     door: str
-    """number dialled"""
+    """number dialled; empty for a call-back"""
     calling: str
+    """the customer's number: it calls, or is called back"""
     connection: str
+    """the customer's leg"""
     package: str
     """name@version of the service package in force; stays with the contact for life"""
+    call_back: CallBackOf | None = None
+    """set where this city calls the customer (``VOICE_OUT``)"""
+
+
+class CallBackAnswered(Row, frozen=True, kw_only=True, tag="call_back_answered"):
+    """The customer who is called back has answered: written before the two are joined."""
+
+    contact: ContactId
+
+
+class CallBackEnded(Row, frozen=True, kw_only=True, tag="call_back_ended"):
+    """What became of a call-back, beside its contact's ending; the step of its work item follows from this row."""
+
+    contact: ContactId
+    item: WorkItemId
+    owning: CityId
+    by: Actor
+    outcome: CallBackOutcome
+    called: bool
+    """whether the customer's number was called at all; no step follows where it was not"""
+    talked_s: float = 0.0
+    """from the customer's answer to the end, seconds"""
 
 
 class MenuChosen(Row, frozen=True, kw_only=True, tag="menu_chosen"):
@@ -547,6 +585,8 @@ AnyRow = (
     | TailMissing
     | TailReturned
     | ContactBorn
+    | CallBackAnswered
+    | CallBackEnded
     | MenuChosen
     | SelfServed
     | QueueEntered

@@ -7,7 +7,8 @@ has come to is their fold (``federation.core.work_item``).
 
 from __future__ import annotations
 
-from typing import NewType
+from enum import StrEnum
+from typing import Literal, NewType
 
 import msgspec
 
@@ -108,11 +109,36 @@ class Noted(Step, frozen=True, kw_only=True, tag="noted"):
     note: str
 
 
+class CallBackOutcome(StrEnum):
+    """What became of a call to the customer of a work item (回访)."""
+
+    REACHED = "reached"
+    """the customer's telephone was answered: the switch said so"""
+    NO_ANSWER = "no_answer"
+    BUSY = "busy"
+    REFUSED = "refused"
+    """declined at the telephone, or by the network"""
+    UNREACHABLE = "unreachable"
+    """no such number, no way there"""
+    GIVEN_UP = "given_up"
+    """the agent hung up before an answer"""
+    AGENT_MISSED = "agent_missed"
+    """the agent's own telephone was not answered: nobody called the customer"""
+    FAILED = "failed"
+    """a fault: the switch, or a restart of the node"""
+
+
 class CalledBack(Step, frozen=True, kw_only=True, tag="called_back"):
-    """The customer was called (回访)."""
+    """The customer was called (回访), or reached in another way; ``by.contact`` is the call."""
 
     by: Actor
     reached: bool
+    how: Literal["", "call", "other"] = ""
+    """``call``: as the switch told; ``other``: an agent's word, with a note. Empty: written before there were calls"""
+    outcome: CallBackOutcome | None = None
+    """of the call"""
+    talked_s: float = 0.0
+    note: str = ""
 
 
 class Pressed(Step, frozen=True, kw_only=True, tag="pressed"):

@@ -35,6 +35,7 @@ from simulation.chaos.log import CampaignLog
 from simulation.chaos.schedule import Kind
 from simulation.chaos.watch import INTERLEAVINGS as REACHED
 from site_node.core.agent import AGENT_MOVES
+from site_node.core.call_back import CALL_BACK_MOVES
 from site_node.core.contact import CONTACT_MOVES
 from site_node.settings import SiteSettings
 from site_node.shell.counts import CityCounts
@@ -252,6 +253,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "citymetrics": city_metrics,
     "hubmetrics": lambda: metrics(HubCounts().registry),
     "contact": lambda: machine(CONTACT_MOVES),
+    "call-back": lambda: machine(CALL_BACK_MOVES),
     "agent": lambda: machine(AGENT_MOVES),
     "attempt": lambda: machine(ATTEMPT_MOVES),
     "lease": lambda: machine(LEASE_MOVES),

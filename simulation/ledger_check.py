@@ -25,6 +25,7 @@ from dataset.ids import ContactId, LineageId
 from dataset.intervals import fold
 from dataset.measures import balance, written_out
 from dataset.rows import (
+    VOICE_OUT,
     AnyRow,
     AttemptAnswered,
     AttemptWithdrawn,
@@ -171,7 +172,7 @@ class LedgerCheck:
         """Each call that reached us is one contact with one ending, and each contact is a call (I1)."""
         contacts: dict[str, set[ContactId]] = defaultdict(set)
         for row in hub:
-            if isinstance(row.row, ContactBorn):
+            if isinstance(row.row, ContactBorn) and row.row.call_back is None:  # a call-back is no caller's
                 contacts[self.test_id_of(row.row) or ""].add(row.row.contact)
         expected: set[str] = set()
         for line in self.callers:
@@ -252,7 +253,8 @@ class LedgerCheck:
                 elif segment.state is SegmentState.REPORTED:
                     found.lost.append(f"{where} was answered, its site has no record of it")
                 elif segment.state is SegmentState.CONFIRMED:
-                    LedgerCheck._both_sides(record, segment.n, where, found)
+                    if record.channel != VOICE_OUT:  # a call-back has no attempt: its agent is there first
+                        LedgerCheck._both_sides(record, segment.n, where, found)
                     if not segment.closed:
                         found.lost.append(f"{where} was never closed")
             if found is not all_found:

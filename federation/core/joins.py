@@ -15,6 +15,7 @@ import msgspec
 from dataset.ids import AgentId, CityId, ContactId, LineageId, SkillId, Token
 from dataset.lineages import Lineages, born_in
 from dataset.rows import (
+    VOICE_OUT,
     AttemptAnswered,
     AttemptOpened,
     AttemptWithdrawn,
@@ -138,6 +139,8 @@ class ContactRecord(msgspec.Struct, frozen=True, kw_only=True):
             return "ended"
         if self.waiting:
             return "waiting"
+        if self.channel == VOICE_OUT:
+            return "talking"
         return "talking" if any(one.outcome == "answered" for one in self.attempts) else "menu"
 
 

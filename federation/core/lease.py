@@ -89,6 +89,10 @@ class Lease:
     since: float = 0.0
     """when it was granted, claimed, or began to be cleared"""
     answered_at: float | None = None
+    outbound: bool = False
+    """a call-back: the seat answers first, the customer after it"""
+    talk_at: float | None = None
+    """of a call-back: when the customer answered"""
     ended_at: float | None = None
     held_since: float | None = None
     held_s: float = 0.0
@@ -103,6 +107,11 @@ class Lease:
     def contact(self) -> ContactId:
         """The contact this slot is held for."""
         return self.attempt.contact
+
+    @property
+    def speaks_since(self) -> float | None:
+        """Since when agent and customer can hear each other."""
+        return self.talk_at if self.outbound else self.answered_at
 
 
 class NumberPool:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from dataset.ids import AgentId, CityId, ContactId, LineageId, SkillId
 from dataset.lineages import Lineages
 from dataset.rows import (
+    VOICE_OUT,
     AttemptAnswered,
     AttemptOpened,
     AttemptWithdrawn,
@@ -98,6 +99,8 @@ class ContactSeen:
             return "ended"
         if self.places > 0:
             return "waiting"
+        if self.channel == VOICE_OUT:
+            return "talking"
         answer = self.answer
         if answer is None:
             return "menu"

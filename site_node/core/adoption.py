@@ -11,16 +11,17 @@ from dataclasses import dataclass, field, replace
 from math import inf
 
 from dataset import rows
-from dataset.ids import AgentId, AttemptId, CityId, ConnectionId, ContactId, SkillId, city_of
+from dataset.ids import AgentId, AttemptId, CityId, ConnectionId, ContactId, SkillId, Token, city_of
 from dataset.rows import AnyRow, Evidence, Journalled, Withdrawn
 from federation.core.attempt import Attempt, AttemptState
 from federation.core.envelope import Context
 from federation.core.lease import Lease, LeaseState
 from site_node.core.agent import AgentSession, Presence
 from site_node.core.anchor import Anchor
+from site_node.core.call_back import CallBack, CallBacks, CallBackState
 from site_node.core.contact import Contact, ContactState, MenuPlace, Transfer
 from site_node.core.contacts import Contacts
-from site_node.core.names import outbound_connection, seat_connection
+from site_node.core.names import customer_connection, outbound_connection, seat_connection
 from site_node.core.routing import Routing
 from site_node.core.rules import Rules
 from site_node.core.serving import IN_TALK, Serving
@@ -68,6 +69,8 @@ class _Past:
     confirmed: set[int] = field(default_factory=set)
     awaiting: set[int] = field(default_factory=set)
     """segments closed here before their outcome came"""
+    reached_at: float | None = None
+    """when the customer answered who is called back"""
     ended_at: float | None = None
     """its ending is on record; a segment may still be in wrap-up"""
 
@@ -76,6 +79,8 @@ class _Past:
         match row:
             case rows.ContactBorn():
                 self.born, self.born_at = row, at
+            case rows.CallBackAnswered():
+                self.reached_at = at
             case rows.MenuChosen():
                 self.chosen, self.skill = row, row.skill
             case rows.QueueEntered():
@@ -125,7 +130,9 @@ class Adoption:
         routing: Routing,
         serving: Serving,
         sessions: Sessions,
+        call_backs: CallBacks,
     ) -> None:
+        self._call_backs = call_backs
         self._rules = rules
         self._step = step
         self._contacts = contacts
@@ -152,7 +159,10 @@ class Adoption:
                 past.setdefault(contact, _Past()).add(row, at)
         for which, found in past.items():
             if found.ended_at is None and found.born is not None and found.born.city == self._rules.city:
-                self._rebuild_contact(which, found, found.born)
+                if found.born.call_back is not None:
+                    self._rebuild_call_back(which, found, found.born, found.born.call_back)
+                else:
+                    self._rebuild_contact(which, found, found.born)
             for segment, opened in found.segments.values():
                 if found.ended_at is not None:
                     self._close_wrap_up(segment, found.ended_at - opened)
@@ -209,6 +219,25 @@ class Adoption:
         if current is None:
             self._interrupted.append(which)
 
+    def _rebuild_call_back(self, which: ContactId, past: _Past, born: rows.ContactBorn, about: rows.CallBackOf) -> None:
+        """With its agent on the line it goes on where the switch shows it; before that it is over."""
+        segment, _ = past.segments.get(1, (None, 0.0))
+        call = CallBack(
+            id=which,
+            about=about,
+            number=born.calling,
+            service=segment.service if segment is not None else "",
+            skill=segment.skill if segment is not None else SkillId(""),
+            token=segment.token if segment is not None else Token(""),
+            born=past.born_at,
+            state=CallBackState.ORIGINATED if past.reached_at is None else CallBackState.ESTABLISHED,
+            established_at=past.reached_at,
+        )
+        if segment is None:
+            self._call_backs.interrupted(call)
+        else:
+            self._call_backs.restore(call)
+
     def _may_have_granted(self, opened: rows.AttemptOpened) -> list[CityId]:
         """Who hears that an attempt is withdrawn (O3). Whose grant had been taken is forgotten with the process: where
         the whole province was asked each city is told, and to all but one that is nothing.
@@ -251,6 +280,7 @@ class Adoption:
         """An answered segment that is still open: lease and session, unverified until the switch shows the seat."""
         attempt = AttemptId(segment.contact, segment.n)
         contact = self._contacts.get(segment.contact)
+        call_back = self._call_backs.get(segment.contact)
         home = segment.anchor == self._rules.city
         lease = Lease(
             token=segment.token,
@@ -258,7 +288,7 @@ class Adoption:
             anchor=segment.anchor,
             agent=segment.agent,
             context=Context(
-                calling=contact.calling if contact else "",
+                calling=contact.calling if contact else call_back.number if call_back else "",
                 door=contact.door if contact else "",
                 path=contact.menu.path if contact and contact.menu else (),
                 service=segment.service,
@@ -270,8 +300,10 @@ class Adoption:
             ),
             state=LeaseState.TALKING,
             seat=seat_connection(attempt),
-            partner=contact.connection if home and contact else None,
+            partner=customer_connection(attempt) if call_back else contact.connection if home and contact else None,
             answered_at=answered_at,
+            outbound=call_back is not None,
+            talk_at=call_back.established_at if call_back else None,
             confirmed=confirmed,
         )
         self._sessions.restore(
@@ -306,7 +338,9 @@ class Adoption:
         self._end_what_was_left()
         self._hang_up_orphans(shown)
         for lease in self._serving.all():
-            self._catch_up_at_seat(lease, there)
+            if not lease.outbound:
+                self._catch_up_at_seat(lease, there)
+        self._call_backs.catch_up(there)
         for contact in sorted(self._contacts.all(), key=_longest_waiting_first):
             held = there.get(contact.connection)
             if held is not None:
@@ -337,6 +371,7 @@ class Adoption:
         for lease in self._serving.all():
             if lease.seat is not None and lease.partner is None and lease.state in IN_TALK:
                 self._serving.end(lease, "partner_gone")
+        self._call_backs.drop_what_is_gone(there)
         # legs to other cities first: whether the caller is there decides last
         callers = {contact.connection for contact in self._contacts.all()}
         for connection in sorted(self._contacts.legs(), key=lambda leg: leg in callers):
@@ -346,7 +381,7 @@ class Adoption:
     def _end_what_was_left(self) -> None:
         """Seats of ours whose caller had been sent on, or was lost, whose hanging up no journal shows (O6)."""
         for lease in self._serving.all():
-            if self._at_home(lease):
+            if self._at_home(lease) and self._call_backs.get(lease.contact) is None:
                 contact = self._contacts.get(lease.contact)
                 tries = (contact.home, contact.current) if contact is not None else ()
                 if not any(one is not None and one.token == lease.token for one in tries):
@@ -363,6 +398,8 @@ class Adoption:
                 self._step.ask(Clear(held.connection, Cause.CLEARED_BY_US))
 
     def _is_ours(self, held: HeldConnection) -> bool:
+        if self._call_backs.knows(held.connection):
+            return True
         contact = self._contacts.with_leg(held.connection)
         if contact is None:
             return False

@@ -32,6 +32,8 @@ class AgentMove(StrEnum):
     READY = "ready"
     NOT_READY = "not_ready"
     RING = "ring"
+    CALL_OUT = "call_out"
+    """the agent calls a customer back: the own telephone rings first"""
     MISS = "miss"
     """the seat did not answer: 示忙 with the reason"""
     UNRING = "unring"
@@ -54,6 +56,8 @@ AGENT_MOVES: Moves[Presence, AgentMove] = Moves(
         (_P.NOT_READY, _M.NOT_READY): _P.NOT_READY,  # another reason
         (_P.READY, _M.NOT_READY): _P.NOT_READY,
         (_P.READY, _M.RING): _P.ALERTING,
+        (_P.READY, _M.CALL_OUT): _P.ALERTING,
+        (_P.NOT_READY, _M.CALL_OUT): _P.ALERTING,  # and 示忙 again at its end
         (_P.ALERTING, _M.MISS): _P.NOT_READY,
         (_P.ALERTING, _M.UNRING): _P.READY,
         (_P.ALERTING, _M.ANSWER): _P.TALKING,

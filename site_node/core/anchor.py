@@ -65,6 +65,11 @@ class Anchor:
         """Whether a door opens for this number."""
         return self._package.door(called) is not None
 
+    def new_contact(self) -> ContactId:
+        """An id that no contact of this run has had."""
+        self._born += 1
+        return contact_id(self._rules.area_code, self._rules.lineage, self._born)
+
     # ── birth and menu ──────────────────────────────────────────────────────────────────────────────────────────
     def offered(self, report: Offered) -> None:
         """A customer calls: a contact is born, in the journal first (J1), then answered."""
@@ -73,8 +78,7 @@ class Anchor:
             self.unknown_doors += 1
             self._step.ask(Clear(report.connection, Cause.UNREACHABLE))
             return
-        self._born += 1
-        which = contact_id(self._rules.area_code, self._rules.lineage, self._born)
+        which = self.new_contact()
         self._contacts.keep(
             Contact(
                 id=which,

@@ -16,6 +16,7 @@ from federation.core.attempt import Attempt, AttemptState
 from federation.core.lease import Lease, LeaseState
 from site_node.core.agent import AgentSession, Presence
 from site_node.core.anchor import LONGEST_WORD_S, Anchor
+from site_node.core.call_back import DIALLED, CallBack, CallBacks, CallBackState
 from site_node.core.contact import Contact, ContactState
 from site_node.core.contacts import Contacts
 from site_node.core.routing import Routing
@@ -65,7 +66,9 @@ class Comparison:
         routing: Routing,
         serving: Serving,
         sessions: Sessions,
+        call_backs: CallBacks,
     ) -> None:
+        self._call_backs = call_backs
         self._rules = rules
         self._step = step
         self._contacts = contacts
@@ -79,6 +82,8 @@ class Comparison:
         there = {held.connection: held for held in shown}
         for contact in self._contacts.all():
             yield from self._of_contact(contact, there)
+        for call in self._call_backs.all():
+            yield from self._of_call_back(call, there)
         for lease in self._serving.all():
             yield from self._of_lease(lease, there)
         for held in shown:
@@ -261,6 +266,48 @@ class Comparison:
                 partial(late, contact.id, attempt.n),
             )
 
+    # ── call-backs ──────────────────────────────────────────────────────────────────────────────────────────────
+    def _of_call_back(self, call: CallBack, there: dict[ConnectionId, HeldConnection]) -> Iterator[Finding]:
+        lease = self._serving.lease(call.token)
+        customer = there.get(call.customer)
+        about = partial(_call_back_finding, call, lease)
+        if lease is None:
+            yield about(
+                "talk_without_lease",
+                f"a call-back is {call.state}, and no lease stands for it",
+                "ended as failed, inferred (E2)",
+                partial(self._call_backs.end_without_lease, call),
+            )
+        elif call.state is CallBackState.INITIATED:
+            return
+        elif customer is None:
+            yield about(
+                "caller_gone",
+                "the switch does not hold the leg of the customer who is called back",
+                "ended as failed, inferred (E2)",
+                partial(self._call_backs.leg_gone, call.customer),
+            )
+        elif call.state in DIALLED and customer.established:
+            yield about(
+                "answer_unheard",
+                "the customer who is called back has answered, and nobody said so",
+                "went on as answered",
+                partial(self._call_backs.established, call.customer),
+            )
+        elif call.state is CallBackState.ESTABLISHED and lease.seat is not None:
+            yield from self._joined(about, customer, lease.seat, held_back=lease.state is LeaseState.HELD)
+        elif self._step.now - call.born > self._longest_ring_s:
+            yield about(
+                "ring_overdue",
+                f"the telephone of the customer who is called back rings for more than {self._longest_ring_s:.0f} s",
+                "hung up",
+                self._ask(Clear(call.customer, Cause.NO_ANSWER)),
+            )
+
+    @property
+    def _longest_ring_s(self) -> float:
+        return self._rules.ring_serving_s + self._rules.call_back_ring_s + self._slack_s
+
     # ── leases ──────────────────────────────────────────────────────────────────────────────────────────────────
     def _of_lease(self, lease: Lease, there: dict[ConnectionId, HeldConnection]) -> Iterator[Finding]:
         about = partial(_lease_finding, lease)
@@ -442,12 +489,17 @@ class Comparison:
 
     def _is_wanted(self, lease: Lease) -> bool:
         """Whether the contact of a lease at home knows of it."""
+        call_back = self._call_backs.get(lease.contact)
+        if call_back is not None:
+            return call_back.token == lease.token
         contact = self._contacts.get(lease.contact)
         tries = (contact.home, contact.current) if contact is not None else ()
         return any(one is not None and one.token == lease.token for one in tries)
 
     def _is_ours(self, connection: ConnectionId) -> bool:
         """Whether a live contact needs this leg of its own."""
+        if self._call_backs.knows(connection):
+            return True
         contact = self._contacts.with_leg(connection)
         if contact is None:
             return False
@@ -493,6 +545,12 @@ def _contact_finding(
     state = contact if state is None else state
     leg = connection or contact.connection
     return Finding(what, contact.id, state, found, done, repair, contact.id, agent, leg, after_s)
+
+
+def _call_back_finding(
+    call: CallBack, lease: Lease | None, what: str, found: str, done: str, repair: Callable[[], None]
+) -> Finding:
+    return Finding(what, call.id, (call, lease), found, done, repair, call.id, call.agent, call.customer)
 
 
 def _lease_finding(

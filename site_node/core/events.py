@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from dataset.ids import AgentId, CityId, ContactId, LineageId, NodeId, SkillId
 from dataset.rows import AnyRow, Journalled
+from dataset.work import Actor, WorkItemId
 from federation.core.envelope import (
     Close,
     Granted,
@@ -97,6 +98,23 @@ class TransferAsked:
 
 
 @dataclass(frozen=True, slots=True)
+class CallBackAsked:
+    """Call the customer of a work item back: first the agent's own telephone, then ``number``."""
+
+    by: Actor
+    number: str
+    item: WorkItemId
+    owning: CityId
+    service: str
+    skill: SkillId
+
+    @property
+    def agent(self) -> AgentId:
+        """Whose call it is."""
+        return self.by.agent
+
+
+@dataclass(frozen=True, slots=True)
 class NoteAdded:
     """A note that travels with the contact."""
 
@@ -132,6 +150,7 @@ class FinishAsked:
 
 AgentEvent = (
     LoggedIn
+    | CallBackAsked
     | LoggedOut
     | ReadyAsked
     | NotReadyAsked

@@ -10,6 +10,11 @@ def seat_connection(attempt: AttemptId) -> ConnectionId:
     return ConnectionId(f"{attempt.contact}-{attempt.n:03x}s")
 
 
+def customer_connection(attempt: AttemptId) -> ConnectionId:
+    """The leg to a customer who is called back, at the anchor."""
+    return ConnectionId(f"{attempt.contact}-{attempt.n:03x}c")
+
+
 def outbound_connection(attempt: AttemptId) -> ConnectionId:
     """The leg towards another city, at the anchor."""
     return ConnectionId(f"{attempt.contact}-{attempt.n:03x}o")

@@ -37,6 +37,8 @@ class Rules:
     """R_s"""
     ring_anchor_s: float = 25.0
     """R_a"""
+    call_back_ring_s: float = 45.0
+    """how long the telephone of a customer who is called back rings"""
     proposal_s: float = 2.0
     open_budget_s: float = 30.0
     """how long one attempt stays open to the province before it is renewed"""

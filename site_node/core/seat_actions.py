@@ -11,6 +11,7 @@ from federation.core.envelope import TransferAnswer, TransferWanted
 from federation.core.lease import LEASE_MOVES, LeaseMove, LeaseState
 from site_node.core import events
 from site_node.core.agent import AgentMove, Presence
+from site_node.core.call_back import CallBacks
 from site_node.core.rules import Rules
 from site_node.core.serving import IN_TALK, Serving, held_until
 from site_node.core.sessions import Sessions, wrong_state
@@ -34,11 +35,20 @@ class Anchoring(Protocol):
 class SeatActions:
     """One method per event of ``events.AgentEvent``."""
 
-    def __init__(self, rules: Rules, step: Step, sessions: Sessions, serving: Serving, anchor: Anchoring) -> None:
+    def __init__(
+        self,
+        rules: Rules,
+        step: Step,
+        sessions: Sessions,
+        serving: Serving,
+        call_backs: CallBacks,
+        anchor: Anchoring,
+    ) -> None:
         self._rules = rules
         self._step = step
         self._sessions = sessions
         self._serving = serving
+        self._call_backs = call_backs
         self._anchor = anchor
         self._wishes: dict[str, Token] = {}
         """transfers asked of other anchors and not yet answered"""
@@ -54,6 +64,8 @@ class SeatActions:
                 self._ready(event)
             case events.NotReadyAsked():
                 self._not_ready(event)
+            case events.CallBackAsked():
+                self._call_backs.asked(event)
             case events.AnswerAsked():
                 self._answer(event)
             case events.HoldAsked():
@@ -123,6 +135,8 @@ class SeatActions:
         session = self._sessions.of(event.agent)
         if lease.state is not LeaseState.TALKING or lease.seat is None or lease.partner is None:
             raise wrong_state(session, "hold")
+        if lease.speaks_since is None:
+            raise wrong_state(session, "hold before the customer has answered")
         state = LEASE_MOVES.after(lease.state, LeaseMove.HOLD)
         self._serving.keep(replace(lease, state=state, held_since=self._step.now))
         self._sessions.move(session, AgentMove.HOLD)
@@ -149,7 +163,8 @@ class SeatActions:
     def _hang_up(self, event: events.HangUpAsked | events.FinishAsked, *, wrap_up: bool) -> None:
         """Explicitly finished (O4): said through the voice network itself, so it holds with the link down too."""
         lease = self._serving.lease_of(event.agent, event.contact)
-        if lease.state not in IN_TALK:
+        gives_up = lease.outbound and lease.state is LeaseState.RINGING
+        if lease.state not in IN_TALK and not gives_up:
             raise wrong_state(self._sessions.of(event.agent), "hang up")
         partner = lease.partner
         self._serving.end(replace(lease, wrap_up=wrap_up), "agent")
@@ -176,6 +191,16 @@ class SeatActions:
         lease = self._serving.lease_of(event.agent, event.contact)
         if lease.state not in IN_TALK:
             raise wrong_state(self._sessions.of(event.agent), "transfer")
+        if lease.outbound:
+            raise Refused(
+                Problem(
+                    "call-back-transfer",
+                    zh="回访通话不能转接；需要他人处理时请转派工单",
+                    en="a call-back cannot be transferred: hand the work item on instead",
+                    place="contact",
+                ),
+                status=409,
+            )
         if (event.to_skill is None) == (event.to_agent is None):
             raise Refused(
                 Problem(

@@ -139,9 +139,11 @@ class Serving:
         self._step.show(lease.agent)
 
     # ── grants ──────────────────────────────────────────────────────────────────────────────────────────────────
-    def lease_home(self, attempt: AttemptId, agent: AgentId, context: Context) -> Lease:
-        """Lease the slot of an idle agent of ours to a contact of ours, as for any other city (A2)."""
-        return self._grant(attempt, self._rules.city, agent, context, number="")
+    def lease_home(self, attempt: AttemptId, agent: AgentId, context: Context, *, outbound: bool = False) -> Lease:
+        """Lease the slot of an idle agent of ours to a contact of ours, as for any other city (A2); ``outbound``: the
+        free slot of one who calls a customer back.
+        """
+        return self._grant(attempt, self._rules.city, agent, context, number="", outbound=outbound)
 
     def proposed(self, message: Propose) -> None:
         """Another city's contact wants one of our agents: grant, or say why not (A2)."""
@@ -213,7 +215,16 @@ class Serving:
     def _next_token(self) -> Token:
         return token(self._rules.lineage, self._tokens_issued + 1)
 
-    def _grant(self, attempt: AttemptId, anchor: CityId, agent: AgentId, context: Context, number: str) -> Lease:
+    def _grant(
+        self,
+        attempt: AttemptId,
+        anchor: CityId,
+        agent: AgentId,
+        context: Context,
+        number: str,
+        *,
+        outbound: bool = False,
+    ) -> Lease:
         """Hold the slot under a token that was never used before (A3)."""
         fresh = self._next_token()
         self._tokens_issued += 1
@@ -225,6 +236,7 @@ class Serving:
             context=context,
             number=number,
             since=self._step.now,
+            outbound=outbound,
         )
         self._sessions.hold_slot(agent, fresh)
         self.keep(lease)
@@ -276,14 +288,14 @@ class Serving:
         self.ring(lease, report.connection)
 
     def ring(self, lease: Lease, partner: ConnectionId) -> Lease:
-        """The leg is here (at home: the caller is): the lease is claimed, the seat rings."""
+        """The leg is here (at home: the caller; of a call-back: nobody yet): the lease is claimed, the seat rings."""
         seat = seat_connection(lease.attempt)
         claimed = LEASE_MOVES.after(lease.state, LeaseMove.CLAIM)
         lease = replace(lease, state=claimed, seat=seat, partner=partner, since=self._step.now)
         self.keep(lease)
         self._by_connection[seat] = lease.token
         session = self._sessions.of(lease.agent)
-        self._sessions.move(session, AgentMove.RING)
+        self._sessions.move(session, AgentMove.CALL_OUT if lease.outbound else AgentMove.RING)
         self._step.ask(
             Make(
                 connection=seat,
@@ -389,6 +401,12 @@ class Serving:
         if lease.state is LeaseState.RINGING or lease.state in IN_TALK:
             self.end(lease, _ENDED_BY.get(cause, cause.value))
 
+    def speaks(self, which: Token) -> None:
+        """The customer whom the agent calls back has answered."""
+        lease = self.lease(which)
+        if lease is not None and lease.state in IN_TALK:
+            self.keep(replace(lease, talk_at=self._step.now))
+
     def end_home(self, which: Token | None, ended_by: str) -> None:
         """The anchor half is done with this seat: the customer left, was sent on, or the attempt was withdrawn."""
         lease = self.lease(which)
@@ -430,14 +448,16 @@ class Serving:
         self._step.stop_timer("wrap_up", lease.token)
         answered = lease.answered_at if lease.answered_at is not None else self._step.now
         ended = lease.ended_at if lease.ended_at is not None else self._step.now
-        self._measure(lease.context.skill, self._step.now - answered)
+        spoke = lease.speaks_since if lease.speaks_since is not None else ended
+        if not lease.outbound:  # what callers have to wait for is how long callers take
+            self._measure(lease.context.skill, self._step.now - answered)
         self._step.write(
             rows.SegmentClosed(
                 contact=lease.contact,
                 n=lease.attempt.n,
                 site=self._rules.city,
                 agent=lease.agent,
-                talked_s=round(ended - answered - lease.held_s, 3),
+                talked_s=round(ended - spoke - lease.held_s, 3),
                 held_s=round(lease.held_s, 3),
                 wrap_up_s=round(self._step.now - ended, 3),
                 disposition=lease.disposition,

@@ -23,6 +23,7 @@ from federation.core.matching import MatchIndex
 from site_node.core import events
 from site_node.core.adoption import Adoption
 from site_node.core.anchor import Anchor
+from site_node.core.call_back import CallBacks
 from site_node.core.commands import Command, TimerKey
 from site_node.core.comparison import Comparison
 from site_node.core.contacts import Contacts
@@ -86,12 +87,15 @@ class Site:
         self.anchor = Anchor(
             rules, package, self._step, self.index, self.contacts, self.routing, self.serving, self.sessions
         )
-        self._seat_actions = SeatActions(rules, self._step, self.sessions, self.serving, self.anchor)
+        self.call_backs = CallBacks(
+            rules, package.reference, self._step, self.sessions, self.serving, self.anchor.new_contact
+        )
+        self._seat_actions = SeatActions(rules, self._step, self.sessions, self.serving, self.call_backs, self)
         self._adoption = Adoption(
-            rules, self._step, self.contacts, self.anchor, self.routing, self.serving, self.sessions
+            rules, self._step, self.contacts, self.anchor, self.routing, self.serving, self.sessions, self.call_backs
         )
         self._returned = Returned(rules, self._step, self.contacts, self.serving)
-        parts = (self.contacts, self.anchor, self.routing, self.serving, self.sessions)
+        parts = (self.contacts, self.anchor, self.routing, self.serving, self.sessions, self.call_backs)
         self._looking = LookingAtTheSwitch(rules, self._step, Comparison(rules, self._step, *parts))
         self.sessions.slot_free = self.routing.agent_idle
         self.peers.nobody_found = self.routing.grant_missing
@@ -156,12 +160,14 @@ class Site:
                 else:
                     self.serving.leg_offered(report, sender)
             case Delivered(connection):
-                self.anchor.delivered(connection)
+                (self.call_backs if self.call_backs.knows(connection) else self.anchor).delivered(connection)
             case Established(connection):
                 self._established(connection)
             case Cleared(connection, cause):
                 if self.serving.knows(connection):
                     self.serving.cleared(connection, cause)
+                elif self.call_backs.knows(connection):
+                    self.call_backs.cleared(connection, cause)
                 else:
                     self.anchor.cleared(connection, cause)
             case Digit(connection, digit):
@@ -174,6 +180,8 @@ class Site:
     def _established(self, connection: ConnectionId) -> None:
         if self.serving.knows(connection):
             self.serving.established(connection)
+        elif self.call_backs.knows(connection):
+            self.call_backs.established(connection)
         elif self.contacts.knows_leg(connection):
             self.anchor.established(connection)
         else:
@@ -250,18 +258,42 @@ class Site:
         self.peers.beat()
         self.routing.hand_over()
 
-    # ── what the serving half tells the anchor half ─────────────────────────────────────────────────────────────
+    # ── what the serving half tells the rest ──────────────────────────────────────────────────────────────────
     def home_answered(self, attempt: AttemptId) -> None:
         """A seat of ours answered."""
-        self.routing.home_answered(attempt)
+        if self.call_backs.get(attempt.contact) is not None:
+            self.call_backs.seat_answered(attempt)
+        else:
+            self.routing.home_answered(attempt)
 
     def home_failed(self, attempt: AttemptId, reason: Withdrawn) -> None:
         """A seat of ours did not answer."""
-        self.routing.home_failed(attempt, reason)
+        if self.call_backs.get(attempt.contact) is not None:
+            self.call_backs.seat_failed(attempt)
+        else:
+            self.routing.home_failed(attempt, reason)
 
     def home_lost(self, attempt: AttemptId, cause: Cause) -> None:
         """A seat's leg ended without an explicit "finished"."""
-        self.anchor.home_lost(attempt, cause)
+        if self.call_backs.get(attempt.contact) is not None:
+            self.call_backs.seat_lost(attempt, cause)
+        else:
+            self.anchor.home_lost(attempt, cause)
+
+    def home_finished(self, attempt: AttemptId) -> None:
+        """An agent of ours explicitly finished."""
+        if self.call_backs.get(attempt.contact) is not None:
+            self.call_backs.finished(attempt)
+        else:
+            self.anchor.home_finished(attempt)
+
+    def home_noted(self, attempt: AttemptId, note: str) -> None:
+        """An agent of ours wrote a note."""
+        self.anchor.home_noted(attempt, note)
+
+    def home_transfer(self, attempt: AttemptId, request: events.TransferAsked) -> None:
+        """An agent of ours sends the caller on. Raises ``Refused``."""
+        self.anchor.home_transfer(attempt, request)
 
     def is_full(self) -> bool:
         """Callers of our own are turned away at the door (failure 27): the own city comes first."""

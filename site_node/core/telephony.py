@@ -6,7 +6,7 @@ arrives as reports, in the order in which it happened at the switch. Bridges and
 Life of a connection::
 
     Offered ─ (Alert) ─ Answer ─▶ Established ─▶ Cleared          a leg that came in (customer, or another city's leg)
-    Make ─▶ Delivered ─▶ Established ─▶ Cleared         a leg that we make (a seat, or a leg to another city)
+    Make ─▶ Delivered ─▶ Established ─▶ Cleared         a leg that we make (a seat, another city, a number outside)
 
 ``Cleared`` is reported exactly once for every connection that was offered or made, whoever ended it, and nothing is
 reported for a connection after it. ``Clear`` of an unknown or already cleared connection is silently nothing.
@@ -87,7 +87,14 @@ class Trunk:
     token: Token
 
 
-Device = Seat | Trunk
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """A telephone of the public network, by the number that is dialled (``02081230001``)."""
+
+    number: str
+
+
+Device = Seat | Trunk | Outside
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from site_node.core.telephony import (
     Mark,
     Music,
     Offered,
+    Outside,
     Part,
     Play,
     Played,
@@ -38,8 +39,12 @@ from site_node.core.telephony import (
     Trunk,
 )
 from site_node.switch.simulated.connection import Connection, FarEnd, Playing
-from site_node.switch.simulated.phones import SeatPhone
+from site_node.switch.simulated.phones import RingingPhone, SeatPhone
 from site_node.switch.simulated.trunks import Trunk as TrunkLine
+
+
+def _nobody(number: str) -> None:
+    return None
 
 
 class Exchange:
@@ -51,7 +56,9 @@ class Exchange:
         clock: Clock,
         new_id: Callable[[], ConnectionId],
         prompt_s: Callable[[Prompt], float],
+        outside: Callable[[str], RingingPhone | None] = _nobody,
     ) -> None:
+        """``outside``: the telephone of the public network that has a number."""
         self.city = city
         self.clock = clock
         self.command_delay_s = 0.0
@@ -69,6 +76,7 @@ class Exchange:
         self.connections: dict[ConnectionId, Connection] = {}
         self._new_id = new_id
         self._prompt_s = prompt_s
+        self._outside = outside
         self._sink: Callable[[Report], None] | None = None
         self._requests: deque[Callable[[], None]] = deque()
         self._reports: deque[Report] = deque()
@@ -260,19 +268,21 @@ class Exchange:
     def _make(self, request: Make) -> None:
         if request.connection in self.connections:
             return
-        if isinstance(request.device, Seat):
-            self._make_to_seat(request, request.device.extension)
-        else:
-            self._make_to_trunk(request, request.device)
+        match request.device:
+            case Seat(extension):
+                self._make_to_phone(request, self.seats.get(extension), extension)
+            case Outside(number):
+                self._make_to_phone(request, self._outside(number), number)
+            case Trunk():
+                self._make_to_trunk(request, request.device)
 
-    def _make_to_seat(self, request: Make, extension: str) -> None:
-        phone = self.seats.get(extension)
+    def _make_to_phone(self, request: Make, phone: RingingPhone | None, called: str) -> None:
         if phone is None or not phone.registered:
             self._report(Cleared(request.connection, Cause.UNREACHABLE))
         elif phone.busy:  # A6: a call limit of one in the switch as well
             self._report(Cleared(request.connection, Cause.BUSY))
         else:
-            self.far_alerting(phone.ring(self._made(request, phone, extension, request.leg)))
+            self.far_alerting(phone.ring(self._made(request, phone, called, request.leg)))
 
     def _make_to_trunk(self, request: Make, device: Trunk) -> None:
         line = self.trunks.get(device.city)

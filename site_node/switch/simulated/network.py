@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import combinations
 from random import Random
 
@@ -12,7 +12,7 @@ from federation.ports import Clock
 from site_node.core.telephony import Cause, Prompt
 from site_node.switch.simulated.adapter import SimulatedSwitch
 from site_node.switch.simulated.exchange import Exchange
-from site_node.switch.simulated.phones import Caller, SeatPhone
+from site_node.switch.simulated.phones import Caller, OutsidePhone, SeatPhone
 from site_node.switch.simulated.trunks import Trunk
 
 
@@ -46,7 +46,13 @@ class Network:
         self._seat_media_timeout_s = seat_media_timeout_s
         self._run = rng.getrandbits(32)
         self._ids = 0
-        self._cities = {city: Exchange(city, clock, self._new_id, self.prompt_length_s) for city in cities}
+        self._telephones: dict[str, OutsidePhone] = {}
+        self.when_called: Callable[[OutsidePhone], None] | None = None
+        """of a number that was not added: told of its telephone when it is called for the first time, before it rings;
+        without it such a number leads nowhere"""
+        self._cities = {
+            city: Exchange(city, clock, self._new_id, self.prompt_length_s, self._outside) for city in cities
+        }
         for one, other in combinations(self._cities.values(), 2):
             trunk = Trunk(one, other, clock, rng, trunk_delay_s)
             one.trunks[other.city] = trunk
@@ -89,6 +95,17 @@ class Network:
         else:
             caller.connection = taken
         return caller
+
+    def telephone(self, number: str) -> OutsidePhone:
+        """The telephone of a customer who may be called back, put in if it was not there."""
+        if number not in self._telephones:
+            self._telephones[number] = OutsidePhone(self.clock, number, self._seat_media_timeout_s)
+        return self._telephones[number]
+
+    def _outside(self, number: str) -> OutsidePhone | None:
+        if number not in self._telephones and self.when_called is not None:
+            self.when_called(self.telephone(number))
+        return self._telephones.get(number)
 
     def prompt_length_s(self, prompt: Prompt) -> float:
         """How long one prompt takes."""

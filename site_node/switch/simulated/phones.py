@@ -134,12 +134,11 @@ class Caller(Phone):
         self._become(CallState.OVER)
 
 
-class SeatPhone(Phone):
-    """The phone at a seat, for one call at a time (A6)."""
+class RingingPhone(Phone):
+    """A phone that a switch calls, for one call at a time (A6): at a seat, or a customer's."""
 
-    def __init__(self, clock: Clock, extension: str, media_timeout_s: float) -> None:
+    def __init__(self, clock: Clock, media_timeout_s: float) -> None:
         super().__init__(clock)
-        self.extension = extension
         self.registered = True
         self.unattended = False
         """nobody is there to pick up, nor to press a key"""
@@ -215,3 +214,19 @@ class SeatPhone(Phone):
         self.connection = None
         self.calling = ""
         self._become(CallState.IDLE)
+
+
+class SeatPhone(RingingPhone):
+    """The phone at a seat."""
+
+    def __init__(self, clock: Clock, extension: str, media_timeout_s: float) -> None:
+        super().__init__(clock, media_timeout_s)
+        self.extension = extension
+
+
+class OutsidePhone(RingingPhone):
+    """A customer's telephone, which a city calls back."""
+
+    def __init__(self, clock: Clock, number: str, media_timeout_s: float) -> None:
+        super().__init__(clock, media_timeout_s)
+        self.number = number

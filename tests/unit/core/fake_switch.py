@@ -24,6 +24,7 @@ from site_node.core.telephony import (
     Mark,
     Music,
     Offered,
+    Outside,
     Part,
     Play,
     Played,
@@ -182,7 +183,7 @@ class FakeSwitch:
             self._report(Played(leg.id, completed=True))
         elif isinstance(leg.device, Seat):
             self._at_a_seat(leg, chance)
-        elif isinstance(leg.device, Trunk):
+        elif isinstance(leg.device, Trunk | Outside):
             self._at_a_trunk(leg, chance)
         elif leg.established and chance < 0.75:
             self._report(Digit(leg.id, self.random.choice("0123459#")))

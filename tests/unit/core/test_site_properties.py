@@ -16,6 +16,7 @@ from dataset.errors import Refused
 from dataset.ids import AgentId, CityId, ContactId, LineageId, NodeId, SkillId, Token, agent_id, contact_id, token
 from dataset.packages import parse_package
 from dataset.rows import AnyRow, Journalled, Withdrawn
+from dataset.work import Actor, CallBackOutcome, WorkItemId
 from federation.core.envelope import (
     AgentPicture,
     AnyMessage,
@@ -36,11 +37,12 @@ from federation.core.lease import LeaseState
 from federation.core.picture import PictureSender
 from site_node.core import events
 from site_node.core.agent import Presence
+from site_node.core.call_back import CallBackState
 from site_node.core.commands import AnswerSeat, Ask, Command, Send, StartTimer, StopTimer, TimerKey, Write
 from site_node.core.contact import Contact, ContactState
 from site_node.core.rules import Rules
 from site_node.core.site import Event, Site
-from site_node.core.telephony import Answer, Cause, Clear, Role, SwitchUp
+from site_node.core.telephony import Answer, Cause, Clear, Outside, Role, SwitchUp
 from tests.unit.core.fake_switch import FakeSwitch, role
 
 FILE = Path(__file__).parents[3] / "conf" / "packages" / "yihaotong.toml"
@@ -61,6 +63,7 @@ RULES = Rules(
 )
 AGENTS = {agent_id(str(1001 + n), HOME): str(8001 + n) for n in range(4)}
 ABROAD = agent_id("2001", PEERS[0])
+CALLED_BACK = "02081230001", WorkItemId("w-0020-0000000a-000001"), HOME, "fault", SkillId("fault")
 MAY_BE_REPAIRED = {"ring_overdue", "menu_silent"}
 """nothing ends a ringing or a prompt here by itself"""
 _CONTACT_TIMERS = ("menu", "announce", "look", "retry", "transfer", "grant", "leg", "ring")
@@ -69,8 +72,10 @@ _CONTACT_TIMERS = ("menu", "announce", "look", "retry", "transfer", "grant", "le
 class World:
     """One city's core, its switch, its agents, and two other cities that say whatever could be said."""
 
-    def __init__(self, seed: int, *, lossy: bool = False) -> None:
+    def __init__(self, seed: int, *, lossy: bool = False, calls_back: bool = False) -> None:
         self.random = Random(seed)
+        self.calls_back = calls_back
+        """whether agents call customers back, too"""
         self.lossy = self.may_lose = lossy
         self.runs = 1
         self.site = Site(RULES, PACKAGE)
@@ -365,6 +370,8 @@ class World:
             held = tuple(self.random.sample(SKILLS, self.random.choice((1, 1, 2))))
             seat = AGENTS[agent] if self.random.random() < 0.9 else "8001"
             return events.LoggedIn(agent, agent, seat, held, can_answer=self.random.random() < 0.7)
+        if self.calls_back and self.random.random() < 0.3:
+            return events.CallBackAsked(Actor(agent=agent, role="agent", city=HOME), *CALLED_BACK)
         if session.presence is Presence.NOT_READY and self.random.random() < 0.7:
             return events.ReadyAsked(agent)
         leases = [lease.contact for lease in self.site.serving.all() if lease.agent == agent]
@@ -389,7 +396,8 @@ class World:
 
     def state(self) -> object:
         site = self.site
-        return (site.contacts.all(), site.sessions.all(), site.serving.all(), len(self.rows), len(self.effects))
+        people = site.sessions.all(), site.serving.all(), site.call_backs.all()
+        return (site.contacts.all(), *people, len(self.rows), len(self.effects))
 
     # ── what must always hold ───────────────────────────────────────────────────────────────────────────────────
     def check(self) -> None:
@@ -406,7 +414,22 @@ class World:
         ended = Counter(row.contact for row in self.rows if isinstance(row, rows.ContactEnded))
         assert all(count == 1 for count in born.values())
         assert all(count == 1 for count in ended.values()), "I1"
-        assert {one.id for one in self.site.contacts.all()} == set(born) - set(ended)
+        live = {one.id for one in self.site.contacts.all()} | {one.id for one in self.site.call_backs.all()}
+        assert live == set(born) - set(ended)
+        told = Counter(row.contact for row in self.rows if isinstance(row, rows.CallBackEnded))
+        assert told == {which: 1 for which in ended if which in self._called_back()}, "told once, with its ending"
+        self._check_reached()
+
+    def _called_back(self) -> set[ContactId]:
+        return {row.contact for row in self.rows if isinstance(row, rows.ContactBorn) and row.call_back is not None}
+
+    def _check_reached(self) -> None:
+        """Reached is whoever answered, by the switch's word, and nobody else."""
+        answered = {row.contact for row in self.rows if isinstance(row, rows.CallBackAnswered)}
+        for row in self.rows:
+            if isinstance(row, rows.CallBackEnded):
+                assert (row.outcome is CallBackOutcome.REACHED) is (row.contact in answered), row
+                assert row.called or row.contact not in answered
 
     def _check_slots(self) -> None:
         """I2: no slot has two leases; every lease is one that its agent's session knows."""
@@ -483,7 +506,8 @@ class World:
         if not self.switch.reachable or self.lossy:
             return
         contacts, leases = self.site.contacts.all(), self.site.serving.all()
-        customers = {one.connection for one in contacts}
+        calls = self.site.call_backs.all()
+        customers = {one.connection for one in contacts} | {one.customer for one in calls}
         outbound = {leg.connection for one in contacts for leg in (one.remote, one.current) if leg and not leg.home}
         seats = {one.seat for one in leases if one.state is not LeaseState.CLEARING}
         partners = {one.partner for one in leases if one.anchor != HOME}
@@ -502,6 +526,12 @@ class World:
             assert lease.seat is None or lease.seat in self.switch.connections, f"{lease} has no seat"
         for contact in contacts:
             assert contact.connection in self.switch.connections, f"{contact} has no caller"
+        for call in calls:
+            [lease] = [one for one in leases if one.token == call.token]
+            talks = call.state is CallBackState.ESTABLISHED and lease.state is LeaseState.TALKING
+            if call.state is not CallBackState.INITIATED:
+                assert self.switch.connections[call.customer].joined_to == (lease.seat if talks else None), call
+        for contact in contacts:
             if contact.current is not None:
                 joined = self.switch.connections[contact.connection].joined_to
                 held = any(one.state is LeaseState.HELD for one in leases if contact.current.token == one.token)
@@ -524,7 +554,7 @@ class World:
         self.settle()
         self.post = deque(event for event in self.post if isinstance(event, events.OutcomeApplied))
         for _ in range(3):
-            for leg in self.switch.live(None):
+            for leg in (*self.switch.live(None), *self.switch.live(Outside)):
                 self.switch.clear(leg, Cause.NORMAL)
             self.settle()
             for granted, _ in self.inbound.values():
@@ -559,6 +589,8 @@ class World:
         assert not site.contacts._legs
         assert not site.index._places
         assert not site.routing._wanted
+        assert not site.call_backs._live
+        assert not site.call_backs._legs
         assert not site.serving._leases
         assert not site.serving._by_connection
         assert not site.serving._unconfirmed
@@ -584,8 +616,10 @@ def _live_contacts(written: list[AnyRow]) -> set[ContactId]:
     return {which for which, _ in (born - ended) | open_segments | awaiting}
 
 
-def run(seed: int, steps: int, *, faults: bool, restarts: bool = False, lossy: bool = False) -> World:
-    world = World(seed, lossy=lossy)
+def run(
+    seed: int, steps: int, *, faults: bool, restarts: bool = False, lossy: bool = False, calls_back: bool = False
+) -> World:
+    world = World(seed, lossy=lossy, calls_back=calls_back)
     assert world.switch.reports[0] == SwitchUp(())
     world.let_in()
     world.advance(events.ProvinceSeen(leader=HUB, cities=frozenset(PEERS)))
@@ -661,3 +695,15 @@ def test_whatever_is_lost_between_switch_and_node(seed: int) -> None:
     """
     world = run(seed, 1500, faults=seed % 2 == 1, lossy=True)
     assert any(isinstance(row, rows.Repaired) for row in world.rows)
+
+
+@pytest.mark.parametrize("seed", range(16))
+def test_whatever_happens_while_agents_call_customers_back(seed: int) -> None:
+    """The same with calls out, by seed also with a switch that comes and goes, a node that dies, or losses between the
+    two: one ending each, no second use of a slot, and reached is who answered.
+    """
+    chosen = [{}, {"faults": True}, {"restarts": True}, {"lossy": True, "faults": True}][seed % 4]
+    world = run(seed, 1500, **{"faults": False, **chosen}, calls_back=True)
+    ended = [row.outcome for row in world.rows if isinstance(row, rows.CallBackEnded)]
+    assert len(set(ended)) > 1
+    assert seed % 4 or CallBackOutcome.REACHED in ended

@@ -11,11 +11,13 @@ from federation.core.attempt import ATTEMPT_MOVES, AttemptMove, AttemptState
 from federation.core.lease import LEASE_MOVES, LeaseMove, LeaseState
 from federation.core.moves import IllegalMove, Moves
 from site_node.core.agent import AGENT_MOVES, AgentMove, Presence
+from site_node.core.call_back import CALL_BACK_MOVES, CallBackMove, CallBackState
 from site_node.core.contact import CONTACT_MOVES, Contact, ContactMove, ContactState
 from site_node.core.contacts import Contacts
 
 TABLES: dict[str, tuple[Moves[Any, Any], type[StrEnum], type[StrEnum], set[Any]]] = {
     "contact": (CONTACT_MOVES, ContactState, ContactMove, {ContactState.ENDED}),
+    "call-back": (CALL_BACK_MOVES, CallBackState, CallBackMove, {CallBackState.CLEARED}),
     "attempt": (ATTEMPT_MOVES, AttemptState, AttemptMove, {AttemptState.ANSWERED, AttemptState.WITHDRAWN}),
     "lease": (LEASE_MOVES, LeaseState, LeaseMove, {LeaseState.GONE}),
     # a session has no final state: logging out, at rest only, is no session at all
