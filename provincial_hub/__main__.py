@@ -22,11 +22,13 @@ from federation.node.audit_files import (
     views,
 )
 from federation.node.configuration import beside, reference
+from federation.node.login import AUDITOR
 from federation.node.offering import load_offering
-from federation.node.program import read_settings, run_commands, run_program, say_problems
+from federation.node.program import auditor_password, read_settings, run_commands, run_program, say_problems
 from federation.node.province import load_province
+from federation.node.users import check_login
 from provincial_hub.broker_definitions import as_json, broker_definitions, write_private
-from provincial_hub.program import LEDGER, add_console_user, start_hub
+from provincial_hub.program import LEDGER, USERS, add_console_user, start_hub
 from provincial_hub.services.province import READERS
 from provincial_hub.settings import HubSettings
 
@@ -322,12 +324,18 @@ def verify_audit(file: Path, journal: Path | None) -> None:
 
 @audit.command("show")
 @_CONFIG
+@click.option("--user", "name", required=True, help="审计员用户 a user with the role auditor")
 @click.option("--customer", default="", help="客户号 whose data")
 @click.option("--line", default="", help="号码，连同区号 about which line, with its area code")
 @click.option("--agent", default="", help="坐席，如 1001@guangzhou · who looked")
-def show_audit(file: Path, customer: str, line: str, agent: str) -> None:
-    """Who has looked at what in all cities, and what was refused, one view a line; numbers are masked."""
+def show_audit(file: Path, name: str, customer: str, line: str, agent: str) -> None:
+    """Who has looked at what in all cities, and what was refused, one view a line; numbers are masked.
+
+    For users of the console with the role auditor; the password is asked for, or read from YHT_AUDITOR_PASSWORD.
+    """
     try:
+        users = beside(str(file), read_settings(HubSettings, file).data) / USERS
+        check_login(users, name, auditor_password(), AUDITOR)
         for one in views(_ledger_of(file), Asked(customer, line, agent), ledger=True):
             click.echo(view_line(one))
     except Refused as refused:

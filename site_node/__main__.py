@@ -19,12 +19,14 @@ from federation.links.settings import VIRTUAL_HOST, LinkSettings, LinkTlsSetting
 from federation.node.asking import Asking
 from federation.node.audit_files import Asked, chain_lines, check_journal, view_line, views
 from federation.node.configuration import beside, reference
+from federation.node.login import AUDITOR
 from federation.node.logs import start_logging
-from federation.node.program import read_settings, run_commands, run_program, run_to_end, say_problems
+from federation.node.program import auditor_password, read_settings, run_commands, run_program, run_to_end, say_problems
 from federation.node.province import load_province
+from federation.node.users import check_login
 from site_node.importing import Wanted, import_file, shown
 from site_node.join import candidate, hear_province, history, link_table, progress, write_link
-from site_node.program import JOURNAL, add_city_user, start_site
+from site_node.program import JOURNAL, USERS, add_city_user, start_site
 from site_node.settings import SiteSettings
 
 LOOK_EVERY_S = 1.0
@@ -65,7 +67,7 @@ def run(reactor: Any, /, file: Path, arguments: tuple[str, ...], log_level: str 
 @click.option(
     "--role",
     "roles",
-    type=click.Choice(ROLES),
+    type=click.Choice((*ROLES, AUDITOR)),
     multiple=True,
     default=("agent",),
     show_default=True,
@@ -235,15 +237,27 @@ def verify_audit(file: Path | None, journal: Path | None) -> None:
 
 
 @audit.command("show")
-@_CONFIG
-@_JOURNAL
+@click.option(
+    "--config",
+    "file",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="城市配置文件 the city's configuration file",
+)
+@click.option("--journal", type=click.Path(path_type=Path), help="日志的副本 a copy of the journal instead")
+@click.option("--user", "name", required=True, help="审计员用户 a user with the role auditor")
 @click.option("--customer", default="", help="客户号 whose data")
 @click.option("--line", default="", help="号码，连同区号 about which line, with its area code")
 @click.option("--agent", default="", help="坐席，如 1001@guangzhou · who looked")
-def show_audit(file: Path | None, journal: Path | None, customer: str, line: str, agent: str) -> None:
-    """Who has looked at what, and what was refused, one view a line; numbers are masked."""
+def show_audit(file: Path, journal: Path | None, name: str, customer: str, line: str, agent: str) -> None:
+    """Who has looked at what, and what was refused, one view a line; numbers are masked.
+
+    For users of this city with the role auditor; the password is asked for, or read from YHT_AUDITOR_PASSWORD.
+    """
     try:
-        for one in views(_journal_of(file, journal), Asked(customer, line, agent)):
+        users = beside(str(file), read_settings(SiteSettings, file).data) / USERS
+        check_login(users, name, auditor_password(), AUDITOR)
+        for one in views(journal or _journal_of(file, None), Asked(customer, line, agent)):
             click.echo(view_line(one))
     except Refused as refused:
         say_problems(refused, _complain)

@@ -153,8 +153,11 @@ def _reading(path: Path) -> Iterator[sqlite3.Connection]:
         raise Refused(
             Problem("file-missing", zh="没有这个文件", en="there is no such file", place=str(path)), status=404
         )
+    # a file that nobody has open is whole by itself; who may only read can make no files of locks beside it
+    alone = not path.with_name(f"{path.name}-wal").exists()
+    address = f"{path.absolute().as_uri()}?mode=ro{'&immutable=1' if alone else ''}"
     try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=10)) as connection:
+        with closing(sqlite3.connect(address, uri=True, timeout=10)) as connection:
             yield connection
     except sqlite3.Error as error:
         raise Refused(

@@ -22,7 +22,8 @@ from dataset.services.words import ROLES as WORK_ROLES
 from federation.node.lockout import Lockout
 from federation.ports import Clock, Timer
 
-ROLES = frozenset({*WORK_ROLES, "auditor"})
+AUDITOR = "auditor"
+ROLES = frozenset({*WORK_ROLES, AUDITOR})
 """whoever takes steps of work (``dataset.services.words``), and who looks at what was done"""
 SHORTEST_PASSWORD = 8
 LONGEST_PASSWORD = 256

@@ -79,6 +79,15 @@ def say_problems(refused: Refused, say: Callable[[str], None]) -> None:
         say(f"{problem.text('zh')}\n  {problem.text('en')}  [{problem.slug}]")
 
 
+AUDITOR_PASSWORD = "YHT_AUDITOR_PASSWORD"
+
+
+def auditor_password() -> str:
+    """That of whoever reads audit rows on a command line: from ``YHT_AUDITOR_PASSWORD``, else asked for."""
+    given: str = os.environ.get(AUDITOR_PASSWORD) or click.prompt("密码 password", hide_input=True, err=True)
+    return given
+
+
 def run_commands(commands: click.Group, reactor: Any) -> NoReturn:
     """Run the command line of this process. What is wrong with it is said in both languages, with the slug
     ``command-line``, and the exit status is 2; nothing has been done then.

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from argon2.exceptions import InvalidHashError, VerificationError
 from twisted.internet.defer import Deferred, DeferredLock
 from twisted.internet.threads import deferToThreadPool
 
@@ -89,6 +90,32 @@ def write_users(path: Path, records: Iterable[UserRecord]) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def check_login(path: Path, user: str, password: str, role: str) -> None:
+    """Hold a login to the users in ``path``, for commands that work beside a node, running or not.
+
+    Raises ``Refused``: 401 ``login-refused`` alike for an unknown user and a wrong password, 403 ``not-your-role``,
+    ``users-unreadable``.
+    """
+    record = next((one for one in read_users(path) if one.user == user), None)
+    try:
+        STRONG.verify(record.hash if record is not None else STRONG.hash("nobody has this password"), password)
+        known = record
+    except (VerificationError, InvalidHashError):
+        known = None
+    if known is None:
+        raise Refused(Problem("login-refused", "用户名或密码不对", "user or password is wrong", user), status=401)
+    if role not in known.roles:
+        raise Refused(
+            Problem(
+                "not-your-role",
+                zh=f"您没有此操作的权限，需要角色：{role}",
+                en=f"your roles do not allow this; it needs one of: {role}",
+                place=user,
+            ),
+            status=403,
+        )
 
 
 def add_user(

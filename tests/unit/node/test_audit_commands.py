@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -14,10 +16,13 @@ from click.testing import CliRunner
 from dataset.ids import HUB, LineageId, NodeId
 from dataset.rows import ROW_FROM_BYTES, Viewed
 from federation.core.ledger import Batch, ReceivedEntry
+from federation.node.audit_files import check_journal
 from federation.node.clock import VirtualClock
 from federation.node.journal import JournalSettings
 from federation.node.journal_sqlite import SqliteJournal
 from federation.node.ledger_store import SqliteLedgerStore
+from federation.node.login import CHEAP, UserRecord
+from federation.node.users import write_users
 from provincial_hub.__main__ import provincial_hub
 from simulation.command import yht
 from tests.harness.rows_of_record import C1, born, counting_lineages, viewed
@@ -26,6 +31,7 @@ from tests.harness.threads import ThreadCalls
 GZ = NodeId("guangzhou")
 PROVINCE = Path("conf/province.toml").resolve()
 LINE = "02081230001"
+PASSWORD = "correct horse battery"
 
 
 class Files:
@@ -34,8 +40,11 @@ class Files:
     def __init__(self, folder: Path) -> None:
         self.journal, self.config = folder / "data" / "journal.sqlite", folder / "hub.toml"
         self.ledger = folder / "data" / "ledger.sqlite"
-        self.config.write_text(
-            f'province = "{PROVINCE}"\ndata = "data"\n[link]\nform = "inprocess"\n[http]\nport = 0\n'
+        self.city = folder / "guangzhou.toml"
+        common = f'province = "{PROVINCE}"\ndata = "data"\n[http]\nport = 0\n'
+        self.config.write_text(f'{common}[link]\nform = "inprocess"\n')
+        self.city.write_text(
+            f'city = "guangzhou"\n{common}[switch]\nurl = "http://127.0.0.1:8088/ari"\npassword = "none"\n'
         )
         self._calls, self._lineages = ThreadCalls(), counting_lineages()
         self._clock = VirtualClock(wall0=1_700_000_000.0)
@@ -45,6 +54,9 @@ class Files:
             [viewed("K2", unmasked=True, reason="核对地址"), viewed("", customers=(), refused="not-your-role")],
         ):
             self.run_city(rows)
+        staff = (("audit", "auditor"), ("boss", "supervisor"))
+        users = [UserRecord(user, user, frozenset({role}), CHEAP.hash(PASSWORD)) for user, role in staff]
+        write_users(folder / "data" / "users.json", users)
 
     def run_city(self, rows: list[Any], *, report: bool = True) -> None:
         """One run of the city, and what the hub gets of it."""
@@ -85,13 +97,17 @@ def files(tmp_path: Path) -> Files:
     return Files(tmp_path)
 
 
-def city(files: Files, what: str, *words: str) -> tuple[int, str]:
-    done = CliRunner().invoke(yht, ["site", "audit", what, "--journal", str(files.journal), *words])
+def city(files: Files, what: str, *words: str, user: str = "audit", password: str = PASSWORD) -> tuple[int, str]:
+    login = ["--user", user, "--config", str(files.city)] if what == "show" else []
+    told = {"YHT_AUDITOR_PASSWORD": password}
+    done = CliRunner(env=told).invoke(yht, ["site", "audit", what, "--journal", str(files.journal), *login, *words])
     return done.exit_code, done.output
 
 
-def hub(files: Files, what: str, *words: str) -> tuple[int, str]:
-    done = CliRunner().invoke(provincial_hub, ["audit", what, "--config", str(files.config), *words])
+def hub(files: Files, what: str, *words: str, user: str = "audit", password: str = PASSWORD) -> tuple[int, str]:
+    login = ["--user", user] if what == "show" else []
+    told = {"YHT_AUDITOR_PASSWORD": password}
+    done = CliRunner(env=told).invoke(provincial_hub, ["audit", what, "--config", str(files.config), *login, *words])
     return done.exit_code, done.output
 
 
@@ -157,6 +173,79 @@ def test_views_are_shown_by_customer_line_and_agent_masked(
         assert told in line
     assert LINE not in said
     assert hub(files, "show", *words) == (0, said)
+
+
+@pytest.mark.parametrize("ask", [city, hub])
+@pytest.mark.parametrize(
+    ("user", "password", "slug"),
+    [("boss", PASSWORD, "not-your-role"), ("audit", "wrong", "login-refused"), ("nobody", PASSWORD, "login-refused")],
+)
+def test_views_are_shown_to_an_auditor_alone(
+    files: Files, ask: Callable[..., tuple[int, str]], user: str, password: str, slug: str
+) -> None:
+    status, said = ask(files, "show", user=user, password=password)
+    assert status == 1
+    assert slug in said
+    assert "K1" not in said
+
+
+def test_no_users_or_a_file_of_users_that_is_none_lets_nobody_look(files: Files) -> None:
+    users = files.journal.parent / "users.json"
+    users.write_bytes(b'{"users":[{"user":"audit"')
+    assert "users-unreadable" in city(files, "show")[1]
+    users.unlink()
+    status, said = city(files, "show")
+    assert (status, "login-refused" in said) == (1, True)
+
+
+def test_an_auditor_is_a_user_of_a_city_like_others(files: Files) -> None:
+    words = ["user", "--config", str(files.city), "--role", "auditor", "--password", PASSWORD, "checker"]
+    assert CliRunner().invoke(yht, ["site", *words]).exit_code == 0
+    assert city(files, "show", user="checker")[0] == 0
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
+def test_verify_needs_the_right_to_read_the_file_and_nothing_else(files: Files) -> None:
+    """Nor may it make files of its own beside it: those of a node that is down are read where they lie."""
+    folder = files.journal.parent
+    for path, mode in ((files.journal, 0o444), (folder, 0o555), *((one, 0o755) for one in folder.parents[:3])):
+        path.chmod(mode)
+    os.seteuid(65534)
+    try:
+        assert check_journal(files.journal).whole
+    finally:
+        os.seteuid(0)
+
+
+def test_one_bit_that_is_another_is_found(files: Files) -> None:
+    with closing(sqlite3.connect(files.journal)) as file:
+        (which, data) = file.execute("SELECT id, data FROM rows WHERE instr(data, ?)", (b"K2",)).fetchone()
+    at = data.index(b"K2")
+    files.tamper("UPDATE rows SET data = ? WHERE id = ?", data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :], which)
+    status, said = city(files, "verify")
+    assert status == 1
+    assert "内容已被改动" in said
+
+
+def test_a_row_without_its_hash_or_in_pieces_is_found(files: Files) -> None:
+    with closing(sqlite3.connect(files.journal)) as file:
+        (which, data) = file.execute("SELECT id, data FROM rows WHERE instr(data, ?)", (b"K2",)).fetchone()
+    files.tamper("UPDATE rows SET data = ? WHERE id = ?", re.sub(rb'"hash":"[0-9a-f]*"', b'"ash":""', data), which)
+    assert "内容已被改动" in city(files, "verify")[1]
+    files.tamper("UPDATE rows SET data = ? WHERE id = ?", data[: len(data) // 2], which)
+    status, said = city(files, "verify")
+    assert (status, "无法读取" in said) == (1, True)
+
+
+def test_a_file_that_was_cut_is_refused_or_its_rows_are_missed(files: Files) -> None:
+    for path in files.journal.parent.glob("journal.sqlite-*"):
+        path.unlink()
+    whole = files.journal.read_bytes()
+    for part in (0.9, 0.5, 0.1):
+        files.journal.write_bytes(whole[: int(len(whole) * part)])
+        status, said = city(files, "verify")
+        assert status == 1
+        assert "file-unreadable" in said or "!" in said
 
 
 def test_a_view_in_full_is_shown_with_its_reason(files: Files) -> None:
