@@ -479,7 +479,8 @@ class Viewed(StrEnum):
 
 
 class DataViewed(Row, frozen=True, kw_only=True, tag="data_viewed"):
-    """An audit row (I10): somebody looked at a customer's data, or was refused it; written by the city that has it.
+    """An audit row (I10): somebody looked at a customer's data, or was refused it; written by the city that has it,
+    and by the city where the agent is where that asked others.
 
     A journal links these rows when it stamps them (``dataset.audit``), and never forgets them.
     """
@@ -504,6 +505,8 @@ class DataViewed(Row, frozen=True, kw_only=True, tag="data_viewed"):
     """why it was asked for unmasked"""
     refused: str = ""
     """slug of the refusal; empty where it was shown"""
+    asked: tuple[CityId, ...] = ()
+    """other cities whose records were asked for it; each has a row of its own of what it told"""
     number: int = 0
     """place among the audit rows of the run, from 1"""
     before: str = ""

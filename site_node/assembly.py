@@ -31,6 +31,8 @@ from site_node.core.rules import Rules
 from site_node.core.site import Site
 from site_node.core.work_desk import DeskRules, WorkDesk
 from site_node.desktop.city_door import CityDoor, city_door
+from site_node.desktop.customer_operations import customers_looked_for
+from site_node.desktop.customers_here import OwnCustomers
 from site_node.desktop.directory_operations import directory_looks
 from site_node.desktop.line_operations import testing
 from site_node.desktop.mass_fault_operations import mass_faults_looked_for
@@ -263,6 +265,7 @@ def build_city(
         running.site.anchor.notices.of = mass_faults.word
         work.mass_faults = mass_faults.book
     trail = AuditTrail(running, Looks(journal, province.hub_ids, clock))
+    own = OwnCustomers(city, customers, work, trail, clock.wall) if customers is not None else None
     door = city_door(
         running,
         logins,
@@ -272,10 +275,9 @@ def build_city(
         asked.observed,
         work=work,
         elsewhere=elsewhere,
-        customers=customers,
+        customers=own,
         directory=directory,
         knowledge=knowledge,
-        now=clock.wall,
         tests=tests,
         repeats=repeats,
         mass_faults=mass_faults,
@@ -286,6 +288,7 @@ def build_city(
             *((*looking(work, trail), testing(tests, work, trail)) if work is not None else ()),
             *(repeats_looked_for(repeats, trail) if repeats is not None else ()),
             *((mass_faults_looked_for(mass_faults),) if mass_faults is not None else ()),
+            *(customers_looked_for(own, trail) if own is not None else ()),
             *(directory_looks(directory, trail) if directory is not None else ()),
         )
     )

@@ -8,9 +8,11 @@ from typing import Protocol
 
 from twisted.internet.defer import Deferred
 
+from dataset.ids import CityId, CustomerId
 from dataset.records.line import Line
 from federation.core.work_item import Facts
-from site_node.core.customer_card import CustomerCard, FoundCustomers
+from site_node.core.customer_bills import CustomerBills
+from site_node.core.customer_card import CardContact, CustomerCard, FoundCustomers
 from site_node.core.line_test import LineTested, LineUnderTest
 from site_node.core.self_records import Price, Statement
 from site_node.core.telephony import Report, Request
@@ -73,6 +75,22 @@ class CustomerRecords(Protocol):
 
         Errbacks with ``Refused``: 404 ``line-unknown``, ``customer-unknown``.
         """
+
+    def numbers(self, *, line: str = "", customer: str = "") -> Deferred[tuple[CustomerId, tuple[str, ...]]]:
+        """The customer who has ``line``, or ``customer``, with the numbers of all lines, whole.
+
+        Errbacks with ``Refused``: 404 ``line-unknown``, ``customer-unknown``.
+        """
+
+    def bills(self, *, line: str = "", customer: str = "", at: float) -> Deferred[CustomerBills]:
+        """The last bills and payments of the customer who has ``line``, or of ``customer``, item by item, as of ``at``.
+
+        Errbacks with ``Refused``: 404 ``line-unknown``, ``customer-unknown``; 503 ``record-damaged`` also when one
+        record of many cannot be read.
+        """
+
+    def contacts(self, city: CityId, customer: str, calling: str) -> Deferred[tuple[CardContact, ...]]:
+        """The last contacts that arrived here from ``calling``, or of ``customer``, who is one of ``city``."""
 
     def find(self, text: str, *, unmasked: bool = False) -> Deferred[FoundCustomers]:
         """Customers by a number of theirs (a line, or where they are called back), by the whole number of a document

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from twisted.internet.defer import Deferred
 
 from dataset.errors import Refused
-from dataset.ids import AgentId, ContactId, NodeId
+from dataset.ids import AgentId, CityId, ContactId, NodeId
 from dataset.rows import DataViewed, Viewed
 from federation.node.login import Actor
 from federation.ports import Clock, Journal
@@ -35,6 +35,8 @@ class Look:
     reason: str = ""
     during: ContactId | None = None
     """the contact at the seat of whoever looks"""
+    asked: tuple[CityId, ...] = ()
+    """other cities that were asked as well"""
 
 
 class Looks:
@@ -92,4 +94,5 @@ def row_of(actor: Actor, look: Look, slug: str = "") -> DataViewed:
         unmasked=look.unmasked,
         reason=look.reason,
         refused=slug,
+        asked=look.asked,
     )

@@ -35,11 +35,20 @@ log = Logger()
 class Lookups:
     """The questions of one city, and what it answers to those of others."""
 
-    def __init__(self, city: CityId, clock: Clock, send: Send | None) -> None:
-        """``send``: None where there is no link, and so nobody to ask."""
+    def __init__(
+        self,
+        city: CityId,
+        clock: Clock,
+        send: Send | None,
+        heard_now: Callable[[CityId], bool] = lambda city: False,
+    ) -> None:
+        """``send``: None where there is no link, and so nobody to ask. ``heard_now``: whether a city is in sight, by
+        which one that is slow is told from one that is away.
+        """
         self._city = city
         self._clock = clock
         self._send = send
+        self._heard_now = heard_now
         self._count = 0
         self._waiting: dict[str, tuple[Deferred[dict[str, Any]], Timer, CityId]] = {}
         self.table = OperationTable(())
@@ -49,7 +58,8 @@ class Lookups:
         self, city: CityId, operation: str, fields: Mapping[str, Any], actor: Actor, within_s: float = WITHIN_S
     ) -> Deferred[dict[str, Any]]:
         """What ``city`` answers within ``within_s``, which is longer for what takes its time there. Errbacks with
-        ``Refused``: 503 ``city-silent`` after that or without a link, or whatever it refuses with.
+        ``Refused``: 503 ``city-silent`` after that or without a link, ``city-slow`` after that where the city is heard
+        all the same, or whatever it refuses with.
         """
         found: Deferred[dict[str, Any]] = Deferred()
         if self._send is None:
@@ -107,7 +117,7 @@ class Lookups:
         found, timer, city = self._waiting.pop(question)
         if timer.active():
             timer.cancel()
-        found.errback(_silent(city))
+        found.errback(_slow(city) if self._heard_now(city) else _silent(city))
 
     # ── theirs ──────────────────────────────────────────────────────────────────────────────────────────────────────
     async def _answer(self, sender: NodeId, message: Lookup) -> None:
@@ -143,6 +153,18 @@ def _silent(city: CityId) -> Refused:
             "city-silent",
             zh=f"{city} 现在没有应答；显示的是本局所知，请稍后再查",
             en=f"{city} does not answer now; what is shown is what this city knows: look again later",
+            place=city,
+        ),
+        status=503,
+    )
+
+
+def _slow(city: CityId) -> Refused:
+    return Refused(
+        Problem(
+            "city-slow",
+            zh=f"{city} 联系得上，但没有在规定时间内答复；请再查一次",
+            en=f"{city} is heard, and did not answer in time: look once more",
             place=city,
         ),
         status=503,

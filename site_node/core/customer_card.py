@@ -104,6 +104,8 @@ class CustomerCard(msgspec.Struct, frozen=True, kw_only=True):
 class FoundCustomer(msgspec.Struct, frozen=True, kw_only=True):
     """A customer as a list shows it."""
 
+    city: CityId
+    """whose customer"""
     customer: CustomerId
     name: str
     kind: CustomerKind
@@ -158,6 +160,7 @@ def services_of(lines: Iterable[Line], line: str = "") -> Mapping[str, int]:
 def found(customer: Customer, *, unmasked: bool = False) -> FoundCustomer:
     """The entry of ``customer`` in a list."""
     return FoundCustomer(
+        city=customer.city,
         customer=customer.id,
         name=_name(customer, unmasked),
         kind=customer.kind,
@@ -206,7 +209,7 @@ def card_of(known: OnRecord, today: date, *, unmasked: bool = False) -> Customer
         overdue_fen=overdue(accounts),
         credit_fen=sum(one.credit_fen for one in accounts.values()),
         bills=_bills(known.bills, accounts),
-        contacts=_contacts(known.contacts),
+        contacts=contacts_of(known.contacts),
         unread=known.unread,
     )
 
@@ -226,7 +229,8 @@ def _bills(bills: Iterable[Bill], accounts: Mapping[str, Account]) -> tuple[Card
     )
 
 
-def _contacts(contacts: Iterable[PastContact]) -> tuple[CardContact, ...]:
+def contacts_of(contacts: Iterable[PastContact]) -> tuple[CardContact, ...]:
+    """The latest of ``contacts``, as the card shows them."""
     each = {one.contact: one for one in contacts}
     latest = sorted(each.values(), key=lambda one: (one.began_at, one.contact), reverse=True)
     return tuple(

@@ -19,7 +19,8 @@ from dataset.services.words import Role
 from dataset.services.workflow import RuleKind, WorkClock
 from federation.core.repeats import EarlierItem, Often
 from federation.node.operations import ProblemTold, Refusal, Reply
-from site_node.core.customer_card import CustomerCard
+from site_node.core.customer_bills import CustomerBills
+from site_node.core.customer_card import CardContact, CustomerCard, FoundCustomer
 from site_node.core.line_test import Lies, LineTested, Outcome
 from site_node.services.directory import Whose
 
@@ -30,6 +31,7 @@ AtSeat = Literal["alerting", "talking", "held", "wrap_up"]
 Seen = Literal["not_ready", "ready", "reserved", "alerting", "talking", "held", "wrap_up"]
 """an agent as others see it; ``reserved``: ready, but promised to a caller"""
 Handed = Literal["pending", "accepted", "refused"]
+OfCard = Literal["customer", "lines", "bills", "contacts", "items"]
 
 
 # ── logging in ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -449,10 +451,57 @@ class ItemsFound(ItemsHere, frozen=True, kw_only=True):
 
 
 # ── customers ───────────────────────────────────────────────────────────────────────────────────────────────────────
-class CardFound(Reply, frozen=True, kw_only=True):
-    """A customer whole."""
+class CustomersHere(Reply, frozen=True, kw_only=True):
+    """Customers of one city. ``more``: there are others."""
+
+    customers: tuple[FoundCustomer, ...]
+    more: bool
+    parts: tuple[Part, ...]
+
+
+class CustomersFound(CustomersHere, frozen=True, kw_only=True):
+    """Customers of all cities that were asked, and whose part is missing."""
+
+    missing: tuple[MissingPart, ...]
+
+
+class CardPart(Part, frozen=True, kw_only=True):
+    """A part of a card: the city that it comes from, and when it was so."""
+
+    part: OfCard
+
+
+class MissingCardPart(MissingPart, frozen=True, kw_only=True, omit_defaults=True):
+    """A part of a card that is not there, and why."""
+
+    part: OfCard
+
+
+class CardHere(Reply, frozen=True, kw_only=True):
+    """A customer of one city whole, with the open work items."""
 
     card: CustomerCard
+    items: tuple[ItemShort, ...]
+    parts: tuple[CardPart, ...]
+
+
+class CardFound(Reply, frozen=True, kw_only=True):
+    """A customer whole. ``card``: null while the owning city does not answer; ``contacts``: those of another city's
+    customer that arrived here, the latest first.
+    """
+
+    card: CustomerCard | None
+    contacts: tuple[CardContact, ...]
+    items: tuple[ItemShort, ...]
+    parts: tuple[CardPart, ...]
+    missing: tuple[MissingCardPart, ...]
+
+
+class StatementFound(Reply, frozen=True, kw_only=True):
+    """The bills of a customer item by item, from which city, and when it was so."""
+
+    statement: CustomerBills
+    parts: tuple[Part, ...]
 
 
 # ── lines ───────────────────────────────────────────────────────────────────────────────────────────────────────────

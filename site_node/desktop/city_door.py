@@ -13,6 +13,7 @@ from federation.node.operations import Operation
 from federation.ports import Clock
 from site_node.core.views import SeatView
 from site_node.desktop.customer_operations import customer_operations
+from site_node.desktop.customers_here import OwnCustomers
 from site_node.desktop.directory_operations import directory_operations
 from site_node.desktop.knowledge_operations import knowledge_operations
 from site_node.desktop.line_operations import line_operations
@@ -22,7 +23,6 @@ from site_node.desktop.repeat_operations import repeat_operations
 from site_node.desktop.views import away_state, seat_state
 from site_node.desktop.work_operations import work_operations
 from site_node.desktop.work_views import receipt
-from site_node.ports import CustomerRecords
 from site_node.services.assigning import WorkAssigner
 from site_node.services.audit import AuditTrail
 from site_node.services.city import City
@@ -68,10 +68,9 @@ def city_door(
     observed: Callable[[str, str, float], None] = lambda operation, slug, seconds: None,
     work: WorkService | None = None,
     elsewhere: Elsewhere | None = None,
-    customers: CustomerRecords | None = None,
+    customers: OwnCustomers | None = None,
     directory: DirectoryService | None = None,
     knowledge: KnowledgeService | None = None,
-    now: Callable[[], float] | None = None,
     tests: LineTests | None = None,
     repeats: Repeats | None = None,
     mass_faults: MassFaults | None = None,
@@ -80,9 +79,8 @@ def city_door(
     """The door of ``city``. ``clock`` is that of the people outside, also where the city runs faster than real time.
 
     ``work``: of a city that takes in work; ``elsewhere``: what other cities know of it; ``customers``, ``directory``
-    and ``knowledge``: of a city with records. ``now``: the city's wall time, that of ``clock`` when left out.
-    ``tests``: of the city's lines; ``repeats``: of matters that come back; ``mass_faults``: of a city that looks for
-    them. ``trail``: without it nobody looks at a customer's data.
+    and ``knowledge``: of a city with records. ``tests``: of the city's lines; ``repeats``: of matters that come back;
+    ``mass_faults``: of a city that looks for them. ``trail``: without it nobody looks at a customer's data.
     """
 
     def shown(actor: Actor, seat: str, view: SeatView | None) -> dict[str, Any]:
@@ -103,9 +101,9 @@ def city_door(
             more += mass_fault_operations(mass_faults, work, elsewhere)
     if repeats is not None and elsewhere is not None and trail is not None:
         more += repeat_operations(repeats, elsewhere, trail)
-    if customers is not None and trail is not None:
+    if customers is not None and elsewhere is not None and trail is not None:
         checked = work.checked_lines if work is not None else lambda _: frozenset()
-        more += customer_operations(customers, seats, trail, now if now is not None else clock.wall, checked)
+        more += customer_operations(customers, elsewhere, seats, trail, checked)
     if directory is not None and elsewhere is not None and trail is not None:
         more += directory_operations(directory, elsewhere, trail)
     if knowledge is not None:

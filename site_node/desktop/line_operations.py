@@ -16,7 +16,7 @@ from federation.node.looks import Look
 from federation.node.operations import Answer, Operation, Outcomes, Request
 from site_node.core.line_test import OUTCOMES, PLACES, LineTested, note_of
 from site_node.desktop.answers import Tested, TestedHere
-from site_node.desktop.work_operations import HANDED_IN, STAFF, STORE, WholeItem, Word, item_anywhere
+from site_node.desktop.work_operations import HANDED_IN, SILENT, STAFF, STORE, WholeItem, Word, item_anywhere
 from site_node.desktop.work_views import receipt
 from site_node.services.audit import AuditTrail
 from site_node.services.elsewhere import Elsewhere
@@ -42,7 +42,7 @@ TESTED = Outcomes(
         403: HANDED_IN.refuses[403],
         404: (*REFUSES[404], "work-unknown", "city-unknown"),
         409: (*REFUSES[409], "item-without-line", "work-*"),
-        503: (*REFUSES[503], "city-silent", "stopping"),
+        503: (*REFUSES[503], *SILENT, "stopping"),
     },
 )
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Annotated, Any
 
 import msgspec
@@ -29,7 +29,7 @@ from site_node.desktop.answers import (
 )
 from site_node.desktop.reasons import LONGEST_REASON, Reason
 from site_node.desktop.work_views import item_short, item_whole, receipt, service_answer, service_short
-from site_node.services.audit import AuditTrail, check_unmask
+from site_node.services.audit import AtSeat, AuditTrail, check_unmask
 from site_node.services.elsewhere import Elsewhere
 from site_node.services.work import Action, Form, ItemOf, WorkService
 
@@ -159,10 +159,12 @@ HANDED_IN = Outcomes(
         503: (*STORE, "stopping"),
     },
 )
+SILENT = ("city-silent", "city-slow")
+"""503 when the owning city does not answer, and nothing is known here"""
 UNMASK = {400: ("reason-missing",), 403: ("unmask-auditor", "unmask-not-yours")}
 """of what may be asked for unmasked"""
 ITEM_HERE = Outcomes(ItemHere, {**UNMASK, 404: ("work-unknown",), 503: STORE})
-ITEM_FOUND = Outcomes(ItemFound, {**UNMASK, 404: ("work-unknown", "city-unknown"), 503: ("city-silent", *STORE)})
+ITEM_FOUND = Outcomes(ItemFound, {**UNMASK, 404: ("work-unknown", "city-unknown"), 503: (*SILENT, *STORE)})
 _OF_LINES = {404: ("city-unknown", "unknown-contact"), 409: ("calling-withheld",)}
 ITEMS_HERE = Outcomes(ItemsHere, _OF_LINES)
 ITEMS_FOUND = Outcomes(ItemsFound, _OF_LINES)
@@ -306,19 +308,11 @@ def _action(ask: Act) -> Action:
 
 
 # ── looking here ────────────────────────────────────────────────────────────────────────────────────────────────────
-@dataclass(frozen=True, slots=True)
-class _AtSeat:
-    """What happens at the seat of whoever looks."""
-
-    during: ContactId | None
-    checked: Collection[str]
+def _there(ask: ItemThere) -> AtSeat:
+    return AtSeat(ContactId(ask.during) if ask.during else None, frozenset(ask.checked))
 
 
-def _there(ask: ItemThere) -> _AtSeat:
-    return _AtSeat(ContactId(ask.during) if ask.during else None, ask.checked)
-
-
-async def _item(work: WorkService, trail: AuditTrail, actor: Actor, ask: WholeItem, seat: _AtSeat) -> Answer:
+async def _item(work: WorkService, trail: AuditTrail, actor: Actor, ask: WholeItem, seat: AtSeat) -> Answer:
     """The item as it is known here; the look is on record here, before the answer where that is not masked."""
     item, service = work.item(ask.item)
     followed = await work.followed(item)
@@ -368,9 +362,7 @@ def _items(work: WorkService, trail: AuditTrail, actor: Actor, ask: Items) -> An
     look = _list_look(msgspec.structs.asdict(ask))
     trail.listed(actor, replace(look, customers=tuple(customers), listed=tuple(one.id for one in shown)))
     return {
-        "items": [
-            {**item_short(one, work.service_of(one), now), "mass_fault": _mass_fault(work, one)} for one in shown
-        ],
+        "items": [listed_item(work, one, now) for one in shown],
         "more": max(0, len(found) - MOST_SHOWN),
         "parts": [{"city": work.city, "as_of": now}],
     }
@@ -380,6 +372,21 @@ def _list_look(fields: Mapping[str, Any]) -> Look:
     line = word(fields, "line")
     which = masked(line) if line else "mine" if fields.get("mine") is True else "waiting"
     return Look(operation="work_items", what=Viewed.SEARCH, id=which, line=line)
+
+
+def listed_item(work: WorkService, item: WorkItem, now: float) -> dict[str, Any]:
+    """One line of a list, as it is known here."""
+    return {**item_short(item, work.service_of(item), now), "mass_fault": _mass_fault(work, item)}
+
+
+def newest_items(here: Iterable[dict[str, Any]], there: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Items as two cities know them, the newest first; of what both know the later state, the second one's rather."""
+    newest: dict[str, dict[str, Any]] = {}
+    for one in (*here, *there):
+        known = newest.get(one["item"])
+        if known is None or known["revision"] <= one["revision"]:
+            newest[one["item"]] = one
+    return sorted(newest.values(), key=lambda one: (-one["opened_at"], one["item"]))[:MOST_SHOWN]
 
 
 def _mass_fault(work: WorkService, item: WorkItem) -> str | None:
@@ -394,7 +401,7 @@ async def item_anywhere(
     """The owning city's word where it answers, else what is known here. Each city has its look on record."""
     here: Answer | None = None
     unknown: Refused | None = None
-    seat = _AtSeat(trail.contact_of(actor), work.checked_lines(actor))
+    seat = AtSeat(trail.contact_of(actor), work.checked_lines(actor))
     try:
         here = await _item(work, trail, actor, ask, seat)
     except Refused as refused:
@@ -428,13 +435,8 @@ async def _items_anywhere(
     )
     if there is None:
         return {**here, "missing": missing}
-    newest: dict[str, dict[str, Any]] = {}
-    for one in (*here["items"], *there["items"]):
-        known = newest.get(one["item"])
-        if known is None or known["revision"] <= one["revision"]:  # the owning city says more
-            newest[one["item"]] = one
     return {
-        "items": sorted(newest.values(), key=lambda one: (-one["opened_at"], one["item"]))[:MOST_SHOWN],
+        "items": newest_items(here["items"], there["items"]),
         "more": max(here["more"], there["more"]),
         "parts": [*here["parts"], *there["parts"]],
         "missing": missing,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from twisted.internet.defer import Deferred
 
@@ -14,6 +14,15 @@ from site_node.services.city import City
 
 OVERSEERS = frozenset({"supervisor", "site_admin"})
 """may see anybody's data unmasked, with a reason"""
+
+
+@dataclass(frozen=True, slots=True)
+class AtSeat:
+    """What happens at the seat of whoever looks; another city vouches for it where the seat is there."""
+
+    during: ContactId | None
+    checked: frozenset[str]
+    """lines of which the caller has shown to be the customer"""
 
 
 class AuditTrail:
@@ -48,7 +57,24 @@ def check_unmask(actor: Actor, reason: str, *, own: bool) -> None:
     """Whether ``actor`` may see something unmasked. ``own``: it is of the customer whose identity was checked in the
     contact at the own seat, or a work item that the actor has in hand.
 
-    Raises ``Refused``: 403 ``unmask-auditor``, ``unmask-not-yours``; 400 ``reason-missing``.
+    Raises ``Refused``: as ``check_whose``; 400 ``reason-missing``.
+    """
+    check_whose(actor, own=own)
+    if not reason.strip():
+        raise Refused(
+            Problem(
+                "reason-missing",
+                zh="请写明为什么要看完整资料，它会记录在案",
+                en="say why it is needed in full; the reason goes on record",
+                place="reason",
+            )
+        )
+
+
+def check_whose(actor: Actor, *, own: bool) -> None:
+    """Whether the record is one that ``actor`` may see more of than is masked, whatever the reason.
+
+    Raises ``Refused``: 403 ``unmask-auditor``, ``unmask-not-yours``.
     """
     if "auditor" in actor.roles:
         raise Refused(
@@ -70,13 +96,4 @@ def check_unmask(actor: Actor, reason: str, *, own: bool) -> None:
                 place="unmask",
             ),
             status=403,
-        )
-    if not reason.strip():
-        raise Refused(
-            Problem(
-                "reason-missing",
-                zh="请写明为什么要看完整资料，它会记录在案",
-                en="say why it is needed in full; the reason goes on record",
-                place="reason",
-            )
         )

@@ -22,13 +22,16 @@ from dataset.records.tariff import TARIFFS, tariffs_on
 from dataset.tables import Record, Table
 from federation.core.work_item import Facts
 from federation.ports import Store
+from site_node.core.customer_bills import CustomerBills, bills_of
 from site_node.core.customer_card import (
     LAST_CONTACTS,
+    CardContact,
     CustomerCard,
     FoundCustomers,
     OnRecord,
     accounts_of,
     card_of,
+    contacts_of,
     found,
     overdue,
     services_of,
@@ -63,6 +66,18 @@ class StoredCustomers:
         """See ``CustomerRecords``."""
         return Deferred.fromCoroutine(self._card(line, customer, at, unmasked))
 
+    def numbers(self, *, line: str = "", customer: str = "") -> Deferred[tuple[CustomerId, tuple[str, ...]]]:
+        """See ``CustomerRecords``."""
+        return Deferred.fromCoroutine(self._numbers_of(line, customer))
+
+    def bills(self, *, line: str = "", customer: str = "", at: float) -> Deferred[CustomerBills]:
+        """See ``CustomerRecords``."""
+        return Deferred.fromCoroutine(self._bills(line, customer, at))
+
+    def contacts(self, city: CityId, customer: str, calling: str) -> Deferred[tuple[CardContact, ...]]:
+        """See ``CustomerRecords``."""
+        return Deferred.fromCoroutine(self._contacts_here(city, customer, calling))
+
     def find(self, text: str, *, unmasked: bool = False) -> Deferred[FoundCustomers]:
         """See ``CustomerRecords``."""
         return Deferred.fromCoroutine(self._find(text.strip(), unmasked))
@@ -91,22 +106,37 @@ class StoredCustomers:
         return Facts(services=services_of(lines, line), arrears_fen=arrears)
 
     async def _card(self, line: str, customer: str, at: float, unmasked: bool) -> CustomerCard:
+        owner = await self._owner(line, customer)
+        lines, bills, payments, unread = await self._account(owner.id)
+        contacts, damaged = await self._contacts(self._city, owner.id, line)
+        everything = OnRecord(
+            customer=owner, lines=lines, bills=bills, payments=payments, contacts=contacts, unread=unread + damaged
+        )
+        return card_of(everything, day_of(at), unmasked=unmasked)
+
+    async def _owner(self, line: str, customer: str) -> Customer:
         if line:
             known = await self._store.get(LINES, (self._city, line))
             if known is None:
                 raise self._unknown("line", f"没有号码 {line} 的资料", f"nothing is on record of the line {line}")
             customer = known.customer
-        owner = await self._store.get(CUSTOMERS, (self._city, customer))
+        owner: Customer | None = await self._store.get(CUSTOMERS, (self._city, customer))
         if owner is None:
             raise self._unknown(
                 "customer", f"没有客户 {customer} 的资料", f"nothing is on record of customer {customer}"
             )
-        lines, bills, payments, unread = await self._account(owner.id)
-        contacts, damaged = await self._contacts(owner.id, line)
-        everything = OnRecord(
-            customer=owner, lines=lines, bills=bills, payments=payments, contacts=contacts, unread=unread + damaged
-        )
-        return card_of(everything, day_of(at), unmasked=unmasked)
+        return owner
+
+    async def _numbers_of(self, line: str, customer: str) -> tuple[CustomerId, tuple[str, ...]]:
+        owner = await self._owner(line, customer)
+        lines, _ = await self._all(LINES, (self._city, owner.id), "by_customer")
+        return owner.id, tuple(sorted(one.number for one in lines))
+
+    async def _bills(self, line: str, customer: str, at: float) -> CustomerBills:
+        owner = await self._owner(line, customer)
+        _, bills, payments, unread = await self._account(owner.id)
+        _whole(unread, owner.id)
+        return bills_of(owner, bills, payments, day_of(at))
 
     def _unknown(self, what: str, zh: str, en: str) -> Refused:
         return Refused(
@@ -134,11 +164,15 @@ class StoredCustomers:
             unread += damaged
         return lines, bills, payments, unread
 
-    async def _contacts(self, customer: CustomerId, calling: str) -> tuple[list[PastContact], int]:
-        """The last contacts of the customer and from the number, and how many of them are damaged."""
+    async def _contacts_here(self, city: CityId, customer: str, calling: str) -> tuple[CardContact, ...]:
+        found, _ = await self._contacts(city, CustomerId(customer), calling)
+        return contacts_of(found)
+
+    async def _contacts(self, city: CityId, customer: CustomerId, calling: str) -> tuple[list[PastContact], int]:
+        """The last contacts of the customer of ``city`` and from the number, and how many of them are damaged."""
         contacts: list[PastContact] = []
         unread = 0
-        asked: list[tuple[str, Key]] = [("by_customer", (self._city, customer))]
+        asked: list[tuple[str, Key]] = [("by_customer", (city, customer))] if customer else []
         if calling:
             asked.append(("by_calling", (calling,)))
         for index, partition in asked:

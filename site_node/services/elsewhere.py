@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
+
+from twisted.internet.defer import Deferred, gatherResults
 
 from dataset.errors import Refused
 from dataset.ids import CityId
@@ -41,4 +43,22 @@ class Elsewhere:
         except Refused as refused:
             if here is None:
                 raise
-            return None, [{"city": city, **refusal_of(refused)}]
+            return None, [missing(city, refused)]
+
+    async def ask_each(
+        self, actor: Actor, cities: Iterable[CityId], operation: str, fields: Mapping[str, Any]
+    ) -> tuple[list[tuple[CityId, Answer]], list[dict[str, Any]]]:
+        """What other ``cities`` answer, all asked at once, in their order; and whose part is missing. Never raises."""
+        others = [city for city in cities if city != self.city]
+        asked = [Deferred.fromCoroutine(self.ask(actor, city, operation, fields, {})) for city in others]
+        answers, silent = list[tuple[CityId, Answer]](), list[dict[str, Any]]()
+        for city, (there, none) in zip(others, await gatherResults(asked, consumeErrors=True), strict=True):
+            if there is not None:
+                answers.append((city, there))
+            silent += none
+        return answers, silent
+
+
+def missing(city: CityId, refused: Refused) -> dict[str, Any]:
+    """The part of ``city`` that is missing, and why."""
+    return {"city": city, **refusal_of(refused)}

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import msgspec
-from twisted.internet.defer import Deferred, gatherResults
 
-from dataset.ids import CityId
 from federation.core.repeats import LONG_S, EarlierItem, Often, often
 from federation.node.login import Actor
 from federation.ports import Clock
@@ -50,17 +47,9 @@ class Repeats:
             items += found
         answered, missing = [str(self._elsewhere.city)], list[dict[str, Any]]()
         if document:
-            others = [city for city in self._elsewhere.codes.cities if city != self._elsewhere.city]
-            asked = [Deferred.fromCoroutine(self._ask(actor, city, document)) for city in others]
-            for city, (there, silent) in zip(others, await gatherResults(asked, consumeErrors=True), strict=True):
-                items += there
-                missing += silent
-                if not silent:
-                    answered.append(str(city))
+            cities, wanted = self._elsewhere.codes.cities, {"document": document}
+            answers, missing = await self._elsewhere.ask_each(actor, cities, "repeats_here", wanted)
+            for city, there in answers:
+                items += msgspec.convert(there.get("items", []), tuple[EarlierItem, ...])
+                answered.append(str(city))
         return often(items, self.now()), answered, missing
-
-    async def _ask(
-        self, actor: Actor, city: CityId, document: str
-    ) -> tuple[Iterable[EarlierItem], list[dict[str, Any]]]:
-        there, missing = await self._elsewhere.ask(actor, city, "repeats_here", {"document": document}, {})
-        return msgspec.convert((there or {}).get("items", []), tuple[EarlierItem, ...]), missing

@@ -16,7 +16,7 @@ from twisted.logger import Logger
 
 from dataset.declared import Seconds, setting
 from dataset.errors import Problem, Refused
-from dataset.ids import AgentId, ContactId, SkillId
+from dataset.ids import AgentId, CityId, ContactId, SkillId
 from dataset.packages import ServicePackage
 from federation.core.envelope import CityPicture
 from federation.node.door import Listener, LoginRequest
@@ -218,13 +218,20 @@ class SeatService:
 
     def calling(self, actor: Actor, contact: ContactId) -> str:
         """The number that calls in a contact at the own seat, whole. Raises ``Refused`` 404 ``unknown-contact``."""
+        return self._at_seat(actor, contact).calling
+
+    def anchor(self, actor: Actor, contact: ContactId) -> CityId:
+        """Where a contact at the own seat arrived. Raises as ``calling``."""
+        return self._at_seat(actor, contact).anchor
+
+    def _at_seat(self, actor: Actor, contact: ContactId) -> CallView:
         call = call_at(self._city, self._seated(actor), contact)
         if call is None:
             raise Refused(
                 Problem("unknown-contact", "您的座席上没有此接触", "this contact is not at your seat", "contact"),
                 status=404,
             )
-        return call.calling
+        return call
 
     def hold(self, actor: Actor, contact: ContactId) -> None:
         """The customer hears music."""

@@ -305,6 +305,10 @@ class WorkService:
         """Everything on record here about a line, the newest first."""
         return self._work.desk.book.of_line(line)
 
+    def of_customer(self, customer: str) -> tuple[WorkItem, ...]:
+        """Everything on record here about a customer by that name, of whichever city; the newest first."""
+        return self._work.desk.book.of_customer(customer)
+
     def mine(self, actor: Actor) -> tuple[WorkItem, ...]:
         """What the agent has in hand, the most urgent first."""
         agent = agent_of(self._city, actor)

@@ -144,7 +144,8 @@ class RunningCity:
             if desk is not None
             else None
         )
-        self.lookups = Lookups(self.city, clock, self._command if link is not None else None)
+        send = self._command if link is not None else None
+        self.lookups = Lookups(self.city, clock, send, lambda city: city in self.site.sight.peers)
         """what is asked of other cities' records, and answered to them"""
         self._self_service = self_service
         self._output = Output(journal)

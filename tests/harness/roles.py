@@ -101,6 +101,10 @@ def unmasking() -> str:
     for door, operation, own, zh, en in (
         ("city", "card", True, "当前接触中已核对身份的客户", "the customer checked in the contact at the seat"),
         ("city", "card", False, "其他客户", "any other customer"),
+        ("city", "statement", True, "当前接触中已核对身份的客户", "the customer checked in the contact at the seat"),
+        ("city", "statement", False, "其他客户", "any other customer"),
+        ("other", "card", True, "外地客户：同上", "another city's: checked in the contact at the seat"),
+        ("other", "card", False, "外地其他客户", "another city's, any other"),
         ("city", "work_item", True, "自己手上的，或该客户的", "in hand, or of that customer"),
         ("city", "work_item", False, "其他工单", "any other"),
         ("other", "work_item", True, "外地工单：同上", "another city's: in hand, or of that customer"),

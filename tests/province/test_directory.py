@@ -88,6 +88,7 @@ def test_while_a_city_is_silent_the_copy_here_is_shown_and_the_city_is_named(pro
     province.put(GUANGZHOU, Put(DIRECTORY, FAR))
     seat = province.seat_of(GUANGZHOU)
     province.wires.cut([NodeId(SHENZHEN)])
+    province.pass_s(10.0)
     found = seat.ask("directory", text="深圳", city="shenzhen")
     assert (numbers(found), [part["city"] for part in found["parts"]]) == (["075526120001"], ["guangzhou"])
     [missing] = found["missing"]
