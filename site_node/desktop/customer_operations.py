@@ -245,7 +245,7 @@ class _Anywhere:
         shown = self._trail.shown(actor, replace(look, customers=(customer,) if found else (), asked=(owner,)))
         if ask.unmask:
             await shown
-        here = await self._own.known_of(owner, customer, ask.line, unmasked=ask.unmask)
+        here = await self._own.known_of(owner, customer, ask.line)
         there_items, there_parts = (found["items"], found["parts"]) if found is not None else ([], [])
         return {
             "card": found["card"] if found is not None else None,

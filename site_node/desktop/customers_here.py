@@ -10,7 +10,7 @@ import msgspec
 
 from dataset.errors import Refused
 from dataset.ids import CityId
-from dataset.masking import masked, masked_text
+from dataset.masking import masked_text
 from dataset.rows import Viewed
 from federation.core.work_item import WorkItem
 from federation.node.login import Actor
@@ -69,7 +69,7 @@ class OwnCustomers:
             await self._trail.shown(actor, look)
         else:
             self._trail.shown(actor, look)
-        items = self._items(self._city, found.customer, numbers, unmasked=look.unmasked)
+        items = self._items(self._city, found.customer, numbers)
         parts = CARD_PARTS if self._work is not None else CARD_PARTS[:-1]
         return {"card": _plain(found), "items": items, "parts": [{"part": part, **self._part()} for part in parts]}
 
@@ -88,7 +88,7 @@ class OwnCustomers:
         await self._trail.shown(actor, replace(look, customers=(who,), during=seat.during))
         return {"statement": _plain(found), "parts": [self._part()]}
 
-    async def known_of(self, owner: CityId, customer: str, line: str, *, unmasked: bool) -> Answer:
+    async def known_of(self, owner: CityId, customer: str, line: str) -> Answer:
         """What is on record here of a customer of another city: contacts that arrived here, open items that were
         handed in here. What cannot be read is named as missing.
         """
@@ -99,21 +99,20 @@ class OwnCustomers:
             parts.append({"part": "contacts", **self._part()})
         except Refused as refused:
             gone.append({"part": "contacts", **missing(self._city, refused)})
-        items = self._items(owner, customer, (line,) if line else (), unmasked=unmasked)
+        items = self._items(owner, customer, (line,) if line else ())
         if self._work is not None:
             parts.append({"part": "items", **self._part()})
         return {"contacts": contacts, "items": items, "parts": parts, "missing": gone}
 
-    def _items(self, owner: CityId, customer: str, lines: Iterable[str], *, unmasked: bool) -> list[dict[str, Any]]:
-        """Open items of a customer of ``owner``; numbers are masked as on the card."""
+    def _items(self, owner: CityId, customer: str, lines: Iterable[str]) -> list[dict[str, Any]]:
+        """Open items of a customer of ``owner``, masked as in every list."""
         work = self._work
         if work is None:
             return []
         found: dict[str, WorkItem] = {one.id: one for line in lines for one in work.of_line(line)}
         found |= {one.id: one for one in work.of_customer(customer)}
         still = [one for one in found.values() if one.ending is None and one.owning == owner]
-        shown = [listed_item(work, one, work.now()) for one in still[:MOST_SHOWN]]
-        return shown if unmasked else [{**one, "line": masked(one["line"]) if one["line"] else ""} for one in shown]
+        return [listed_item(work, one, work.now()) for one in still[:MOST_SHOWN]]
 
     def _part(self) -> dict[str, Any]:
         return {"city": self._city, "as_of": self._now()}

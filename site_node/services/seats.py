@@ -24,7 +24,7 @@ from federation.node.login import Actor, Logins
 from federation.node.province import AgentRecord
 from federation.ports import Clock, Timer
 from site_node.core import events
-from site_node.core.views import SeatView
+from site_node.core.views import CallView, SeatView
 from site_node.services.city import City, call_at
 from site_node.services.targets import targets
 
