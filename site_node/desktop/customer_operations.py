@@ -242,10 +242,12 @@ class _Anywhere:
                 raise
             gone = [{"part": part, **missing(owner, refused)} for part in CARD_PARTS]
         customer = found["card"]["customer"] if found is not None else ask.customer
-        shown = self._trail.shown(actor, replace(look, customers=(customer,) if found else (), asked=(owner,)))
+        here = await self._own.known_of(owner, customer, ask.line)
+        listed = tuple(one["item"] for one in here["items"])
+        whose = (customer,) if found is not None else ()
+        shown = self._trail.shown(actor, replace(look, customers=whose, listed=listed, asked=(owner,)))
         if ask.unmask:
             await shown
-        here = await self._own.known_of(owner, customer, ask.line)
         there_items, there_parts = (found["items"], found["parts"]) if found is not None else ([], [])
         return {
             "card": found["card"] if found is not None else None,

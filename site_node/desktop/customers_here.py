@@ -62,14 +62,15 @@ class OwnCustomers:
         """The card that ``look`` is for. Raises ``Refused``: as ``CustomerRecords.card`` and ``check_unmask``."""
         line, customer = look.line, "" if look.line else look.id
         found = await self._records.card(line=line, customer=customer, at=self._now(), unmasked=look.unmasked)
-        look = replace(look, customers=(found.customer,), during=seat.during)
         _, numbers = await self._records.numbers(customer=found.customer)
+        items = self._items(self._city, found.customer, numbers)
+        listed = tuple(one["item"] for one in items)
+        look = replace(look, customers=(found.customer,), listed=listed, during=seat.during)
         if look.unmasked:
             check_unmask(actor, look.reason, own=not seat.checked.isdisjoint(numbers))
             await self._trail.shown(actor, look)
         else:
             self._trail.shown(actor, look)
-        items = self._items(self._city, found.customer, numbers)
         parts = CARD_PARTS if self._work is not None else CARD_PARTS[:-1]
         return {"card": _plain(found), "items": items, "parts": [{"part": part, **self._part()} for part in parts]}
 
