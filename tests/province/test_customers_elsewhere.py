@@ -12,13 +12,14 @@ import pytest
 from msgspec.structs import replace
 
 from dataset.errors import Refused
-from dataset.ids import CityId, ContactId, CustomerId, NodeId, ReceiptId
+from dataset.ids import CityId, ContactId, CustomerId, NodeId
 from dataset.puts import Put
 from dataset.records.contact import CONTACTS, PastContact
 from dataset.records.customer import CUSTOMERS, Customer
 from dataset.records.line import LINES, Line
-from dataset.records.money import BILLS, PAYMENTS, Bill, BillItem, Payment
+from dataset.records.money import BILLS, PAYMENTS, BillItem
 from dataset.rows import Ending, Viewed
+from tests.harness.sample_records import BILL, PAYMENT
 from tests.province.test_views_on_record import WHY, Overseer, Watched, slug_of, views
 from tests.province.three_cities import FOSHAN, GUANGZHOU, SHENZHEN
 from tests.province.working_province import LINE
@@ -35,10 +36,10 @@ class Province(Watched):
 
     def __init__(self) -> None:
         super().__init__(with_records=True)
-        own = {"city": GUANGZHOU, "line": LINE, "customer": WHO}
-        old = Bill(**own, month="2025-12", items=(RENT,), total_fen=2200, due_on=date(2026, 1, 20))
+        old = replace(BILL, city=GUANGZHOU, line=LINE, customer=WHO, month="2025-12", due_on=date(2026, 1, 20))
+        old = replace(old, items=(RENT,), total_fen=2200)
         new = replace(old, month="2026-01", items=(RENT, CALLS), total_fen=3050, due_on=date(2030, 2, 20))
-        paid = Payment(**own, receipt=ReceiptId("r1"), fen=2200, at=self.time.wall() - 3600, channel="counter")
+        paid = replace(PAYMENT, city=GUANGZHOU, line=LINE, customer=WHO, fen=2200, channel="counter", months=())
         self.put(
             GUANGZHOU,
             Put(CUSTOMERS, Customer(city=GUANGZHOU, id=WHO, name=NAME, contact_numbers=("13900000002",))),
