@@ -20,6 +20,7 @@ from federation.node.login import LONGEST_PASSWORD, Actor, Logins, not_logged_in
 from federation.node.operations import OperationTable, Request, decode, not_an_object, refusal_of
 from federation.ports import Clock
 
+_ENCODE = msgspec.json.Encoder().encode
 LARGEST_REQUEST = 16_000
 """Bytes of one request body or one message; nothing that a person does is larger."""
 
@@ -32,11 +33,22 @@ class LoginRequest(Request, frozen=True, kw_only=True):
     seat: Annotated[str, msgspec.Meta(max_length=16)] = ""
 
 
+class Push:
+    """What live connections are told unasked: encoded once, however many they are."""
+
+    __slots__ = ("data", "kind")
+
+    def __init__(self, kind: str, fields: Mapping[str, Any]) -> None:
+        self.kind = kind
+        self.data = _ENCODE({"push": kind, **fields})
+        """JSON"""
+
+
 class Listener(Protocol):
     """One live connection, as services see it."""
 
-    def push(self, kind: str, fields: Mapping[str, Any]) -> None:
-        """Send a push. Of one kind only the newest is kept while the other side is too slow to take them."""
+    def push(self, push: Push) -> None:
+        """Send it. Of one kind only the newest is kept while the other side is too slow to take them."""
 
     def end(self, kind: str, fields: Mapping[str, Any]) -> None:
         """Send a last push and close."""

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from dataset.errors import Problem, Refused
-from federation.node.door import Door, read_object
+from federation.node.door import Door, Push, read_object
 from federation.node.login import Actor
 from federation.node.operations import refusal_of
 from federation.ports import Timer
@@ -112,20 +112,19 @@ class LiveConnection:
                 self._send(data)
 
     # ── from the services (Listener) ────────────────────────────────────────────────────────────────────────────────
-    def push(self, kind: str, fields: Mapping[str, Any]) -> None:
+    def push(self, push: Push) -> None:
         """Send a push; while the other side is too slow only the newest of a kind is kept."""
         if not self._open:
             return
-        data = _ENCODE({"push": kind, **fields})
         if self._paused:
-            self._newest[kind] = data
+            self._newest[push.kind] = push.data
         else:
-            self._send(data)
+            self._send(push.data)
 
     def end(self, kind: str, fields: Mapping[str, Any]) -> None:
         """Send a last push and close."""
         if self._open:
-            self._send(_ENCODE({"push": kind, **fields}))
+            self._send(Push(kind, fields).data)
             self._shut(1000, kind)
 
     # ── inside ──────────────────────────────────────────────────────────────────────────────────────────────────────

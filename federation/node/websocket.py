@@ -9,10 +9,12 @@ from __future__ import annotations
 from typing import Any, cast
 
 from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime
+from twisted.internet.tcp import Connection
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.server import Request
 from twisted.web.websocket import WebSocketProtocol, WebSocketResource, WebSocketTransport
+from wsproto.connection import ConnectionState
 from wsproto.utilities import LocalProtocolError
 from zope.interface import implementer
 
@@ -122,12 +124,13 @@ class LiveSocket:
             self._close(1009, "too large")
 
     def _send(self, data: bytes) -> None:
-        if self._transport is not None and not self._closing:
-            try:
-                self._transport.sendTextMessage(data.decode())
-            except LocalProtocolError:
-                # The browser has begun to close; nothing more can be said, and connectionLost is on its way.
-                self._closing = True
+        if self._transport is None or self._closing:
+            return
+        if cast(Any, self._transport)._wsconn.state is not ConnectionState.OPEN:
+            # The browser has begun to close; nothing more can be said, and connectionLost is on its way.
+            self._closing = True
+            return
+        write_now(self._tcp, text_head(len(data)) + data)
 
     def _close(self, code: int, reason: str) -> None:
         if self._transport is None or self._closing:
@@ -166,6 +169,32 @@ class LiveSocket:
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
         self._timer = None
+
+
+def text_head(size: int) -> bytes:
+    """What goes before ``size`` bytes of text from a server, in one whole frame (RFC 6455, 5.2)."""
+    if size < 126:
+        return bytes((0x81, size))
+    return b"\x81\x7e" + size.to_bytes(2, "big") if size < 1 << 16 else b"\x81\x7f" + size.to_bytes(8, "big")
+
+
+def write_now(tcp: Any, data: bytes) -> None:
+    """Write to a transport at once what the kernel takes, and leave it the rest.
+
+    A transport waits for its reactor's next turn, which costs two changes of what the reactor watches and a call
+    through its log for each connection: half of what a push to all seats takes (``bench.fanout``).
+    """
+    if (
+        isinstance(tcp, Connection)
+        and tcp.connected
+        and not (tcp.dataBuffer or tcp._tempDataBuffer or tcp.disconnecting)
+    ):
+        sent = tcp.writeSomeData(data)
+        if isinstance(sent, int):  # otherwise the connection is lost, as the transport will find out
+            if sent == len(data):
+                return
+            data = data[sent:]
+    tcp.write(data)
 
 
 class LiveResource(WebSocketResource):

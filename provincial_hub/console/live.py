@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from dataset.errors import Problem, Refused
-from federation.node.door import Listener, LoginRequest
+from federation.node.door import Listener, LoginRequest, Push
 from federation.node.login import Actor
 from federation.ports import Clock, Timer
 from provincial_hub.services.province import READERS, ProvinceService
@@ -76,9 +76,9 @@ class ConsoleAttendance:
         if not self._listeners:
             return
         first = next(iter(self._listeners.values()))
-        fields = {"province": self._province.province(first)}  # the same for all three roles
+        push = Push("province", {"province": self._province.province(first)})  # the same for all three roles
         for listener in list(self._listeners):
-            listener.push("province", fields)
+            listener.push(push)
 
     def stop(self) -> None:
         """Push no more; screens are told that the hub closes."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dataset.ids import NodeId
-from federation.node.door import Door
+from federation.node.door import Door, Push
 from federation.node.login import Actor, Logins
 from federation.node.operations import Operation
 from federation.ports import Clock
@@ -110,8 +110,8 @@ def city_door(
         more += knowledge_operations(knowledge)
     table = agent_operations(seats, rules.package, more)
     if work is not None:
-        work.on_receipt(lambda agent, one: seats.tell(agent, "work", {"receipt": receipt(one)}))
+        work.on_receipt(lambda agent, one: seats.tell(agent, Push("work", {"receipt": receipt(one)})))
     assigner = None
     if work is not None:
-        assigner = work.assigner(seats.roles, lambda agent, item: seats.tell(agent, "work_given", {"item": item}))
+        assigner = work.assigner(seats.roles, lambda agent, item: seats.tell(agent, Push("work_given", {"item": item})))
     return CityDoor(Door(NodeId(city.city), table, logins, seats, clock, observed), seats, logins, assigner)

@@ -19,7 +19,7 @@ from dataset.errors import Problem, Refused
 from dataset.ids import AgentId, CityId, ContactId, SkillId
 from dataset.packages import ServicePackage
 from federation.core.envelope import CityPicture
-from federation.node.door import Listener, LoginRequest
+from federation.node.door import Listener, LoginRequest, Push
 from federation.node.login import Actor, Logins
 from federation.node.province import AgentRecord
 from federation.ports import Clock, Timer
@@ -185,11 +185,11 @@ class SeatService:
         here = self._here.get(agent)
         return here.actor.roles if here is not None else frozenset()
 
-    def tell(self, agent: AgentId, kind: str, fields: Mapping[str, Any]) -> None:
+    def tell(self, agent: AgentId, push: Push) -> None:
         """Push to an agent's live connection; nothing while there is none."""
         here = self._here.get(agent)
         if here is not None and here.listener is not None:
-            here.listener.push(kind, fields)
+            here.listener.push(push)
 
     # ── readiness ───────────────────────────────────────────────────────────────────────────────────────────────────
     def ready(self, actor: Actor) -> None:
@@ -384,7 +384,7 @@ class SeatService:
     def _push(self, here: _Here) -> None:
         here.pushing = False
         if here.listener is not None:
-            here.listener.push("state", {"state": self._state(here)})
+            here.listener.push(Push("state", {"state": self._state(here)}))
         elif here.lost and here.actor.agent is not None and self._city.seat_view(here.actor.agent) is None:
             # Logged out at the end of the contact that had kept the session alive.
             self._logins.close(here.actor, "connection_lost")
