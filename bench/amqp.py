@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import gc
-import json
 import statistics
 import tempfile
 import time
@@ -34,6 +33,7 @@ from txamqp.client import TwistedDelegate
 from txamqp.content import Content
 from txamqp.protocol import AMQClient
 
+from bench.output import say
 from federation.links.amqp import frames
 from federation.links.amqp.connection import Login
 from federation.links.amqp.consumer import Consumer
@@ -433,7 +433,7 @@ def run(host: str, port: int, arguments: argparse.Namespace) -> None:
         print(failure.getTraceback())
 
     measuring = Deferred.fromCoroutine(measure(host, port, arguments.messages, arguments.calls, arguments.rounds))
-    measuring.addCallback(lambda found: print(json.dumps(found))).addErrback(failed)
+    measuring.addCallback(lambda found: say(found)).addErrback(failed)
     measuring.addBoth(lambda _: reactor.stop())
     reactor.run()
 

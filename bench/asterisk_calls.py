@@ -12,13 +12,13 @@ a second. The city stands alone (no broker), agents are logged in over WebSocket
 from __future__ import annotations
 
 import argparse
-import json
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.output import say
 from dataset.ids import CityId
 from federation.node.province import load_province
 from simulation.machines.addresses import CITIES, Slot, claimed_slot
@@ -194,7 +194,7 @@ def rates(text: str) -> list[float]:
 
 
 def main() -> None:
-    """Print one JSON line."""
+    """Print a table and one JSON line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rates", type=rates, default=[10.0, 20.0, 40.0, 80.0], help="calls offered per second")
     parser.add_argument("--calls", type=int, default=60, help="calls per rate at least")
@@ -202,7 +202,7 @@ def main() -> None:
     arguments = parser.parse_args()
     reasons = lacking(*NEEDS)
     found = {"bench": "asterisk_calls", "missing": reasons} if reasons else measure(arguments)
-    print(json.dumps(found))
+    say(found)
 
 
 if __name__ == "__main__":

@@ -34,6 +34,7 @@ from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 
 from bench.backlog_parts.rows import FAULT, fill
+from bench.output import say
 from dataset.ids import HUB, AgentId, CityId, ContactId, LineageId, NodeId, SkillId
 from federation.core.envelope import (
     AgentPicture,
@@ -405,7 +406,7 @@ def main() -> None:
         broker.start()
         try:
             running = Deferred.fromCoroutine(Run(folder, chosen, broker).measure())
-            running.addCallback(lambda shown: print(json.dumps(shown), flush=True))
+            running.addCallback(say)
             running.addErrback(lambda failure: (failed.append(failure), failure.printTraceback()))
             running.addBoth(lambda _: reactor.callLater(0.1, reactor.stop))
             reactor.run()

@@ -11,7 +11,6 @@ used again.
 from __future__ import annotations
 
 import argparse
-import json
 import tempfile
 import time
 from collections.abc import Iterator
@@ -24,6 +23,7 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
+from bench.output import say
 from dataset.ids import CityId, NodeId
 from dataset.puts import LARGEST_BATCH, Put
 from dataset.records.directory import DIRECTORY, DirectoryEntry, spelled
@@ -127,7 +127,7 @@ async def load(store: SqliteStore, count: int) -> None:
 
 
 async def measure(folder: Path, count: int, asked: int) -> None:
-    """Print one JSON line."""
+    """Print a table and one JSON line."""
     clock = ReactorClock(reactor)
     path = folder / f"directory-{count}.sqlite"
     began, new = time.perf_counter(), not path.exists()
@@ -173,20 +173,16 @@ async def measure(folder: Path, count: int, asked: int) -> None:
     for figures in shown.values():
         figures |= {f"{name}_ratio": round(figures[f"{name}_ms"] / bare[f"{name}_ms"], 1) for name in _NAMES}
     size = sum(one.stat().st_size for one in folder.glob(f"{path.name}*"))
-    print(
-        json.dumps(
-            {
-                "bench": "directory",
-                "entries": count,
-                "load_s": round(loaded_s, 1) if new else None,
-                "file_mb": round(size / 1e6),
-                "get": bare,
-                "ordinary": {kind: shown[kind] for kind in ORDINARY},
-                "broad": {kind: shown[kind] for kind in BROAD},
-            },
-            ensure_ascii=False,
-        ),
-        flush=True,
+    say(
+        {
+            "bench": "directory",
+            "entries": count,
+            "load_s": round(loaded_s, 1) if new else None,
+            "file_mb": round(size / 1e6),
+            "get": bare,
+            "ordinary": {kind: shown[kind] for kind in ORDINARY},
+            "broad": {kind: shown[kind] for kind in BROAD},
+        }
     )
     await store.stop()
 

@@ -7,7 +7,6 @@ fast as it goes. Run: ``python -m bench.journal [--directory DIR] [--seconds S]`
 from __future__ import annotations
 
 import argparse
-import json
 import tempfile
 import time
 from pathlib import Path
@@ -17,6 +16,7 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 
+from bench.output import say
 from dataset.ids import CityId, ContactId, LineageId, NodeId, SkillId
 from dataset.rows import ContactBorn, Entered, MenuChosen, QueueEntered
 from federation.node.clock import ReactorClock
@@ -93,7 +93,7 @@ async def measure(directory: Path, rates: list[float], seconds: float) -> None:
             }
         )
         await journal.stop()
-    print(json.dumps({"bench": "journal", "rates": steps}), flush=True)
+    say({"bench": "journal", "rates": steps})
 
 
 def main() -> None:

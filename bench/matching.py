@@ -9,11 +9,11 @@ decision is written down as a row with what was known. The linear scan does the 
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from collections.abc import Callable
 from random import Random
 
+from bench.output import say
 from dataset import rows
 from dataset.ids import AgentId, CityId, ContactId, SkillId
 from federation.core.matching import MatchIndex
@@ -123,24 +123,22 @@ def run(index: Indexed | LinearScan, rng: Random, seconds: float) -> float:
 
 
 def main() -> None:
-    """Print one JSON line: both rates and their ratio."""
+    """Print a table and one JSON line: both rates and their ratio."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=3.0)
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
     kinds: dict[str, Callable[[], Indexed | LinearScan]] = {"index": Indexed, "linear_scan": LinearScan}
     rates = {name: run(make(), Random(args.seed), args.seconds) for name, make in kinds.items()}
-    print(
-        json.dumps(
-            {
-                "bench": "matching",
-                "agents": AGENTS,
-                "skills": SKILLS,
-                "each": EACH,
-                "decisions_per_s": {name: round(rate) for name, rate in rates.items()},
-                "ratio": round(rates["index"] / rates["linear_scan"], 1),
-            }
-        )
+    say(
+        {
+            "bench": "matching",
+            "agents": AGENTS,
+            "skills": SKILLS,
+            "each": EACH,
+            "decisions_per_s": {name: round(rate) for name, rate in rates.items()},
+            "ratio": round(rates["index"] / rates["linear_scan"], 1),
+        }
     )
 
 

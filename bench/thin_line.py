@@ -7,10 +7,10 @@ An hour of busy traffic on a virtual clock, voice not counted; then the same wit
 from __future__ import annotations
 
 import argparse
-import json
 from dataclasses import asdict
 from pathlib import Path
 
+from bench.output import say
 from simulation.thin_line import run
 
 PROVINCE = Path(__file__).parents[1] / "conf" / "province.toml"
@@ -19,7 +19,7 @@ BUSIER = 2.2
 
 
 def main() -> None:
-    """Print one JSON line."""
+    """Print a table and one JSON line."""
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--seconds", type=float, default=3_600.0, help="of virtual time")
     seconds = arguments.parse_args().seconds
@@ -29,7 +29,7 @@ def main() -> None:
         }
         for name, more in (("undisturbed", {}), ("cut_for_10_min", {"cut_s": 600.0}))
     }
-    print(json.dumps({"bench": "thin_line", **shown}), flush=True)
+    say({"bench": "thin_line", "lines": shown})
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ lock() {
 }
 
 # the widest first; the others take its versions
-lock check pyproject.toml requirements/build.in --extra test --extra check --extra screens
+lock check pyproject.toml requirements/build.in --extra test --extra check --extra bench --extra screens
 lock test pyproject.toml requirements/build.in --extra test -c requirements/check.lock
 lock run pyproject.toml requirements/build.in -c requirements/check.lock
 lock screens requirements/screens.in -c requirements/check.lock

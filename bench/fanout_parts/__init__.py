@@ -1,0 +1,1 @@
+"""The server processes of ``bench.fanout``, and the browsers at the other end."""
