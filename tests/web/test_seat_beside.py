@@ -79,3 +79,22 @@ def test_amounts_of_a_customer_wait_for_the_check_of_identity(page: Page, addres
     page.keyboard.press("Alt+3")
     expect(page.locator("input[name=items-line]")).to_have_value(number)
     leave(page)
+
+
+def test_another_citys_customer_is_shown_with_its_city_and_moment(page: Page, address: str) -> None:
+    """A seat in 广州 looks up a number of 深圳: masked there, each part says from where and when; both languages."""
+    login(page, address, "guangzhou", 0)
+    look_up(page, "工厂")
+    page.locator("select[name=directory-city]").select_option("shenzhen")
+    entries = page.get_by_test_id("directory-entries").get_by_role("option")
+    number = entries.filter(has_text=re.compile("^0755")).first.locator("b").inner_text()
+    expect(page.get_by_test_id("directory").get_by_test_id("as-of")).to_contain_text("深圳")
+    page.keyboard.press("Alt+4")
+    page.keyboard.type(number)
+    page.keyboard.press("Enter")
+    expect(page.get_by_test_id("customer-sheet")).to_contain_text("****")
+    fresh = page.get_by_test_id("customer-sheet").get_by_test_id("as-of")
+    expect(fresh).to_have_text(re.compile(r"客户、号码、帐单、来往、在办工单：深圳，截至 \d\d:\d\d:\d\d"))
+    page.get_by_role("button", name="English").press("Enter")
+    expect(fresh).to_have_text(re.compile(r"customer, lines, bills, contacts, open work: Shenzhen, as of \d\d:"))
+    leave(page)

@@ -6,6 +6,7 @@ import { CITIES, MockRefusal } from './province.ts'
 type Fields = Record<string, unknown>
 
 const PAGE = 20
+const SILENT = { slug: 'city-silent', zh: '没有在两秒内答复', en: 'did not answer within two seconds' }
 const NAMES: readonly [name: string, category: string, street: string][] = [
   ['天河电子有限公司', 'electronics', '天河区体育西路'],
   ['白云酒家', 'food', '越秀区北京路'],
@@ -70,8 +71,8 @@ function cardOf(city: string, customer: string): CustomerCard {
   }
 }
 
-function foundOf({ customer, name, kind, district, document }: CustomerCard): object {
-  return { customer, name, kind, district, document }
+function foundOf({ city, customer, name, kind, district, document }: CustomerCard): object {
+  return { city, customer, name, kind, district, document }
 }
 
 function articlesIn(city: string): ArticleWhole[] {
@@ -101,21 +102,38 @@ function articlesIn(city: string): ArticleWhole[] {
 
 export class MockBeside {
   knows(op: string): boolean {
-    return ['directory', 'customers', 'card', 'articles', 'article_search', 'article', 'article_vote', 'knowledge_missing'].includes(op)
+    return ['directory', 'customers', 'card', 'statement', 'articles', 'article_search', 'article', 'article_vote', 'knowledge_missing'].includes(op)
   }
 
   act(who: string, op: string, fields: Fields): object {
     const own = who.split('@')[1] ?? ''
     if (op === 'directory') return this.directory(own, text(fields, 'text'), text(fields, 'city') || own, text(fields, 'token'))
-    if (op === 'customers') return this.customers(own, text(fields, 'text'), text(fields, 'contact'))
+    if (op === 'customers') return this.customers(own, text(fields, 'text'), text(fields, 'contact'), fields['everywhere'] === true)
     if (op === 'card') {
       if (text(fields, 'customer') === '' && text(fields, 'line') === '') refuse(400, 'one-of-two', '请给出其中之一', 'give one of the two')
-      const card = cardOf(own, text(fields, 'customer'))
-      if (fields['unmask'] !== true) return { card }
+      const city = text(fields, 'city') || own
+      const away = city === 'foshan'
+      const card = cardOf(city, text(fields, 'customer'))
+      const names = ['customer', 'lines', 'bills', 'contacts', 'items']
+      const known = {
+        contacts: [],
+        items: [],
+        parts: away ? [] : names.map((part) => ({ part, city, as_of: Date.now() / 1000 })),
+        missing: away ? names.map((part) => ({ part, city, problem: SILENT })) : [],
+      }
+      if (fields['unmask'] !== true || away) return { card: away ? null : card, ...known }
       if (text(fields, 'reason').trim() === '') refuse(400, 'reason-missing', '请写明为什么要看完整资料，它会记录在案', 'say why it is needed in full; the reason goes on record', 'reason')
       const [first, ...others] = card.lines
       const lines = first === undefined ? [] : [{ ...first, number: '02088880001', address: '天河区体育西路 18 号' }, ...others]
-      return { card: { ...card, masked: false, name: '王小明', contact_numbers: ['13800000001'], address: '天河区体育西路 18 号', lines } }
+      return { card: { ...card, masked: false, name: '王小明', contact_numbers: ['13800000001'], address: '天河区体育西路 18 号', lines }, ...known }
+    }
+    if (op === 'statement') {
+      const line = '020****0001'
+      const items = [{ code: 'monthly_rent', zh: '月租费', en: 'Monthly rent', fen: 2200 }, { code: 'local_call', zh: '市话费', en: 'Local calls', fen: 850, count: 17 }]
+      return {
+        statement: { city: text(fields, 'city'), customer: text(fields, 'customer'), due_fen: 3050, overdue_fen: 0, credit_fen: 0, bills: [{ month: '2026-10', line, items, total_fen: 3050, open_fen: 3050, due_on: '2026-11-20' }], payments: [] },
+        parts: [{ city: text(fields, 'city'), as_of: Date.now() / 1000 }],
+      }
     }
     if (op === 'articles') return { articles: articlesIn(own).filter((each) => each.topics.some((topic) => topic === fields['topic'] || topic.startsWith(`${text(fields, 'topic')}/`))), more: 0 }
     if (op === 'article_search') {
@@ -132,10 +150,16 @@ export class MockBeside {
     return refuse(404, 'unknown-operation', '没有此操作', 'there is no such operation', op)
   }
 
-  private customers(city: string, asked: string, contact: string): object {
+  private customers(city: string, asked: string, contact: string, everywhere: boolean): object {
     if ((asked === '') === (contact === '')) refuse(400, 'one-of-two', '请给出其中之一', 'give one of the two')
     const ids = contact !== '' || /^\d+$/.test(asked) ? ['17'] : asked.startsWith('王') ? ['17', '18'] : []
-    return { customers: ids.map((id) => foundOf(cardOf(city, id))), more: false }
+    const cities = everywhere ? [city, 'shenzhen'] : [city]
+    return {
+      customers: cities.flatMap((each) => ids.map((id) => foundOf(cardOf(each, id)))),
+      more: false,
+      parts: cities.map((each) => ({ city: each, as_of: Date.now() / 1000 })),
+      missing: everywhere ? [{ city: 'foshan', problem: SILENT }] : [],
+    }
   }
 
   private directory(own: string, asked: string, city: string, token: string): object {
@@ -143,7 +167,6 @@ export class MockBeside {
     const isNumber = /^\d+$/.test(asked)
     const hits = listedIn(city).filter((entry) => asked.split(/\s+/).every((each) => [entry.name, entry.number, entry.address, ...entry.aliases].some((of) => of.includes(each))))
     const from = Number(token || 0)
-    const problem = { slug: 'city-silent', zh: '没有在两秒内答复', en: 'did not answer within two seconds' }
     return {
       entries: hits.slice(from, from + PAGE),
       token: hits.length > from + PAGE ? String(from + PAGE) : null,
@@ -151,7 +174,7 @@ export class MockBeside {
       whose: isNumber ? (hits.length > 0 ? 'told' : 'unknown') : null,
       unread: 0,
       parts: [{ city, as_of: Date.now() / 1000 }],
-      missing: city !== own && city === 'foshan' ? [{ city, problem }] : [],
+      missing: city !== own && city === 'foshan' ? [{ city, problem: SILENT }] : [],
     }
   }
 }

@@ -232,4 +232,54 @@ describe('the customer', () => {
     await buttons.at(-1)?.trigger('click')
     expect(useWork().line).toBe('02088880002')
   })
+
+  it('says of each part from which city it is and as of when, in both languages', async () => {
+    const page = await called()
+    expect(page.get('[data-testid=as-of]').text()).toMatch(/^客户、号码、帐单、来往、在办工单：guangzhou，截至 \d\d:\d\d:\d\d$/)
+    speak('en')
+    await settled()
+    expect(page.get('[data-testid=as-of]').text()).toMatch(/^customer, lines, bills, contacts, open work: guangzhou, as of \d\d:\d\d:\d\d$/)
+  })
+
+  it('is looked for in all cities, and the silent one is named', async () => {
+    const page = await called()
+    await page.get('input[name=customer-everywhere]').setValue(true)
+    await page.get('input[name=customer-text]').setValue('王')
+    await page.get('input[name=customer-text]').trigger('keydown', { key: 'Enter' })
+    await settled()
+    expect(sent.at(-1)).toEqual(['customers', { text: '王', everywhere: true }])
+    expect(page.findAll('.one')).toHaveLength(4)
+    expect(page.get('[data-testid=missing]').text()).toBe('foshan没有答复，这里可能不全：没有在两秒内答复')
+    await page.findAll('.one').at(-1)?.trigger('click')
+    await settled()
+    expect(sent.at(-1)).toEqual(['card', { customer: '18', city: 'shenzhen' }])
+    expect(page.get('[data-testid=as-of]').text()).toContain('shenzhen')
+  })
+
+  it('of a city that is away is what is known here, with the parts that are missing', async () => {
+    const problem = { slug: 'city-silent', zh: '没有应答', en: 'silent' }
+    const parts = ['customer', 'bills'].map((part) => ({ part, city: 'foshan', problem }))
+    sitDown((op) => {
+      if (op === 'customers') return { customers: [], more: false, parts: [], missing: [{ city: 'foshan', problem }] }
+      return op === 'card' ? { card: null, contacts: [], items: [], parts: [{ part: 'items', city: 'guangzhou', as_of: 0 }], missing: parts } : undefined
+    })
+    const page = show(CustomerTab)
+    await page.get('input[name=customer-text]').setValue('075781230001')
+    await page.get('input[name=customer-text]').trigger('keydown', { key: 'Enter' })
+    await settled()
+    expect(sent.at(-1)).toEqual(['card', { line: '075781230001' }])
+    expect(page.get('[data-testid=known-here]').text()).toContain('缺客户、帐单：foshan，没有应答')
+    expect(page.get('[data-testid=known-here] [data-testid=as-of]').text()).toBe('在办工单：guangzhou，截至 01-01 08:00')
+  })
+
+  it('has bills item by item once the identity was checked', async () => {
+    const page = await called()
+    expect(page.find('[data-testid=itemise]').exists()).toBe(false)
+    await page.get('[data-testid=customer-check]').trigger('click')
+    await settled()
+    await page.get('[data-testid=itemise]').trigger('click')
+    await settled()
+    expect(sent.at(-1)).toEqual(['statement', { customer: '17', city: 'guangzhou' }])
+    expect(page.get('[data-testid=statement]').text()).toContain('市话费')
+  })
 })

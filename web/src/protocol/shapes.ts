@@ -332,6 +332,8 @@ export interface ItemMessage {
 export interface MissingPart {
   city: string
   problem: Problem
+  /** of a card: which of its parts */
+  part?: string
 }
 
 export interface ItemsAnswer {
@@ -354,8 +356,18 @@ export interface ShownDocument {
   number: string
 }
 
+/** A city that answered, and when it was so (seconds since 1970). */
+export interface AnsweredPart {
+  city: string
+  as_of: number
+  /** of a card: which of its parts */
+  part?: string
+}
+
 /** A customer on record; names and documents of persons are masked. */
 export interface CustomerFound {
+  /** whose customer */
+  city: string
   customer: string
   name: string
   kind: string
@@ -367,6 +379,8 @@ export interface CustomersAnswer {
   customers: CustomerFound[]
   /** whether there are others */
   more: boolean
+  parts: AnsweredPart[]
+  missing: MissingPart[]
 }
 
 /** A line as the card shows it: its number is masked. Money is whole fen. */
@@ -429,6 +443,35 @@ export interface CustomerCard {
   unread: number
 }
 
+/** A card with what is known beside it. */
+export interface CardAnswer {
+  /** null while the owning city does not answer */
+  card: CustomerCard | null
+  /** those of another city's customer that arrived here */
+  contacts: CardContact[]
+  /** open work items of the customer */
+  items: ItemShort[]
+  parts: AnsweredPart[]
+  missing: MissingPart[]
+}
+
+export interface BillItem extends Named {
+  code: string
+  fen: number
+  count?: number
+}
+
+/** A customer's bills, item by item. */
+export interface Statement {
+  city: string
+  customer: string
+  due_fen: number
+  overdue_fen: number
+  credit_fen: number
+  bills: { month: string; line: string; items: BillItem[]; total_fen: number; open_fen: number; due_on: string }[]
+  payments: { line: string; fen: number; at: number; channel: string; serving: string | null }[]
+}
+
 export interface ArticleShort extends Named {
   article: string
   version: number
@@ -472,6 +515,7 @@ export interface DirectoryAnswer {
   whose: 'told' | 'unlisted' | 'person' | 'unknown' | null
   /** entries that are damaged on disk */
   unread: number
+  parts?: AnsweredPart[]
   missing?: MissingPart[]
 }
 

@@ -27,6 +27,11 @@ export function when(at: number): string {
   return `${day(at).slice(5)} ${clockTime(at).slice(0, 5)}`
 }
 
+/** When something was so: the time of today, else with the day. `now` and `at` in seconds since 1970. */
+export function asOf(at: number, now: number): string {
+  return day(at) === day(now) ? clockTime(at) : when(at)
+}
+
 /** `m:ss`, or `h:mm:ss` from an hour on. */
 export function timer(seconds: number): string {
   const whole = Math.max(0, Math.floor(seconds))

@@ -1,7 +1,7 @@
 import { defineStore } from 'pinia'
 import { ref, shallowRef, watch } from 'vue'
-import { isPassing, problemOf } from '../protocol/problem'
-import type { ArticleFound, ArticleShort, ArticleWhole, CustomerCard, CustomerFound, CustomersAnswer, DirectoryAnswer } from '../protocol/shapes'
+import { isPassing, NO_ANSWER, problemOf, Refused } from '../protocol/problem'
+import type { ArticleFound, ArticleShort, ArticleWhole, CardAnswer, CustomerCard, CustomerFound, CustomersAnswer, DirectoryAnswer, MissingPart, Statement } from '../protocol/shapes'
 import { once } from '../seat/article'
 import { useSeat } from './seat'
 
@@ -35,8 +35,13 @@ export interface Looking {
 export interface Caller {
   contact: string
   found: readonly CustomerFound[]
-  card: CustomerCard | null
+  /** cities that may know the number and did not answer */
+  missing: readonly MissingPart[]
+  whole: CardAnswer | null
 }
+
+/** Names a customer. `city`: whose. */
+export type CardOf = { customer: string; city: string } | { line: string }
 
 /** Customers, knowledge and the directory, as far as this city has them for this agent. */
 export const useBeside = defineStore('beside', () => {
@@ -50,7 +55,7 @@ export const useBeside = defineStore('beside', () => {
   const reading = ref('')
   const caller = shallowRef<Caller | null>(null)
   const ofTopic = new Map<string, readonly ArticleShort[]>()
-  const customers = new Map<string, CustomerFound[]>()
+  const customers = new Map<string, CustomersAnswer>()
 
   watch(
     () => (has('customer') && seat.call !== null ? seat.call.contact : ''),
@@ -106,41 +111,57 @@ export const useBeside = defineStore('beside', () => {
   // ── customers ───────────────────────────────────────────────────────────────────────────────────────────────────────
   /** Customers whose number calls in the call at this seat; none where the city keeps no customers. */
   async function callers(): Promise<CustomerFound[]> {
+    return (await callerAnswer()).customers
+  }
+
+  async function callerAnswer(): Promise<CustomersAnswer> {
+    const nobody = { customers: [], more: false, parts: [], missing: [] }
     const contact = seat.call?.contact
-    if (contact === undefined) return []
+    if (contact === undefined) return nobody
     const known = customers.get(contact)
     if (known !== undefined) return known
     try {
-      const found = ((await seat.ask('customers', { contact })) as CustomersAnswer).customers
-      customers.set(contact, found)
-      return found
+      const answer = (await seat.ask('customers', { contact })) as CustomersAnswer
+      if (answer.missing.length === 0) customers.set(contact, answer)
+      return answer
     } catch (thrown) {
       problemOf(thrown) // the number of the customer can be typed
-      return []
+      return nobody
     }
   }
 
   async function learnCaller(contact: string): Promise<void> {
-    const found = await callers()
+    const { customers: found, missing } = await callerAnswer()
     const [only, ...others] = found
     try {
-      const whole = only === undefined || others.length > 0 ? null : await card({ customer: only.customer })
-      if (seat.call?.contact === contact) caller.value = { contact, found, card: whole }
+      const whole = only === undefined || others.length > 0 ? null : await wholeCard({ customer: only.customer, city: only.city })
+      if (seat.call?.contact === contact) caller.value = { contact, found, missing, whole }
     } catch (thrown) {
       problemOf(thrown) // the customer can be looked for, and then it is told why not
-      if (seat.call?.contact === contact) caller.value = { contact, found, card: null }
+      if (seat.call?.contact === contact) caller.value = { contact, found, missing, whole: null }
     }
   }
 
   /** By a number of theirs, a document, or a name from its beginning. Throws `Refused`. */
-  async function findCustomers(text: string): Promise<CustomersAnswer> {
-    return (await seat.ask('customers', { text })) as CustomersAnswer
+  async function findCustomers(text: string, everywhere: boolean): Promise<CustomersAnswer> {
+    return (await seat.ask('customers', { text, everywhere })) as CustomersAnswer
   }
 
-  /** With a `reason` in full: it goes on record. Throws `Refused`. */
-  async function card(of: { customer: string } | { line: string }, reason?: string): Promise<CustomerCard> {
-    const fields = reason === undefined ? of : { ...of, unmask: true, reason }
-    return ((await seat.ask('card', fields)) as { card: CustomerCard }).card
+  /** What is known of a customer, from whichever city. Throws `Refused`. */
+  async function wholeCard(of: CardOf): Promise<CardAnswer> {
+    return (await seat.ask('card', of)) as CardAnswer
+  }
+
+  /** In full, for a `reason` that goes on record. Throws `Refused`, also where the owning city does not answer. */
+  async function cardInFull(of: CardOf, reason: string): Promise<CustomerCard> {
+    const { card, missing } = (await seat.ask('card', { ...of, unmask: true, reason })) as CardAnswer
+    if (card === null) throw new Refused(missing[0]?.problem ?? NO_ANSWER)
+    return card
+  }
+
+  /** Bills item by item. Throws `Refused`. */
+  async function statement(of: CardOf): Promise<Statement> {
+    return ((await seat.ask('statement', of)) as { statement: Statement }).statement
   }
 
   // ── knowledge ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -173,5 +194,5 @@ export const useBeside = defineStore('beside', () => {
     await seat.ask('article_vote', { article: name, useful, contact: seat.call?.contact ?? '' })
   }
 
-  return { looking, reading, caller, callers, findCustomers, card, articlesOf, findArticles, article, vote, parts, has, learn, end, directory }
+  return { looking, reading, caller, callers, findCustomers, wholeCard, cardInFull, statement, articlesOf, findArticles, article, vote, parts, has, learn, end, directory }
 })
