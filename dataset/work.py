@@ -30,6 +30,11 @@ def request_id(area_code: str, lineage: LineageId, counter: int) -> RequestId:
     return RequestId(f"{area_code:0>4}-{lineage}-{counter:06x}")
 
 
+def call_back_request(contact: ContactId) -> RequestId:
+    """The request for the step that follows from a call-back: one of each call, however often it is handed in."""
+    return RequestId(f"cb-{contact}")
+
+
 def item_of(request: RequestId) -> WorkItemId:
     """The item that ``request`` opens."""
     return WorkItemId(f"w-{request}")

@@ -203,6 +203,12 @@ class WorkBook:
         """What another city is asked, or was."""
         return self._asked[request][0] if request in self._asked else None
 
+    def taken(self, request: RequestId) -> AnyStep | None:
+        """The step that was taken for ``request``."""
+        item = self._items.get(self._taken[request]) if request in self._taken else None
+        rows = item.rows.values() if item is not None else ()
+        return next((row.step for row in rows if row.request == request), None)
+
     def of_line(self, line: str) -> tuple[WorkItem, ...]:
         """All items of a line, the newest first."""
         found = [item for name in self._by_line.get(line, ()) if (item := self.item(name)) is not None]

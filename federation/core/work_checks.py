@@ -68,8 +68,9 @@ def check(service: Service, calendar: WorkCalendar, item: WorkItem, step: Later,
         case DeadlinePassed(at=at):
             if item.due_at is None or at < item.due_at:
                 raise _refuse("not-due", "时限未到", "the deadline has not come", item)
-        case CalledBack():
-            pass
+        case CalledBack(how=how, note=note):
+            if how == "other":
+                _check_note(item, note)
 
 
 def _check_action(service: Service, calendar: WorkCalendar, item: WorkItem, step: Acted, facts: Facts) -> None:

@@ -22,6 +22,7 @@ from dataset.rows import (
     ROW_FROM_BYTES,
     AgentChanged,
     AnyRow,
+    CallBackEnded,
     ContactBorn,
     ContactEnded,
     DataViewed,
@@ -154,7 +155,7 @@ def item_of_row(row: AnyRow) -> WorkItemId | None:
         return ABOUT_RUNS
     if isinstance(row, MassFaultDeclared | MassFaultLinked | MassFaultConfirmed | MassFaultCleared):
         return WorkItemId(row.mass_fault)  # kept as an item is, until it is cleared
-    return row.item if isinstance(row, WorkRequested | WorkStepped | WorkRefused) else None
+    return row.item if isinstance(row, WorkRequested | WorkStepped | WorkRefused | CallBackEnded) else None
 
 
 def open_after(row: AnyRow) -> bool | None:

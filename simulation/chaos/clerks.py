@@ -155,7 +155,7 @@ class Clerks:
                 ("work_note", {"note": "用户来电催办"}),
                 ("work_take", {}),
                 ("work_give_back", {}),
-                ("work_called_back", {"reached": True}),
+                ("work_called_back", {"reached": True, "note": "上门时当面确认"}),
                 ("work_act", {"action": action, "note": "按用户要求", "collected_fen": self._rng.choice(FEES)}),
                 ("work_act", {"action": action, "note": "按用户要求", "collected_fen": self._rng.choice(FEES)}),
             )
@@ -169,7 +169,7 @@ class Clerks:
         if shown["assignee"] is None and rng.random() < 0.25:
             return "work_take", {}
         if shown["state"] == "sent" and not shown["called_back"]:
-            return "work_called_back", {"reached": rng.random() < 0.9}
+            return "work_called_back", {"reached": rng.random() < 0.9, "note": "上门时当面确认"}
         possible = [one for one in shown["possible"] if one != WITHDRAW or rng.random() < 0.2]
         if not possible:
             return "work_give_back", {}

@@ -113,7 +113,7 @@ class Clerk:
         service = await self._service(door, item["service"].partition("@")[0])
         action = next(one for one in service["actions"] if one["id"] == chosen)
         if action["after_call_back"] and not item["called_back"]:
-            await door.send("work_called_back", item=name, reached=True)
+            await door.send("work_called_back", item=name, reached=True, note="上门时当面确认")
         missing = [one for one in action["needs"] if one not in item["values"]]
         day = datetime.fromtimestamp(self._clock.wall(), CHINA).date()
         values = filled(service, self._rng, day, missing) if missing else {}

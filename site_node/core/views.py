@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from dataset.ids import AgentId, CityId, ContactId, SkillId
+from dataset.work import WorkItemId
 from federation.core.envelope import AgentPicture, CityPicture, SkillPicture
 from federation.core.lease import Lease, LeaseState
 from site_node.core.agent import AgentSession, Presence
@@ -39,8 +40,26 @@ class CallView:
     handled_by: tuple[AgentId, ...]
     disposition: str
     wrap_up_left_s: float | None
+    outbound: bool = False
+    """this city calls the customer back"""
     line: str = ""
     """that the caller asked about in self-service; unmasked, as ``calling``"""
+
+
+@dataclass(frozen=True, slots=True)
+class CallBackView:
+    """The agent's call to the customer of a work item, or the last one."""
+
+    contact: ContactId
+    item: WorkItemId
+    owning: CityId
+    number: str
+    """unmasked; services mask it"""
+    state: str
+    """in the words of ``CallBackState``"""
+    outcome: str
+    """empty while it goes on"""
+    talked_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +81,8 @@ class SeatView:
     peers_seen: bool
     """any other city is heard"""
     switch_up: bool
+    call_back: CallBackView | None = None
+    """the agent's call to a customer, or the last one"""
 
 
 _SHOWN_AS = {
@@ -94,6 +115,7 @@ def seat_view(site: Site, agent: AgentId, now: float) -> SeatView | None:
         since_s=now - session.since,
         skills=session.skills,
         calls=calls,
+        call_back=_call_back_view(site, agent, now),
         hub_seen=site.sight.alone or site.sight.leader is not None,
         alone=site.sight.alone,
         peers_seen=bool(site.sight.peers),
@@ -101,10 +123,26 @@ def seat_view(site: Site, agent: AgentId, now: float) -> SeatView | None:
     )
 
 
+def _call_back_view(site: Site, agent: AgentId, now: float) -> CallBackView | None:
+    call = site.call_backs.of(agent)
+    if call is None:
+        return None
+    talks = call.outcome is None and call.established_at is not None
+    return CallBackView(
+        contact=call.id,
+        item=call.about.item,
+        owning=call.about.owning,
+        number=call.number,
+        state=call.state,
+        outcome=call.outcome or "",
+        talked_s=now - call.established_at if talks and call.established_at is not None else call.talked_s,
+    )
+
+
 def _call_view(site: Site, session: AgentSession, lease: Lease, now: float) -> CallView:
     held = held_until(lease, now)
     ended = lease.ended_at if lease.ended_at is not None else now
-    talked = ended - lease.answered_at - held.held_s if lease.answered_at is not None else 0.0
+    talked = ended - held.speaks_since - held.held_s if held.speaks_since is not None else 0.0
     wrapping = session.presence is Presence.WRAP_UP
     context = lease.context
     return CallView(
@@ -116,6 +154,7 @@ def _call_view(site: Site, session: AgentSession, lease: Lease, now: float) -> C
         received=lease.anchor != site.rules.city,
         confirmed=lease.confirmed,
         calling=context.calling,
+        outbound=lease.outbound,
         door=context.door,
         path=context.path,
         line=context.line,

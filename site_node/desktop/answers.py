@@ -17,8 +17,10 @@ from dataset.rows import MassFaultArea
 from dataset.services.form import Value
 from dataset.services.words import Role
 from dataset.services.workflow import RuleKind, WorkClock
+from dataset.work import CallBackOutcome
 from federation.core.repeats import EarlierItem, Often
 from federation.node.operations import ProblemTold, Refusal, Reply
+from site_node.core.call_back import CallBackState
 from site_node.core.customer_bills import CustomerBills
 from site_node.core.customer_card import CardContact, CustomerCard, FoundCustomer
 from site_node.core.line_test import Lies, LineTested, Outcome
@@ -82,6 +84,7 @@ class CallShown(Reply, frozen=True, kw_only=True):
     received: bool
     confirmed: bool
     calling: str
+    outbound: bool
     door: str
     path: tuple[str, ...]
     service: str
@@ -94,6 +97,27 @@ class CallShown(Reply, frozen=True, kw_only=True):
     disposition: str
     dispositions: tuple[Named, ...]
     wrap_up_left_s: Seconds | None
+
+
+class CallBackShown(Reply, frozen=True, kw_only=True):
+    """The call to the customer of a work item, or the last one; the number is masked. ``outcome``: null while it goes
+    on.
+    """
+
+    contact: ContactId
+    item: str
+    owning: CityId
+    number: str
+    state: CallBackState
+    outcome: CallBackOutcome | None
+    talked_s: Seconds
+
+
+class CallBackBegun(Reply, frozen=True, kw_only=True):
+    """The own telephone rings; then ``number`` (masked) is called."""
+
+    contact: ContactId
+    number: str
 
 
 class SeatState(Reply, frozen=True, kw_only=True):
@@ -114,6 +138,7 @@ class SeatState(Reply, frozen=True, kw_only=True):
     wrap_up_s: Seconds
     island: Island
     calls: tuple[CallShown, ...]
+    call_back: CallBackShown | None
 
 
 class TargetSkill(Reply, frozen=True, kw_only=True):
@@ -369,6 +394,10 @@ class StepShown(Reply, frozen=True, kw_only=True):
     to: AgentId | None
     until: float | None
     reached: bool | None
+    how: Literal["", "call", "other"] | None
+    outcome: CallBackOutcome | None
+    talked_s: Seconds | None
+    contact: ContactId | None
     collected_fen: int
     overtaken: bool
 

@@ -8,7 +8,7 @@ from dataset.masking import masked
 from dataset.packages import ServicePackage
 from federation.core.envelope import CityPicture
 from federation.node.login import Actor
-from site_node.core.views import CallView, SeatView
+from site_node.core.views import CallBackView, CallView, SeatView
 
 
 def seat_state(actor: Actor, city: str, view: SeatView, package: ServicePackage, wrap_up_s: float) -> dict[str, Any]:
@@ -27,6 +27,7 @@ def seat_state(actor: Actor, city: str, view: SeatView, package: ServicePackage,
         **_choices(package, wrap_up_s),
         "island": {"alone": view.alone, "hub": view.hub_seen, "peers": view.peers_seen, "switch": view.switch_up},
         "calls": [call_state(call, package) for call in view.calls],
+        "call_back": call_back_state(view.call_back) if view.call_back is not None else None,
     }
 
 
@@ -56,6 +57,7 @@ def away_state(
         **_choices(package, wrap_up_s),
         "island": {"alone": alone, "hub": picture.hub_seen, "peers": peers, "switch": picture.switch_up},
         "calls": [],
+        "call_back": None,
     }
 
 
@@ -70,6 +72,7 @@ def call_state(call: CallView, package: ServicePackage) -> dict[str, Any]:
         "received": call.received,
         "confirmed": call.confirmed,
         "calling": masked(call.calling),
+        "outbound": call.outbound,
         "door": call.door,
         "path": list(call.path),
         "line": masked(call.line) if call.line else "",
@@ -83,6 +86,19 @@ def call_state(call: CallView, package: ServicePackage) -> dict[str, Any]:
         "disposition": call.disposition,
         "dispositions": [{"code": one.code, "zh": one.zh, "en": one.en} for one in package.dispositions],
         "wrap_up_left_s": None if call.wrap_up_left_s is None else _seconds(call.wrap_up_left_s),
+    }
+
+
+def call_back_state(call: CallBackView) -> dict[str, Any]:
+    """The agent's call to the customer of a work item, or how the last one ended; its number is masked."""
+    return {
+        "contact": call.contact,
+        "item": call.item,
+        "owning": call.owning,
+        "number": masked(call.number),
+        "state": call.state,
+        "outcome": call.outcome or None,
+        "talked_s": _seconds(call.talked_s),
     }
 
 

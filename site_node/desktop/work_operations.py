@@ -14,11 +14,13 @@ from dataset.masking import masked
 from dataset.rows import Viewed
 from dataset.services.form import Value
 from dataset.services.words import ROLES
+from dataset.work import WorkItemId
 from federation.core.work_item import SUPERVISORS, WorkItem
 from federation.node.login import Actor
 from federation.node.looks import Look
 from federation.node.operations import Answer, Done, Nothing, Operation, Outcomes, Request, Run, word
 from site_node.desktop.answers import (
+    CallBackBegun,
     ItemFound,
     ItemHere,
     ItemsFound,
@@ -35,6 +37,8 @@ from site_node.services.work import Action, Form, ItemOf, WorkService
 
 STAFF = frozenset(ROLES)
 """whoever takes steps of work"""
+AGENTS = frozenset({"agent"})
+"""whoever has a telephone at a seat"""
 OVERSEERS = frozenset(SUPERVISORS)
 MOST_SHOWN = 200
 """work items in one answer"""
@@ -127,9 +131,16 @@ class NoteItem(OfItem, frozen=True, kw_only=True):
 
 
 class CalledBackNow(OfItem, frozen=True, kw_only=True):
-    """The customer was called."""
+    """The customer was reached, or not, by other means than a call from the seat; the note says how."""
 
     reached: bool
+    note: Written
+
+
+class KnownItem(Request, frozen=True, kw_only=True):
+    """A work item that is on record in this city."""
+
+    item: Name
 
 
 class OfRequest(Request, frozen=True, kw_only=True):
@@ -270,9 +281,25 @@ def work_operations(work: WorkService, elsewhere: Elsewhere, trail: AuditTrail) 
         handing_in(
             "work_called_back",
             CalledBackNow,
-            lambda actor, ask: work.called_back(actor, _item_of(ask), reached=ask.reached),
-            "已回访",
-            "the customer was called back",
+            lambda actor, ask: work.called_back(actor, _item_of(ask), reached=ask.reached, note=ask.note),
+            "以其他方式回访",
+            "the customer was reached by other means",
+        ),
+        one(
+            "work_call_back",
+            KnownItem,
+            AGENTS,
+            lambda actor, ask: _called(work.call_back(actor, WorkItemId(ask.item))),
+            "回访客户",
+            "call the customer back",
+            Outcomes(
+                CallBackBegun,
+                {
+                    404: ("work-unknown",),
+                    409: ("not-logged-in", "wrong-state", "work-ended", "call-back-number"),
+                    503: ("switch-away",),
+                },
+            ),
         ),
         handing_in(
             "work_press",
@@ -293,6 +320,11 @@ def work_operations(work: WorkService, elsewhere: Elsewhere, trail: AuditTrail) 
         _whole(WholeItem, trail, lambda actor, ask: item_anywhere(work, elsewhere, trail, actor, ask), ITEM_FOUND),
         _list(trail, lambda actor, ask: _items_anywhere(work, elsewhere, trail, actor, ask), ITEMS_FOUND),
     )
+
+
+def _called(begun: tuple[ContactId, str]) -> dict[str, Any]:
+    contact, number = begun
+    return {"contact": contact, "number": masked(number)}
 
 
 def _item_of(ask: OfItem) -> ItemOf:

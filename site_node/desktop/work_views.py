@@ -207,6 +207,10 @@ def _step(step: AnyStep, service: Service, *, overtaken: bool) -> dict[str, Any]
         "to": step.to if isinstance(step, Assigned) else None,
         "until": step.until if isinstance(step, Parked) else None,
         "reached": step.reached if isinstance(step, CalledBack) else None,
+        "how": step.how if isinstance(step, CalledBack) else None,
+        "outcome": step.outcome if isinstance(step, CalledBack) else None,
+        "talked_s": step.talked_s if isinstance(step, CalledBack) and step.how == "call" else None,
+        "contact": by.contact if by is not None else None,
         "collected_fen": step.collected_fen if isinstance(step, Opened | Acted) else 0,
         "overtaken": overtaken,
     }

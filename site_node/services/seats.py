@@ -273,7 +273,8 @@ class SeatService:
         """The segment is done. Raises ``Refused`` 409 ``disposition-missing`` where the package wants one."""
         agent = self._seated(actor)
         call = call_at(self._city, agent, contact)
-        if call is not None and self._rules.package.disposition_required and not call.disposition:
+        wanted = self._rules.package.disposition_required and (call is None or not call.outbound)  # the switch said it
+        if call is not None and wanted and not call.disposition:
             raise Refused(
                 Problem(
                     "disposition-missing",

@@ -33,6 +33,8 @@ from federation.core.work_book import Accepted, Pending, RefusedThere
 from federation.core.work_item import SUPERVISORS, WorkItem, queue_order
 from federation.node.login import Actor
 from federation.ports import Clock, Store
+from site_node.core.consequences import reached_by
+from site_node.core.events import CallBackAsked
 from site_node.core.mass_faults import MassFault, MassFaultBook
 from site_node.services.area_codes import AreaCodes
 from site_node.services.assigning import WorkAssigner
@@ -114,11 +116,12 @@ class WorkService:
         self._checked: OrderedDict[ContactId, set[str]] = OrderedDict()
 
     def on_receipt(self, hear: Callable[[AgentId, Receipt], None]) -> None:
-        """Call ``hear`` with the agent who asked when another city has answered."""
+        """Call ``hear`` with the agent who asked when another city has answered, or the step of a call is taken."""
 
         def answered(request: RequestId) -> None:
             asked = self._work.desk.book.asked(request)
-            by = getattr(asked.step, "by", None) if asked is not None else None
+            step = asked.step if asked is not None else self._work.desk.book.taken(request)
+            by = getattr(step, "by", None)
             if by is not None:
                 hear(by.agent, self._receipt(request))
 
@@ -231,10 +234,44 @@ class WorkService:
         """Write something down."""
         return self._step(item, Noted(at=self._clock.wall(), by=self._by(actor, ROLES), note=note.strip()))
 
-    def called_back(self, actor: Actor, item: ItemOf, *, reached: bool) -> Deferred[Receipt]:
-        """The customer was called, and reached or not."""
-        step = CalledBack(at=self._clock.wall(), by=self._by(actor, ROLES), reached=reached)
+    def called_back(self, actor: Actor, item: ItemOf, *, reached: bool, note: str) -> Deferred[Receipt]:
+        """The customer was reached, or not, by other means than a call from the seat; ``note`` says how."""
+        by = self._by(actor, ROLES)
+        step = CalledBack(at=self._clock.wall(), by=by, reached=reached, how="other", note=note.strip())
         return self._step(item, step)
+
+    def call_back(self, actor: Actor, which: WorkItemId) -> tuple[ContactId, str]:
+        """Call the customer of an item: the agent's own telephone rings first. The contact, and the number called.
+
+        Raises ``Refused``: 404 ``work-unknown``, 409 ``work-ended``, ``call-back-number`` where the item has no number,
+        and what the agent's session refuses: 409 ``wrong-state``, ``not-logged-in``, 503 ``switch-away``.
+        """
+        item = self._work.desk.item(which)
+        service = self._work.desk.service_of(item)
+        if item.ending is not None:
+            raise Refused(
+                Problem("work-ended", zh="工单已结束，不再回访", en="the item has ended: no more calls", place=item.id),
+                status=409,
+            )
+        number = reached_by(item, service) or item.line
+        if not number.isdecimal():
+            raise Refused(
+                Problem(
+                    "call-back-number",
+                    zh="工单中没有可以拨打的号码，请补充联系电话",
+                    en="the item has no number to call: add a telephone for contact",
+                    place=item.id,
+                ),
+                status=409,
+            )
+        by = self._by(actor, ("agent",))
+        service_id = item.service.partition("@")[0]
+        self._city.act(CallBackAsked(by, number, item.id, item.owning, service_id, service.text.skill))
+        view = self._city.seat_view(by.agent)
+        called = view.call_back if view is not None else None
+        if called is None:
+            raise RuntimeError(f"{by.agent} calls back, and nothing is at the seat")
+        return called.contact, number
 
     def press(self, actor: Actor, item: ItemOf, note: str) -> Deferred[Receipt]:
         """督办."""

@@ -69,6 +69,9 @@ class CityCounts:
         self.unacknowledged = Gauge(
             "yht_outbox_rows", "Rows of record that hub or peers have not acknowledged", registry=self.registry
         )
+        self._call_backs = Counter(
+            "yht_call_backs", "Calls to customers of work items, by outcome", ["outcome"], registry=self.registry
+        )
         self._work_steps = Counter(
             "yht_work_steps",
             "Steps of work items taken, refused, or asked of other cities",
@@ -124,8 +127,10 @@ class CityCounts:
     def row(self, row: AnyRow) -> None:
         """Count a row of our own."""
         match row:
-            case rows.ContactBorn():
+            case rows.ContactBorn(call_back=None):
                 self._born.labels(row.door).inc()
+            case rows.CallBackEnded():
+                self._call_backs.labels(row.outcome).inc()
             case rows.ContactEnded():
                 self._ended.labels(row.ending, row.evidence).inc()
                 if row.cause in (CITY_FULL, QUEUE_FULL):

@@ -17,9 +17,18 @@ from twisted.python.failure import Failure
 
 from dataset.errors import Problem, Refused
 from dataset.ids import CityId, NodeId
-from dataset.rows import AnyRow, Journalled, WorkRefused, WorkRequested, WorkStepped
+from dataset.rows import AnyRow, CallBackEnded, Journalled, WorkRefused, WorkRequested, WorkStepped
 from dataset.services.form import problems_of
-from dataset.work import AnyStep, Opened, RequestId, WorkItemId, item_of
+from dataset.work import (
+    AnyStep,
+    CallBackOutcome,
+    CalledBack,
+    Opened,
+    RequestId,
+    WorkItemId,
+    call_back_request,
+    item_of,
+)
 from federation.core.repeats import EarlierItem
 from federation.core.work_book import Accepted, RefusedThere
 from federation.core.work_item import Facts, WorkItem
@@ -87,6 +96,10 @@ class Work:
         self._synced: dict[WorkItemId | RequestId, Deferred[None]] = {}
         """what waits until its row is on disk and in the book: a step by its item, a request by its name"""
         self._answering: set[RequestId] = set()
+        self._calls: dict[RequestId, tuple[CallBackEnded, float]] = {}
+        """calls to customers whose step is not on record yet, with the wall time of their end"""
+        self._stepping: set[RequestId] = set()
+        """those of them that are being handed in"""
         self._hearers: list[Callable[[RequestId], None]] = []
         self._timer: Timer | None = None
         self._read = False
@@ -103,6 +116,7 @@ class Work:
         now = self._clock.wall()
         own = self._journal.rows_of_work(now - KEPT_S)
         self.desk.add(own)
+        self._note_calls(own)
         if self._aftermath is not None:
             self._aftermath.start(own)
         self._journal.on_rows(self._own)
@@ -225,6 +239,7 @@ class Work:
             return
         self._timer = self._clock.call_later(LOOK_EVERY_S, self._look)
         now = self._clock.wall()
+        self._follow_calls()
         for item in self.desk.overdue(now):
             self._do(self._miss(item), f"the deadline of {item}")
         self._answer_all()
@@ -238,6 +253,48 @@ class Work:
             return self.desk.miss(item, now)
 
         await self._in_turn(item, None, row)
+
+    # ── calls to customers ──────────────────────────────────────────────────────────────────────────────────────────
+    def _note_calls(self, rows: Sequence[Journalled]) -> None:
+        for one in rows:
+            if isinstance(one.row, CallBackEnded) and one.row.called:
+                self._calls[call_back_request(one.row.contact)] = one.row, one.wall
+
+    def _follow_calls(self) -> None:
+        """Hand in the steps of calls that have ended, where they are not on record."""
+        for request, (call, ended_at) in list(self._calls.items()):
+            if self.desk.book.answer(request) is not None:
+                del self._calls[request]
+            elif request not in self._stepping:
+                self._stepping.add(request)
+                self._do(self._called_back(request, call, ended_at), f"the step of the call {call.contact}")
+
+    async def _called_back(self, request: RequestId, call: CallBackEnded, ended_at: float) -> None:
+        """What the switch said of a call, as a step of its item. One that is refused for good is given up: the call is
+        on record all the same.
+        """
+        step = CalledBack(
+            at=ended_at,
+            by=replace(call.by, contact=call.contact),
+            reached=call.outcome is CallBackOutcome.REACHED,
+            how="call",
+            outcome=call.outcome,
+            talked_s=call.talked_s,
+        )
+        try:
+            if call.owning == self._city:
+                await self.take_once(call.item, step, request)
+            else:
+                await self._ask(self.desk.request(request, call.item, call.owning, step))
+        except Refused as refused:
+            if refused.status < 500:
+                self._calls.pop(request, None)
+            raise
+        else:
+            self._calls.pop(request, None)
+            self._tell(request)
+        finally:
+            self._stepping.discard(request)
 
     # ── one after the other ─────────────────────────────────────────────────────────────────────────────────────────
     async def _in_turn(self, item: WorkItemId, step: AnyStep | None, decide: Callable[[Facts], AnyRow | None]) -> None:
@@ -296,11 +353,16 @@ class Work:
     # ── rows ────────────────────────────────────────────────────────────────────────────────────────────────────────
     def _own(self, rows: Sequence[Journalled]) -> None:
         self.desk.add(rows)
+        self._note_calls(rows)
         if self._aftermath is not None:
             self._aftermath.add(rows)
+        called = False
         for one in rows:
             row = one.row
             match row:
+                case CallBackEnded():
+                    called = True
+                    continue
                 case WorkRequested():
                     name: WorkItemId | RequestId = row.request
                 case WorkStepped() | WorkRefused():
@@ -310,6 +372,8 @@ class Work:
             synced = self._synced.pop(name, None)
             if synced is not None:
                 synced.callback(None)
+        if called and self._read and not self._stopped:
+            self._follow_calls()
 
     def _received(self, rows: Sequence[Journalled]) -> None:
         self.desk.add(rows)

@@ -96,7 +96,7 @@ def acts(province: WorkingProvince, service: Service, item: str, number: str, ac
         province.rest(max(0.0, opened["since"] + wait - province.time.wall()) + 1.0)
         office = province.seat_of(GUANGZHOU)
     if action.after_call_back:
-        office.ask("work_called_back", item=item, reached=True)
+        office.ask("work_called_back", item=item, reached=True, note="当面确认")
     contact = ""
     if any(rule.kind == "identity_checked" and action.id in rule.at for rule in service.text.rules):
         contact = office.take_call(GUANGZHOU, number)

@@ -108,7 +108,7 @@ def test_a_crash_leaves_nothing_undone_and_nothing_twice(province: WorkingProvin
     for action in ("confirm_plant", "send_crew", "installed_it"):
         province.seat_of(GUANGZHOU).ask("work_act", item=item, action=action)
         province.restart_city(GUANGZHOU)
-    province.seat_of(GUANGZHOU).ask("work_called_back", item=item, reached=True)
+    province.seat_of(GUANGZHOU).ask("work_called_back", item=item, reached=True, note="当面确认")
     province.seat_of(GUANGZHOU).ask("work_act", item=item, action="close")
     province.restart_city(GUANGZHOU)
     province.pass_s(30.0)

@@ -134,5 +134,5 @@ def finish(province: WorkingProvince, item: str) -> None:
     office.ask("work_take", item=item)
     for action in ("confirm_plant", "send_crew", "installed_it"):
         assert office.ask("work_act", item=item, action=action)["state"] == "accepted"
-    office.ask("work_called_back", item=item, reached=True)
+    office.ask("work_called_back", item=item, reached=True, note="装机员当面确认")
     assert office.ask("work_act", item=item, action="close")["state"] == "accepted"

@@ -230,8 +230,9 @@ export class MockWork {
         wantsNote()
         return this.note(item, who, 'noted', { note })
       case 'work_called_back':
-        item.called_back = fields['reached'] === true
-        return this.note(item, who, 'called_back', { reached: item.called_back })
+        wantsNote()
+        item.called_back ||= fields['reached'] === true
+        return this.note(item, who, 'called_back', { reached: fields['reached'] === true, how: 'other', note })
       case 'work_press':
         return refuse('not-your-role', '您的角色不能这样操作', 'your role may not do this', '', 403)
       default:

@@ -208,7 +208,7 @@ def test_the_state_has_exactly_the_documented_fields(office: Office) -> None:
     state = pushes[-1]["state"]
     assert set(state) == {
         *("agent", "name", "city", "seat", "can_answer", "roles", "presence", "reason", "since_s", "skills"),
-        *("reasons", "reason_names", "wrap_up_s", "island", "calls"),
+        *("reasons", "reason_names", "wrap_up_s", "island", "calls", "call_back"),
     }
     (call,) = state["calls"]
     assert set(call) == {

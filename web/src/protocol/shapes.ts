@@ -75,6 +75,8 @@ export interface Call {
   received: boolean
   confirmed: boolean
   calling: string
+  /** this city calls the customer back */
+  outbound?: boolean
   /** the line asked about in self-service, masked; empty: none */
   line?: string
   door: string
@@ -89,6 +91,21 @@ export interface Call {
   disposition: string
   dispositions: Disposition[]
   wrap_up_left_s: number | null
+}
+
+export type CallBackOutcome = 'reached' | 'no_answer' | 'busy' | 'refused' | 'unreachable' | 'given_up' | 'agent_missed' | 'failed'
+
+/** The call to the customer of a work item, or the last one. */
+export interface CallBack {
+  contact: string
+  item: string
+  owning: string
+  /** masked */
+  number: string
+  state: 'initiated' | 'originated' | 'delivered' | 'established' | 'cleared'
+  /** null while it goes on */
+  outcome: CallBackOutcome | null
+  talked_s: number
 }
 
 export interface SeatState {
@@ -109,6 +126,7 @@ export interface SeatState {
   /** `alone`: the city has joined no province and misses no hub. `peers`: another city is heard, so callers can be sent there without the hub */
   island: { alone?: boolean; hub: boolean; peers?: boolean; switch: boolean }
   calls: Call[]
+  call_back?: CallBack | null
 }
 
 export interface SkillTarget extends Named {
@@ -290,6 +308,11 @@ export interface ItemStep {
   to: string | null
   until: number | null
   reached: boolean | null
+  /** of a call-back: as the switch told, or by an agent's word */
+  how?: '' | 'call' | 'other' | null
+  outcome?: CallBackOutcome | null
+  talked_s?: number | null
+  contact?: string | null
   collected_fen: number
   /** checked without knowing an earlier step, and no longer fits: it changed nothing */
   overtaken: boolean

@@ -1,6 +1,6 @@
 /** Keys of the agent desktop. They are off while somebody types, unless a modifier is held; Ctrl+Enter is modified. */
 
-export type KeyAction = 'answer' | 'hold' | 'transfer' | 'hang_up' | 'ready' | 'finish' | 'services' | 'knowledge' | 'submit' | 'close_tab'
+export type KeyAction = 'answer' | 'hold' | 'transfer' | 'hang_up' | 'ready' | 'finish' | 'call_back' | 'services' | 'knowledge' | 'submit' | 'close_tab'
 
 export const KEYS: Record<KeyAction, string> = {
   answer: 'F2',
@@ -9,6 +9,7 @@ export const KEYS: Record<KeyAction, string> = {
   hang_up: 'F8',
   ready: 'F9',
   finish: 'Ctrl+Enter',
+  call_back: 'F6',
   services: 'F3',
   knowledge: 'Ctrl+K',
   submit: 'Ctrl+S',
@@ -21,6 +22,7 @@ const BY_KEY = new Map<string, KeyAction>([
   ['F2', 'answer'],
   ['F3', 'services'],
   ['F4', 'hold'],
+  ['F6', 'call_back'],
   ['F7', 'transfer'],
   ['F8', 'hang_up'],
   ['F9', 'ready'],

@@ -1,0 +1,277 @@
+"""A customer is called back from the seat before an item is closed, and the switch says whether anybody answered."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from dataset.errors import Refused
+from dataset.ids import HUB, CityId, ContactId, NodeId
+from dataset.intervals import IntervalFold
+from dataset.rows import CallBackEnded, ContactBorn, ContactEnded, WorkRequested
+from dataset.work import CallBackOutcome, RequestId
+from federation.core.work_book import Accepted
+from simulation.ledger_check import CallerLine, LedgerCheck
+from site_node.switch.simulated.phones import OutsidePhone
+from tests.province.three_cities import FOSHAN, GUANGZHOU, SHENZHEN
+from tests.province.working_province import LINE, Seat, WorkingProvince
+
+
+class CallingSeat(Seat):
+    """A seat whose agent calls customers."""
+
+    def __init__(self, province: WorkingProvince, city: CityId) -> None:
+        super().__init__(province, city)
+        self.city = city
+
+    def call_back(self, item: str) -> str:
+        """Press 回访 and pick up the own telephone; the contact."""
+        asked = self.ask("work_call_back", item=item)
+        self.province.pass_s(1.0)
+        contact = str(asked["contact"])
+        self.ask("answer", contact=contact)
+        self.province.pass_s(1.0)
+        return contact
+
+    def call(self) -> dict[str, Any]:
+        """How the call goes, as the page is told."""
+        return dict(self._state()["call_back"])
+
+    def takes_an_order(self) -> dict[str, Any]:
+        """A caller orders a line; the receipt, once the caller has gone."""
+        contact = self.take_call(self.city)
+        receipt = self.order(contact)
+        self.done(contact)
+        return receipt
+
+    def done(self, contact: str) -> None:
+        """Finish, wrap-up included."""
+        self.ask("disposition", contact=contact, code="solved")
+        self.ask("finish", contact=contact)
+        self.province.pass_s(1.0)
+
+
+@pytest.fixture
+def province() -> WorkingProvince:
+    return WorkingProvince()
+
+
+def installed(office: CallingSeat) -> str:
+    """An item of 广州 in the state before the last: the line is there, and the customer has to be called."""
+    item = str(office.takes_an_order()["item"])
+    for action in ("confirm_plant", "send_crew", "installed_it"):
+        assert office.ask("work_act", item=item, action=action)["state"] == "accepted"
+    return item
+
+
+def telephone(province: WorkingProvince, item: str, city: CityId = GUANGZHOU) -> OutsidePhone:
+    """The customer's, by the number that ``city`` calls."""
+    work = province.sites[city].running.work
+    assert work is not None
+    found = work.desk.book.item(item)  # type: ignore[arg-type]  # names are plain strings
+    assert found is not None
+    return province.network.telephone(str(found.values["contact_phone"]))
+
+
+def slug_of(refused: pytest.ExceptionInfo[Refused]) -> str:
+    return refused.value.problems[0].slug
+
+
+def steps(seat: Seat, item: str) -> list[dict[str, Any]]:
+    return [one for one in seat.ask("work_item", item=item)["item"]["steps"] if one["step"] == "called_back"]
+
+
+def balanced(province: WorkingProvince) -> None:
+    """Nothing lost, doubled or of nobody, and every sum holds, with the call among the rows."""
+    province.pass_s(10.0)
+    check = LedgerCheck(
+        callers=[CallerLine(LINE, True, True)],
+        journals={city: province.written(city) for city in (GUANGZHOU, SHENZHEN, FOSHAN)},
+        hub=[row for row, _ in province.memory.disk(HUB).ledger.rows.values()],
+    )
+    found = check.findings()
+    assert found.passed, found.text()
+
+
+def test_an_item_is_closed_after_a_call_that_was_answered(province: WorkingProvince) -> None:
+    """The whole way: not before the call, not after one that nobody answered, and after one that was."""
+    office = CallingSeat(province, GUANGZHOU)
+    item = installed(office)
+    phone = telephone(province, item)
+    with pytest.raises(Refused) as too_early:
+        office.ask("work_act", item=item, action="close")
+    assert slug_of(too_early) == "work-call-back"
+
+    contact = office.call_back(item)
+    assert phone.ringing
+    assert office.call()["state"] == "delivered"
+    phone.reject()
+    province.pass_s(1.0)
+    assert office.call()["outcome"] == "refused"
+    office.done(contact)
+    with pytest.raises(Refused) as not_reached:
+        office.ask("work_act", item=item, action="close")
+    assert slug_of(not_reached) == "work-call-back"
+
+    contact = office.call_back(item)
+    phone.answer()
+    province.pass_s(12.0)
+    assert office.call()["state"] == "established"
+    assert "*" in office.call()["number"]
+    phone.hang_up()
+    province.pass_s(1.0)
+    office.done(contact)
+    told = steps(office, item)
+    assert [(one["how"], one["outcome"], one["reached"]) for one in told] == [
+        ("call", "refused", False),
+        ("call", "reached", True),
+    ]
+    assert told[1]["contact"] == contact
+    assert told[1]["talked_s"] == pytest.approx(12.0, abs=1.5)
+    assert office.ask("work_act", item=item, action="close")["state"] == "accepted"
+    balanced(province)
+
+
+def test_a_word_without_a_call_has_to_say_how(province: WorkingProvince) -> None:
+    office = CallingSeat(province, GUANGZHOU)
+    item = installed(office)
+    with pytest.raises(Refused):
+        office.ask("work_called_back", item=item, reached=True, note=" ")
+    office.ask("work_called_back", item=item, reached=True, note="装机员当面确认")
+    [told] = steps(office, item)
+    assert (told["how"], told["outcome"], told["contact"], told["note"]) == ("other", None, None, "装机员当面确认")
+
+
+def test_another_citys_customer_is_called_and_its_step_waits_for_the_line(province: WorkingProvince) -> None:
+    """异地受理: the call is ours, the step is the owning city's, however long the line is down."""
+    seat = CallingSeat(province, SHENZHEN)
+    receipt = seat.takes_an_order()
+    assert receipt["owning"] == GUANGZHOU
+    province.pass_s(3.0)
+    item = str(receipt["item"])
+    phone = telephone(province, item, SHENZHEN)
+    province.wires.cut([NodeId(SHENZHEN)])
+    contact = seat.call_back(item)
+    phone.answer()
+    province.pass_s(5.0)
+    phone.hang_up()
+    province.pass_s(2.0)
+    request = RequestId(f"cb-{contact}")
+    assert [row.row.request for row in province.written(SHENZHEN) if isinstance(row.row, WorkRequested)][-1] == request
+    assert seat.ask("work_request", request=request)["state"] == "pending"
+    province.wires.cut([NodeId(SHENZHEN)], restore=True)
+    province.pass_s(20.0)
+    assert seat.ask("work_request", request=request)["state"] == "accepted"
+    assert request in [one["request"] for one in seat.receipts()], "the page is told"
+
+
+def test_the_step_of_a_call_outlives_the_node(province: WorkingProvince) -> None:
+    """The node dies in the talk, and the customer hangs up meanwhile: reached by what is on record, and told once."""
+    office = CallingSeat(province, GUANGZHOU)
+    item = installed(office)
+    phone = telephone(province, item)
+    contact = office.call_back(item)
+    phone.answer()
+    province.pass_s(2.0)
+    province.crash_city(GUANGZHOU)
+    phone.hang_up()
+    province.pass_s(1.0)
+    province.start_city(GUANGZHOU)
+    province.pass_s(5.0)
+    for _ in range(2):
+        province.restart_city(GUANGZHOU)
+    work = province.sites[GUANGZHOU].running.work
+    assert work is not None
+    assert isinstance(work.desk.book.answer(RequestId(f"cb-{contact}")), Accepted)
+    again = Seat(province, GUANGZHOU)
+    assert [one["outcome"] for one in steps(again, item)] == ["reached"]
+    written = [row.row for row in province.written(GUANGZHOU) if getattr(row.row, "contact", "") == contact]
+    assert sum(isinstance(row, ContactEnded) for row in written) == 1
+    assert [row.outcome for row in written if isinstance(row, CallBackEnded)] == [CallBackOutcome.REACHED]
+
+
+def test_a_call_goes_on_over_a_restart(province: WorkingProvince) -> None:
+    office = CallingSeat(province, GUANGZHOU)
+    item = installed(office)
+    phone = telephone(province, item)
+    contact = office.call_back(item)
+    phone.answer()
+    province.pass_s(2.0)
+    province.restart_city(GUANGZHOU)
+    [call] = province.sites[GUANGZHOU].running.site.call_backs.all()
+    assert call.id == contact
+    assert phone.hears().voice is province.network.seat(GUANGZHOU, "8001")
+    province.network.seat(GUANGZHOU, "8001").hang_up()
+    province.pass_s(3.0)
+    assert not phone.busy
+    again = Seat(province, GUANGZHOU)
+    assert [one["outcome"] for one in steps(again, item)] == ["reached"]
+
+
+@pytest.mark.parametrize("answered", [False, True])
+def test_a_switch_that_dies_ends_the_call_and_frees_the_seat(province: WorkingProvince, answered: bool) -> None:
+    office = CallingSeat(province, GUANGZHOU)
+    item = installed(office)
+    phone = telephone(province, item)
+    contact = office.call_back(item)
+    if answered:
+        phone.answer()
+        province.pass_s(1.0)
+    exchange = province.network.city(GUANGZHOU)
+    exchange.fail()
+    province.pass_s(1.0)
+    exchange.recover()
+    province.pass_s(3.0)
+    assert office.call()["outcome"] == ("reached" if answered else "failed")
+    office.done(contact)
+    assert [one["reached"] for one in steps(office, item)] == [answered]
+    assert office.call_back(item) != contact
+
+
+def test_an_agent_who_leaves_ends_with_the_call(province: WorkingProvince) -> None:
+    """下线 is refused in the call; a lost connection ends the session with it."""
+    office = CallingSeat(province, GUANGZHOU)
+    item = installed(office)
+    phone = telephone(province, item)
+    office.call_back(item)
+    phone.answer()
+    province.pass_s(1.0)
+    with pytest.raises(Refused) as refused:
+        office.ask("logout")
+    assert slug_of(refused) == "wrong-state"
+    office.live.close()
+    province.pass_s(400.0)
+    phone.hang_up()
+    province.pass_s(30.0)
+    assert province.sites[GUANGZHOU].running.site.sessions.all() == []
+
+
+def test_callers_are_not_counted_with_those_who_are_called(province: WorkingProvince) -> None:
+    """A call-back has no place in a queue, and its talk is under a channel of its own."""
+    office = CallingSeat(province, GUANGZHOU)
+    item = installed(office)
+    phone = telephone(province, item)
+    contact = ContactId(office.call_back(item))
+    phone.answer()
+    province.pass_s(3.0)
+    phone.hang_up()
+    province.pass_s(1.0)
+    office.done(contact)
+    province.pass_s(5.0)
+    fold = IntervalFold()
+    for row, _ in province.memory.disk(HUB).ledger.rows.values():
+        fold.add(row)
+    by_channel = {one.channel: one for one in fold.intervals()}
+    assert by_channel["voice_out"].handled == 1
+    assert (by_channel["voice"].offered, by_channel["voice"].handled) == (1, 1), "the caller who ordered"
+    assert not by_channel["voice_out"].offered
+    _, born = [row.row for row in province.written(GUANGZHOU) if isinstance(row.row, ContactBorn)]
+    assert (born.contact, born.calling) == (contact, phone.number)
+
+
+def test_an_item_that_is_not_known_here_calls_nobody(province: WorkingProvince) -> None:
+    office = Seat(province, GUANGZHOU)
+    with pytest.raises(Refused) as refused:
+        office.ask("work_call_back", item="w-0020-00000000-000001")
+    assert slug_of(refused) == "work-unknown"
