@@ -212,7 +212,19 @@ def test_the_state_has_exactly_the_documented_fields(office: Office) -> None:
     }
     (call,) = state["calls"]
     assert set(call) == {
-        *("contact", "attempt", "state", "since_s", "anchor", "received", "confirmed", "calling", "door", "path"),
+        *(
+            "contact",
+            "attempt",
+            "state",
+            "since_s",
+            "anchor",
+            "received",
+            "confirmed",
+            "calling",
+            "outbound",
+            "door",
+            "path",
+        ),
         *("service", "skill", "waited_s", "talk_s", "hold_s", "notes", "handled_by", "disposition", "dispositions"),
         *("wrap_up_left_s", "line"),
     }
