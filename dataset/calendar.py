@@ -112,6 +112,10 @@ class WorkCalendar:
         return day
 
 
+NO_WORK = WorkCalendar(((),) * 7, {})
+"""without any hours of work: where no deadline is asked for"""
+
+
 def day_of(at: float) -> date:
     """The day in China of a moment."""
     return datetime.fromtimestamp(at, CHINA).date()

@@ -15,8 +15,8 @@ from dataset.errors import Language
 from dataset.ids import CityId, SkillId
 
 INTERVAL_S = 900
-EDGES_MS = tuple(round(100 * 2 ** (step / 4)) for step in range(81))
-"""upper edges of the buckets: 0.1 s to 29 h, four to each doubling (a bucket is 19 % wide); one more for the rest"""
+EDGES_MS = tuple(round(100 * 2 ** (step / 4)) for step in range(121))
+"""upper edges of the buckets: 0.1 s to 3.4 years, four to each doubling (each is 19 % wide); one more for the rest"""
 
 
 class QueueKey(NamedTuple):

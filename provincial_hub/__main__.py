@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,8 @@ def provincial_hub() -> None:
     python -m provincial_hub settle --config … --reason "…" foshan 7f3a9c21 41   处理一项 settles one
     python -m provincial_hub day --config conf/up/hub.toml 2026-01-31     一天的小结 a day's sums
     python -m provincial_hub settlement --config conf/up/hub.toml 2026-01     局间结算 what cities owe each other
+    python -m provincial_hub services-report --config … --from 2026-01-01 --to 2026-01-31   业务报表 what came of
+                                            each service
     python -m provincial_hub audit verify --config conf/up/hub.toml   各局审计记录是否完整 cities' audit rows
     python -m provincial_hub settings       全部配置项 every setting, its form and default
 
@@ -271,6 +274,32 @@ def settlement(file: Path, name: str, month: str, as_csv: bool) -> None:
                 click.echo(f"{pair['owning']},{pair['serving']},{one['service']},{sums}")
     else:
         click.echo(f"{answer['zh']}\n\n{answer['en']}")
+    raise SystemExit(0 if answer["complete"] else 2)
+
+
+@provincial_hub.command("services-report")
+@click.option("--config", "file", type=click.Path(path_type=Path), required=True, help="配置文件 configuration file")
+@click.option("--user", "name", default="bureau", show_default=True, help="省中心用户 user of the console")
+@click.option("--from", "first", required=True, help="第一天 first day, 2026-01-01")
+@click.option("--to", "last", help="最后一天（含），缺省同 --from · last day; that of --from when left out")
+@click.option("--city", help="一个城市，缺省全省 · one city; all when left out")
+@click.option("--language", type=click.Choice(["zh", "en"]), help="语种，缺省两种 · language; both when left out")
+@click.option("--json", "as_json", is_flag=True, help="全部数字，供程序读取 every figure, for programs")
+def services_report(
+    file: Path, name: str, first: str, last: str | None, city: str | None, language: Language | None, as_json: bool
+) -> None:
+    """What came of each service from day to day (in China): taken in, ended, in the promised time, escalated, back.
+
+    A line by service for the province, and one by city below it. Each line beginning with ! names what may be missing,
+    with ~ which days were told otherwise before; the exit status is 2 while anything is missing. Password as for
+    declare-lost.
+    """
+    asked = {"first": first, "last": last or first, **({} if city is None else {"city": city})}
+    answer = _ask(file, name, "services_report", **asked)
+    if as_json:
+        click.echo(json.dumps({key: value for key, value in answer.items() if key not in ("zh", "en")}, indent=2))
+    else:
+        click.echo("\n\n".join(answer[one] for one in ("zh", "en") if language in (None, one)))
     raise SystemExit(0 if answer["complete"] else 2)
 
 

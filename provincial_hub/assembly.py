@@ -10,8 +10,10 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.web.resource import Resource
 
+from dataset.calendar import NO_WORK
 from dataset.ids import HUB, CityId, NodeId
 from dataset.packages import ServicePackage
+from dataset.services.catalogue import Catalogue
 from federation.core.ledger import SendingPace
 from federation.core.picture import ProvincePicture
 from federation.core.proposals import Proposals
@@ -22,6 +24,7 @@ from federation.node.ledger_store import LedgerStore
 from federation.node.login import Logins
 from federation.node.looks import Looks
 from federation.node.metrics import DoorCounts, JournalCounts, LinkCounts
+from federation.node.offering import Offering
 from federation.node.province import Province
 from federation.ports import Clock, Journal, Leadership, Link
 from provincial_hub.console.live import ConsoleAttendance
@@ -29,6 +32,7 @@ from provincial_hub.console.operations import console_operations
 from provincial_hub.services.intervals import IntervalService
 from provincial_hub.services.parked import ParkedService
 from provincial_hub.services.province import ProvinceService, Shown
+from provincial_hub.services.services_report import ServicesReport
 from provincial_hub.services.settlement import SettlementService
 from provincial_hub.shell.counts import HubCounts
 from provincial_hub.shell.hub import HISTORY_S, RunningHub
@@ -46,7 +50,7 @@ class Hub:
     intervals: IntervalService
     logins: Logins
     console: ConsoleAttendance
-    revisions: Revisions
+    revisions: tuple[Revisions, ...]
 
     def start(self) -> Deferred[None]:
         """Route and beat at once; fires when the rows on record are read."""
@@ -60,7 +64,8 @@ class Hub:
 
     async def _stop(self) -> None:
         await self.running.stop()
-        await self.revisions.stop()
+        for one in self.revisions:
+            await one.stop()
 
     def health(self) -> Mapping[str, object]:
         """``GET /health``."""
@@ -91,13 +96,16 @@ def build_hub(
     history_s: float = HISTORY_S,
     counts: HubCounts | None = None,
     revisions: Revisions | None = None,
+    service_revisions: Revisions | None = None,
+    offering: Offering | None = None,
     pace: SendingPace | None = None,
 ) -> Hub:
     """A hub that is ready to ``start``. Without ``leadership`` it is the only one and leads.
 
     ``people_clock`` is the time of those who look (``clock`` when left out), which is not the hub's own where the
     simulated world runs faster than real; ``bases``: where each city's screens are; ``revisions``: where it is kept
-    what readers were told, in memory when left out.
+    what readers were told of queues, ``service_revisions`` of services, in memory when left out; ``offering``: the
+    services that its reports know.
     """
     people = people_clock if people_clock is not None else clock
     core = Proposals(
@@ -130,10 +138,19 @@ def build_hub(
     console = ConsoleAttendance(running, service, people)
     parked = ParkedService(store, running.settling)
     settlements = SettlementService(province, store, intervals)
-    table = console_operations(service, intervals, parked, settlements, logins, looks)
+    service_revisions = service_revisions or MemoryRevisions()
+    services = ServicesReport(
+        province,
+        offering if offering is not None else Offering(Catalogue({}), NO_WORK),
+        store,
+        intervals,
+        service_revisions,
+        clock,
+    )
+    table = console_operations(service, intervals, parked, settlements, services, logins, looks)
     asked = DoorCounts(running.counts.registry)
     JournalCounts(running.counts.registry, journal)
     LinkCounts(running.counts.registry, link.dropped, link.failures)
     door = Door(node, table, logins, console, people, asked.observed)
     asked.read_live(lambda: door.live)
-    return Hub(running, door, service, intervals, logins, console, revisions)
+    return Hub(running, door, service, intervals, logins, console, (revisions, service_revisions))

@@ -71,7 +71,9 @@ def start_hub(reactor: Any, settings: HubSettings, file: Path) -> Deferred[Any]:
 async def _start(reactor: Any, settings: HubSettings, file: Path) -> RunningProgram:
     province_file = beside(str(file), settings.province)
     province, package = load_province(province_file)
-    load_offering(province_file, province, package)  # a service with a fault is found at the start, not at a call
+    offering = load_offering(
+        province_file, province, package
+    )  # a service with a fault is found at the start, not at a call
     node = _node(province, settings, file)
     bases = _bases(province, settings, file)
     start_logging(node, settings.log)
@@ -105,6 +107,13 @@ async def _start(reactor: Any, settings: HubSettings, file: Path) -> RunningProg
         await store.stop()
         await journal.stop()
         raise
+    try:
+        service_revisions = SqliteRevisions(data / "service-reports.sqlite", reactor)
+    except Refused:
+        await revisions.stop()
+        await store.stop()
+        await journal.stop()
+        raise
     hub = build_hub(
         province=province,
         package=package,
@@ -118,6 +127,8 @@ async def _start(reactor: Any, settings: HubSettings, file: Path) -> RunningProg
         bases=bases,
         history_s=settings.history_s,
         revisions=revisions,
+        service_revisions=service_revisions,
+        offering=offering,
         pace=SendingPace.at(settings.link.pace),
     )
     resource = hub.resource(

@@ -201,6 +201,7 @@ class SimulatedProvince:
             logins=self._logins(node, [PROVINCE_USER]),
             people_clock=self.people_clock_of(node),
             pace=self.pace,
+            offering=self.offering,
             bases={city.id: city_base(city.id) for city in self.province.cities},
             speed=self.speed,
         )

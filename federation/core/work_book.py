@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from dataset.calendar import WorkCalendar
 from dataset.ids import AgentId, CityId, LineageId
@@ -59,6 +60,14 @@ class _Item:
     walls: dict[Origin, float] = field(default_factory=dict)
     """when each was written, by the owning city's clock"""
     folded: tuple[WorkItem, tuple[AnyStep, ...]] | None = None
+
+
+class Passage(NamedTuple):
+    """One step of an item that stands, what the item was with it, and what followed from it."""
+
+    row: WorkStepped
+    after: WorkItem
+    effects: tuple[Effect, ...]
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -145,6 +154,32 @@ class WorkBook:
     def steps(self, item: WorkItemId) -> tuple[AnyStep, ...]:
         """Its steps in order, the overtaken ones too."""
         return tuple(self._items[item].rows[origin].step for origin in self._in_order(item))
+
+    def history(self, item: WorkItemId) -> tuple[Passage, ...]:
+        """The steps of an item that stand, from its opening on; nothing while it cannot be told."""
+        if self._folded(item) is None:
+            return ()
+        rows = [self._items[item].rows[origin] for origin in self._in_order(item)]
+        first = next(row for row in rows if isinstance(row.step, Opened))
+        assert isinstance(first.step, Opened)
+        service = self._service_of(first.service)
+        known = opened(service, self._calendar, first.step)
+        found = [Passage(first, known, ())]
+        for row in rows:
+            if not isinstance(row.step, Opened) and follows(service, known, row.step):
+                known, effects = apply(service, self._calendar, known, row.step)
+                found.append(Passage(row, known, effects))
+        return tuple(found)
+
+    def untold(self, begin: float, end: float) -> dict[CityId, int]:
+        """How many items with steps of begin ≤ time < end cannot be told, by owning city: the opening is not known
+        here, or the version of the service that they began with is ``missing``.
+        """
+        found: dict[CityId, int] = defaultdict(int)
+        for name, item in self._items.items():
+            if any(begin <= row.step.at < end for row in item.rows.values()) and self._folded(name) is None:
+                found[CityId(min(item.rows)[0])] += 1
+        return dict(found)
 
     def passed(self, journalled: Journalled) -> tuple[WorkItem, tuple[Effect, ...]] | None:
         """What the item of this step came to with it, and what followed from that; None for a step that was overtaken,

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dataset.article_files import parse_articles
-from dataset.calendar import WorkCalendar, parse_calendar
+from dataset.calendar import NO_WORK, WorkCalendar, parse_calendar
 from dataset.errors import Problem, Refused
 from dataset.packages import ServicePackage
 from dataset.records.article import Article
@@ -42,7 +42,7 @@ def load_offering(file: Path, province: Province, package: ServicePackage) -> Of
     """
     head = province.province
     problems: list[Problem] = []
-    calendar = WorkCalendar(((),) * 7, {})
+    calendar = NO_WORK
     catalogue = Catalogue({})
     if head.calendar is not None:
         path = beside(str(file), head.calendar)

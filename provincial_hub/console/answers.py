@@ -297,6 +297,73 @@ class SettlementTold(Reply, frozen=True, kw_only=True):
     en: str
 
 
+class ServiceLine(Reply, frozen=True, kw_only=True):
+    """One service in one city, or (``city`` null) in all that were asked for; items are counted on the day of the step.
+
+    ``within`` of ``promised`` ended within the promised time; ``aim``: the share that is aimed at. ``open`` and
+    ``overdue`` are as of the end of the last day, or now. Money is whole fen.
+    """
+
+    city: CityId | None
+    service: str
+    zh: str
+    en: str
+    group: str
+    aim: Annotated[float, msgspec.Meta(ge=0, le=1)] | None
+    opened: Count
+    elsewhere: Count
+    for_others: Count
+    repeats: Count
+    reopened: Count
+    done: Count
+    answered: Count
+    refused: Count
+    cancelled: Count
+    unfounded: Count
+    ended: Count
+    promised: Count
+    within: Count
+    escalated: Count
+    pressed: Count
+    called_back: Count
+    fees_fen: int
+    monthly_fen: int
+    deposits_fen: int
+    handling: Durations
+    open: Count
+    overdue: Count
+
+
+class UntoldItems(Reply, frozen=True, kw_only=True):
+    """Items of a city that count nowhere: their opening is not on record, or the service's version is not here."""
+
+    city: CityId
+    items: Count
+
+
+class RevisedDay(Reply, frozen=True, kw_only=True):
+    """A city's day whose figures are no longer those that were told first."""
+
+    city: CityId
+    day: str
+    revision: Count
+    at: float
+
+
+class ServicesTold(Reply, frozen=True, kw_only=True):
+    """Services in a span of days, and what may be missing from it."""
+
+    first: str
+    last: str
+    complete: bool
+    lines: tuple[ServiceLine, ...]
+    missing: tuple[MissingCity, ...]
+    untold: tuple[UntoldItems, ...]
+    revised: tuple[RevisedDay, ...]
+    zh: str
+    en: str
+
+
 # ── unknown rows ────────────────────────────────────────────────────────────────────────────────────────────────────
 class SettledBy(Reply, frozen=True, kw_only=True):
     """By whom, why and when it was settled."""

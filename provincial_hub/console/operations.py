@@ -19,12 +19,14 @@ from provincial_hub.console.answers import (
     IntervalsFound,
     ParkedFound,
     ProvinceNow,
+    ServicesTold,
     SettlementTold,
     SlotSettled,
 )
 from provincial_hub.services.intervals import IntervalService
 from provincial_hub.services.parked import SETTLERS, ParkedService
 from provincial_hub.services.province import DECLARERS, READERS, ProvinceService, look_at_contact, look_at_contacts
+from provincial_hub.services.services_report import ServicesReport
 from provincial_hub.services.settlement import SettlementService
 
 MOST_CONTACTS = 200
@@ -64,6 +66,14 @@ class SettlementRequest(Request, frozen=True, kw_only=True):
     """``settlement``."""
 
     month: Annotated[str, msgspec.Meta(min_length=7, max_length=7)]
+
+
+class ServicesReportRequest(Request, frozen=True, kw_only=True):
+    """``services_report``; days, both included."""
+
+    first: Annotated[str, msgspec.Meta(min_length=10, max_length=10)]
+    last: Annotated[str, msgspec.Meta(min_length=10, max_length=10)]
+    city: Annotated[str, msgspec.Meta(min_length=1, max_length=64)] | None = None
 
 
 class DeclareLostRequest(Request, frozen=True, kw_only=True):
@@ -109,6 +119,7 @@ def console_operations(
     intervals: IntervalService,
     parked: ParkedService,
     settlements: SettlementService,
+    services: ServicesReport,
     logins: Logins,
     looks: Looks,
 ) -> OperationTable:
@@ -130,6 +141,10 @@ def console_operations(
 
     async def settlement(actor: Actor, request: SettlementRequest) -> dict[str, Any]:
         return await settlements.settlement(actor, request.month)
+
+    async def services_report(actor: Actor, request: ServicesReportRequest) -> dict[str, Any]:
+        city = CityId(request.city) if request.city is not None else None
+        return await services.report(actor, request.first, request.last, city)
 
     async def declare_lost(actor: Actor, request: DeclareLostRequest) -> dict[str, Any]:
         return await province.declare_lost(actor, CityId(request.city), request.reason)
@@ -196,6 +211,15 @@ def console_operations(
                 "一个月各局之间的结算",
                 "what cities owe each other for a month",
                 Outcomes(SettlementTold),
+            ),
+            Operation(
+                "services_report",
+                ServicesReportRequest,
+                READERS,
+                services_report,
+                "各业务的受理、办结和及时情况",
+                "what came of each service: taken in, ended, in time",
+                Outcomes(ServicesTold, {404: ("unknown-city",)}),
             ),
             Operation(
                 "declare_lost",

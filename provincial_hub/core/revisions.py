@@ -7,13 +7,16 @@ one hub with the same revision of an interval have the same figures; a higher on
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import date, timedelta
 from hashlib import blake2b
 from typing import NamedTuple
 
 import msgspec
 
+from dataset.calendar import midnight
 from dataset.ids import CityId
 from dataset.measures import INTERVAL_S, Interval
+from dataset.service_measures import PartKey, ServicePart
 
 SETTLES_S = 60.0
 """after its end an interval's rows are given so long to arrive before what is told of it counts as its figures"""
@@ -52,6 +55,17 @@ def figures(
     return {(city, start): _digest(of.get((city, start), [])) for city in cities for start in starts}
 
 
+def day_figures(
+    parts: Mapping[PartKey, ServicePart], cities: Iterable[CityId], days: Iterable[date], wall: float
+) -> dict[Slot, str]:
+    """As ``figures``, for what was counted of services: a slot is a city's day, named by the moment it begins."""
+    of: dict[tuple[CityId, date], list[tuple[str, ServicePart]]] = {}
+    for key, part in sorted(parts.items()):
+        of.setdefault((key.city, key.day), []).append((key.service, part))
+    settled = [day for day in days if wall >= midnight(day + timedelta(days=1)) + SETTLES_S]
+    return {(city, int(midnight(day))): _hashed(of.get((city, day))) for city in cities for day in settled}
+
+
 def _starts(begin: float, end: float, wall: float) -> Iterator[int]:
     start = -int(-begin // INTERVAL_S) * INTERVAL_S
     while start < end and over(start, wall):
@@ -60,9 +74,11 @@ def _starts(begin: float, end: float, wall: float) -> Iterator[int]:
 
 
 def _digest(intervals: list[Interval]) -> str:
-    if not intervals:
-        return ""
-    return blake2b(_encode(sorted(intervals, key=lambda one: one.key)), digest_size=12).hexdigest()
+    return _hashed(sorted(intervals, key=lambda one: one.key))
+
+
+def _hashed(figures: object) -> str:
+    return blake2b(_encode(figures), digest_size=12).hexdigest() if figures else ""
 
 
 def told(known: Mapping[Slot, Revision], now: Mapping[Slot, str], at: float) -> dict[Slot, Revision]:

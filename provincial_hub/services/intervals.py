@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from twisted.internet.defer import Deferred, DeferredLock
+from twisted.internet.defer import DeferredLock
 
 from dataset.errors import Problem, Refused
 from dataset.ids import CityId
@@ -24,9 +24,8 @@ from provincial_hub.services.province import Shown, allow, known_city
 from provincial_hub.services.summary import Missing, day_summary
 from provincial_hub.services.views import Json, lost_view
 from provincial_hub.shell.hub import RunningHub
-from provincial_hub.shell.revisions import Revisions, Told
+from provincial_hub.shell.revisions import Revisions, told_in_time
 
-TOLD_WITHIN_S = 5.0
 LONGEST_S = 31 * 86_400.0
 MARGIN_S = 86_400.0
 """Nobody waits in a queue for longer; so far around an interval rows are read to know what it began and ended with."""
@@ -119,23 +118,9 @@ class IntervalService:
             cities = [one.id for one in self._shown.province.cities if city in (None, one.id)]
             wall = self._clock.wall()
             now = figures(intervals, cities, begin, end, wall)
-            return Report(intervals, await self._tell(now, wall), missing)
+            return Report(intervals, await told_in_time(self._revisions, now, wall, self._clock), missing)
         finally:
             self._turn.release()
-
-    def _tell(self, now: Mapping[Slot, str], wall: float) -> Deferred[Told | None]:
-        """The revisions of ``now``; None after a while, where the disk takes nothing: figures are more than numbers."""
-        answer: Deferred[Told | None] = Deferred()
-
-        def told(revisions: Told | None) -> None:
-            if not answer.called:
-                if timer.active():
-                    timer.cancel()
-                answer.callback(revisions)
-
-        timer = self._clock.call_later(TOLD_WITHIN_S, told, None)
-        self._revisions.tell(now, wall).addCallback(told)
-        return answer
 
     async def _counted(self, begin: float, end: float, city: CityId | None) -> tuple[list[Interval], list[Unconfirmed]]:
         """From the live fold where it reaches back far enough, else recounted."""
@@ -211,9 +196,9 @@ def interval_view(interval: Interval) -> Json:
         "within_target": interval.within_target,
         "self_served": interval.self_served,
         "handled": interval.handled,
-        "waiting": _durations(interval.waiting),
-        "waiting_abandoned": _durations(interval.waiting_abandoned),
-        "talking": _durations(interval.talking),
+        "waiting": durations_view(interval.waiting),
+        "waiting_abandoned": durations_view(interval.waiting_abandoned),
+        "talking": durations_view(interval.talking),
         "held_s": interval.held_ms / 1000,
         "wrap_up_s": interval.wrap_up_ms / 1000,
         "balance": balance(interval),
@@ -223,7 +208,8 @@ def interval_view(interval: Interval) -> Json:
     return view
 
 
-def _durations(durations: Histogram) -> Json:
+def durations_view(durations: Histogram) -> Json:
+    """How many, how long together, and two quantiles; None where there are none."""
     return {
         "count": durations.count,
         "total_s": durations.total_ms / 1000,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, NamedTuple
 
-from dataset.calendar import WorkCalendar, midnight
+from dataset.calendar import NO_WORK, midnight
 from dataset.errors import Language, Problem, Refused
 from dataset.ids import CityId
 from federation.core.work_book import Settlement, WorkBook
@@ -93,7 +93,7 @@ class SettlementService:
         """The month (``2026-11``, in China) by pair of cities and service. Raises ``Refused`` 400."""
         allow(actor)
         begin, end = _bounds(month)
-        book = WorkBook(_no_service, WorkCalendar(((),) * 7, {}))  # sums need no item folded
+        book = WorkBook(_no_service, NO_WORK)  # sums need no item folded
         for row in (*await self._store.standing(), *await self._store.work_since(begin - BEFORE_S)):
             book.add(row)
         found = owed([one for one in book.settlements() if begin <= one.at < end])

@@ -14,9 +14,11 @@ from twisted.internet.defer import Deferred, succeed
 
 from dataset.ids import CityId
 from federation.node.sqlite_thread import FromThreads, OwnedFile, Schema, SqliteThread, Trouble, log_trouble
+from federation.ports import Clock
 from provincial_hub.core.revisions import Revision, Slot, told
 
 Told = dict[Slot, Revision]
+TOLD_WITHIN_S = 5.0
 
 
 class Revisions(Protocol):
@@ -27,6 +29,23 @@ class Revisions(Protocol):
 
     def stop(self) -> Deferred[None]:
         """Finish what was given, and close."""
+
+
+def told_in_time(revisions: Revisions, figures: Mapping[Slot, str], wall: float, clock: Clock) -> Deferred[Told | None]:
+    """The revisions of ``figures``, told at ``wall``; None after a while, where the disk takes nothing: figures are
+    more than numbers.
+    """
+    answer: Deferred[Told | None] = Deferred()
+
+    def answered(told_so: Told | None) -> None:
+        if not answer.called:
+            if timer.active():
+                timer.cancel()
+            answer.callback(told_so)
+
+    timer = clock.call_later(TOLD_WITHIN_S, answered, None)
+    revisions.tell(figures, wall).addCallback(answered)
+    return answer
 
 
 SCHEMA = Schema(

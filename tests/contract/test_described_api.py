@@ -114,6 +114,8 @@ def known_of(province: OpenProvince, who: Who) -> dict[str, Any]:
         "reason": "meal",
         "code": "solved",
         "day": "2026-11-26",
+        "first": "2026-11-26",
+        "last": "2026-11-26",
         "node": GUANGZHOU,
     }
 

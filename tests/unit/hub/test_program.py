@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -153,6 +154,21 @@ def test_a_day_in_words_at_the_command_line(running: Path) -> None:
     assert done.exit_code == 2
     assert "本日小结" in done.output
     assert "! Foshan  silent since the start, later rows may be missing" in done.output
+
+
+def test_services_of_some_days_at_the_command_line(running: Path) -> None:
+    """In both languages, or as figures for programs; the exit status says that cities may be missing."""
+    words = ["services-report", "--config", str(running), "--from", "2026-01-30", "--to", "2026-01-31"]
+    environment = {"YHT_CONSOLE_PASSWORD": PASSWORD}
+    done = CliRunner().invoke(provincial_hub, words, env=environment)
+    assert done.exit_code == 2, done.output
+    assert "业务报表 2026-01-30 – 2026-01-31\n没有工单" in done.output
+    assert "! Foshan  silent since the start" in done.output
+    figures = CliRunner().invoke(provincial_hub, [*words, "--json", "--city", "foshan"], env=environment)
+    told = json.loads(figures.output)
+    assert (told["lines"], [one["city"] for one in told["missing"]]) == ([], ["foshan"])
+    refused = CliRunner().invoke(provincial_hub, [*words[:-1], "2026-01-01"], env=environment)
+    assert (refused.exit_code, "last" in refused.output) == (1, True)
 
 
 def test_unknown_rows_are_listed_and_settled_at_the_command_line(running: Path) -> None:

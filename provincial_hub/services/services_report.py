@@ -1,0 +1,290 @@
+"""What came of the services, by city and day: taken in, ended, in the promised time, escalated, back again (考核).
+
+Made of the rows of record alone, each report anew, so that rows that came late count on their day; a day that was told
+otherwise before says so by its revision (B6).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+from twisted.internet.defer import DeferredLock
+
+from dataset.calendar import day_of, midnight
+from dataset.columns import in_columns
+from dataset.errors import Language, Problem, Refused
+from dataset.ids import CityId
+from dataset.service_measures import COUNTED, PartKey, ServicePart, added
+from federation.core.service_fold import ServiceFold, Standing
+from federation.node.ledger_store import LedgerStore
+from federation.node.login import Actor
+from federation.node.offering import Offering
+from federation.node.province import Province
+from federation.ports import Clock
+from provincial_hub.core.revisions import Revision, Slot, day_figures
+from provincial_hub.services.intervals import IntervalService, durations_view, missing_view
+from provincial_hub.services.province import allow, known_city
+from provincial_hub.services.summary import Missing, missing_text
+from provincial_hub.services.views import Json
+from provincial_hub.shell.revisions import Revisions, told_in_time
+
+LONGEST_DAYS = 366
+BEFORE_S = 400 * 86_400.0
+"""rows so much older than the first day are read too: an item opened longer ago counts as one that cannot be told"""
+HOUR_S = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One service: of a city, or (no city) of all that were asked for."""
+
+    city: CityId | None
+    service: str
+    part: ServicePart
+    standing: Standing
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """A report before it is put in words."""
+
+    first: date
+    last: date
+    lines: Sequence[Line]
+    """by service in the order of the catalogue, its sum first"""
+    missing: Sequence[Missing]
+    untold: Mapping[CityId, int]
+    revisions: Mapping[Slot, Revision] | None
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is known to be missing."""
+        return not self.missing and not self.untold
+
+    @property
+    def revised(self) -> list[tuple[Slot, Revision]]:
+        """City-days whose figures are no longer those that a reader was told first, by day and city."""
+        changed = [(slot, revision) for slot, revision in (self.revisions or {}).items() if revision.number > 1]
+        return sorted(changed, key=lambda one: (one[0][1], one[0][0]))
+
+
+class ServicesReport:
+    """The hub's report of services."""
+
+    def __init__(
+        self,
+        province: Province,
+        offering: Offering,
+        store: LedgerStore,
+        intervals: IntervalService,
+        revisions: Revisions,
+        clock: Clock,
+    ) -> None:
+        self._province = province
+        self._offering = offering
+        self._store = store
+        self._intervals = intervals
+        self._revisions = revisions
+        self._clock = clock
+        self._turn = DeferredLock()
+        """reports are counted one after the other: what was counted first is told first"""
+
+    async def report(self, actor: Actor, first: str, last: str, city: CityId | None = None) -> Json:
+        """From the day ``first`` to the day ``last`` (in China, both included), of ``city`` or all.
+
+        Raises ``Refused``: 400 for days that are none, or too many; 404 ``unknown-city``.
+        """
+        allow(actor)
+        known_city(self._province, city)
+        begin, end = _day(first, "first"), _day(last, "last")
+        if not begin <= end < begin + timedelta(days=LONGEST_DAYS):
+            raise Refused(
+                Problem(
+                    "bad-request",
+                    zh=f"last 不能早于 first，且最多 {LONGEST_DAYS} 天",
+                    en=f"last must not be before first, and at most {LONGEST_DAYS} days are told",
+                    place="last",
+                )
+            )
+        await self._turn.acquire()
+        try:
+            counted = await self._counted(begin, end, city)
+        finally:
+            self._turn.release()
+        return {
+            "first": first,
+            "last": last,
+            "complete": counted.complete,
+            "lines": [self._view(one) for one in counted.lines],
+            "missing": [missing_view(one) for one in counted.missing],
+            "untold": [{"city": name, "items": items} for name, items in counted.untold.items()],
+            "revised": [
+                {"city": name, "day": day_of(start).isoformat(), "revision": one.number, "at": one.at}
+                for (name, start), one in counted.revised
+            ],
+            "zh": self._text(counted, "zh"),
+            "en": self._text(counted, "en"),
+        }
+
+    # ── counted ─────────────────────────────────────────────────────────────────────────────────────────────────────
+    async def _counted(self, first: date, last: date, city: CityId | None) -> Counted:
+        begin, end, wall = midnight(first), midnight(last + timedelta(days=1)), self._clock.wall()
+        rows = (*await self._store.standing(), *await self._store.work_since(begin - BEFORE_S))
+        fold = ServiceFold(self._offering.catalogue.versions.__getitem__, self._offering.calendar, rows)
+        parts = fold.parts(begin, end, city)
+        cities = [one.id for one in self._province.cities if city in (None, one.id)]
+        days = [first + timedelta(days=at) for at in range((last - first).days + 1)]
+        revisions = await told_in_time(self._revisions, day_figures(parts, cities, days, wall), wall, self._clock)
+        return Counted(
+            first,
+            last,
+            self._lines(parts, fold.standing(min(end, wall), city), cities),
+            [one for one in self._intervals.missing() if city in (None, one.city)],
+            {name: items for name, items in sorted(fold.untold(begin, end).items()) if name in cities},
+            revisions,
+        )
+
+    def _lines(
+        self,
+        parts: Mapping[PartKey, ServicePart],
+        standing: Mapping[tuple[CityId, str], Standing],
+        cities: Sequence[CityId],
+    ) -> list[Line]:
+        found: dict[tuple[str, CityId], list[ServicePart]] = defaultdict(list)
+        for key, part in parts.items():
+            found[key.service, key.city].append(part)
+        named = {service for service, _ in found} | {service for _, service in standing}
+        order = [one for one in self._offering.catalogue.services if one in named]
+        lines: list[Line] = []
+        for service in [*order, *sorted(named.difference(order))]:
+            of = [
+                Line(city, service, added(found.get((service, city), ())), standing.get((city, service), Standing()))
+                for city in cities
+            ]
+            told = [one for one in of if one.part or one.standing.open]
+            lines += [_sum(service, told), *told]
+        return lines
+
+    # ── told ────────────────────────────────────────────────────────────────────────────────────────────────────────
+    def _name(self, service: str, language: Language) -> str:
+        known = self._offering.catalogue.services.get(service)
+        return service if known is None else known.name(language)
+
+    def _aim(self, service: str) -> float | None:
+        known = self._offering.catalogue.services.get(service)
+        return None if known is None or known.text.measure is None else known.text.measure.share
+
+    def _view(self, line: Line) -> dict[str, Any]:
+        known = self._offering.catalogue.services.get(line.service)
+        return {
+            "city": line.city,
+            "service": line.service,
+            "zh": self._name(line.service, "zh"),
+            "en": self._name(line.service, "en"),
+            "group": "" if known is None else known.text.group,
+            "aim": self._aim(line.service),
+            **{name: getattr(line.part, name) for name in COUNTED},
+            "ended": line.part.ended,
+            "handling": durations_view(line.part.handling),
+            "open": line.standing.open,
+            "overdue": line.standing.overdue,
+        }
+
+    def _text(self, counted: Counted, language: Language) -> str:
+        names = {one.id: one.name if language == "zh" else one.name_en for one in self._province.cities}
+        head, columns, legend, nothing = _WORDS[language]
+        lines = [f"{head} {counted.first} – {counted.last}"]
+        rows = [columns]
+        for line in counted.lines:
+            name = self._name(line.service, language) if line.city is None else f"  {names[line.city]}"
+            rows.append((name, *_cells(line, self._aim(line.service) if line.city is None else None)))
+        lines += [*in_columns(rows), legend] if len(rows) > 1 else [nothing]
+        lines += [missing_text(self._province, one, language) for one in counted.missing]
+        for city, items in counted.untold.items():
+            why = (
+                f"{items} 张工单未计入：受理记录不在此，或缺其业务版本"
+                if language == "zh"
+                else f"{items} items are not counted: their opening, or their service's version, is not here"
+            )
+            lines.append(f"! {names[city]}  {why}")
+        if counted.revised:
+            word = "修订过" if language == "zh" else "revised"
+            told = [f"{names[city]} {_short(start)} #{one.number}" for (city, start), one in counted.revised]
+            lines.append(f"~ {word} {len(told)}: {', '.join(told[:8])}{', …' if len(told) > 8 else ''}")
+        return "\n".join(lines)
+
+
+_WORDS: dict[Language, tuple[str, tuple[str, ...], str, str]] = {
+    "zh": (
+        "业务报表",
+        (
+            "业务／地市", "受理", "异地", "代理", "办结", "其他", "及时", "目标", "中位", "九成",
+            "上报", "督办", "重开", "重复", "未结", "超时", "费用",
+        ),
+        "异地：由外市受理；代理：为外市受理；其他：退回、撤销、不成立；及时：在承诺时限内结束的比例；\n"
+        "中位、九成：办理时长，小时；费用：元，不含月租和押金",
+        "没有工单",
+    ),
+    "en": (
+        "Services",
+        (
+            "service / city", "opened", "away", "for", "done", "other", "in time", "aim", "p50 h", "p90 h",
+            "told", "pressed", "again", "repeat", "open", "late", "fees",
+        ),
+        "away: taken in by another city; for: taken in for other cities; other: refused, cancelled, unfounded; in time:"
+        " share of\nthose ended within the promised time; p50, p90: hours from opening to ending; told: missed deadlines"
+        "\ntold to the next in line; fees: yuan, without monthly ones and deposits",
+        "no work items",
+    ),
+}  # fmt: skip
+
+
+def _cells(line: Line, aim: float | None) -> tuple[str, ...]:
+    part = line.part
+    finished = part.done + part.answered
+    numbers = (part.opened, part.elsewhere, part.for_others, finished, part.ended - finished)
+    behind = (
+        part.escalated, part.pressed, part.reopened, part.repeats, line.standing.open, line.standing.overdue,
+    )  # fmt: skip
+    return (
+        *map(str, numbers),
+        f"{part.within / part.promised:.1%}" if part.promised else "-",
+        f"{aim:.0%}" if aim is not None else "",
+        *(_hours(part.handling.quantile_s(share)) for share in (0.5, 0.9)),
+        *map(str, behind),
+        f"{part.fees_fen // 100}.{part.fees_fen % 100:02d}",
+    )
+
+
+def _hours(seconds: float | None) -> str:
+    return "-" if seconds is None else f"{seconds / HOUR_S:.1f}"
+
+
+def _sum(service: str, lines: Iterable[Line]) -> Line:
+    of = list(lines)
+    standing = Standing(sum(one.standing.open for one in of), sum(one.standing.overdue for one in of))
+    return Line(None, service, added(one.part for one in of), standing)
+
+
+def _short(start: int) -> str:
+    return day_of(start).strftime("%m-%d")
+
+
+def _day(text: str, place: str) -> date:
+    try:
+        day = date.fromisoformat(text)
+        midnight(day + timedelta(days=1))  # the last day that there is has no end
+    except (ValueError, OverflowError) as error:
+        raise Refused(
+            Problem(
+                "bad-request",
+                zh=f"{place} 应为日期，如 2026-01-31",
+                en=f"{place} must be a date, like 2026-01-31",
+                place=place,
+            )
+        ) from error
+    return day
