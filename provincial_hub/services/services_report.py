@@ -235,9 +235,9 @@ _WORDS: dict[Language, tuple[str, tuple[str, ...], str, str]] = {
             "service / city", "opened", "away", "for", "done", "other", "in time", "aim", "p50 h", "p90 h",
             "told", "pressed", "again", "repeat", "open", "late", "fees",
         ),
-        "away: taken in by another city; for: taken in for other cities; other: refused, cancelled, unfounded; in time:"
-        " share of\nthose ended within the promised time; p50, p90: hours from opening to ending; told: missed deadlines"
-        "\ntold to the next in line; fees: yuan, without monthly ones and deposits",
+        "away: taken in by another city; for: taken in for other cities; other: refused, cancelled, unfounded;\n"
+        "in time: share of those ended within the promised time; p50, p90: hours from opening to ending;\n"
+        "told: missed deadlines told to the next in line; fees: yuan, without monthly ones and deposits",
         "no work items",
     ),
 }  # fmt: skip
