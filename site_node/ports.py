@@ -28,6 +28,8 @@ class Capability(StrEnum):
     COLLECT = "collect"
     MUSIC = "music"
     TRUNK = "trunk"
+    OUTSIDE = "outside"
+    """there is a way to numbers of the public network; without it ``Make`` to one is ``UNREACHABLE``"""
     SNAPSHOT = "snapshot"
     SEAT_ANSWER = "seat_answer"
     """a ringing seat can be answered by command, not only at the phone"""

@@ -84,7 +84,8 @@ async def _start(reactor: Any, settings: SiteSettings, file: Path, wording: Word
     city = city_of(province, settings, file)
     start_logging(city, settings.log)
     clock = ReactorClock(reactor)
-    login = AriLogin(settings.switch.url, settings.switch.user, settings.switch.password, settings.switch.application)
+    switch = settings.switch
+    login = AriLogin(switch.url, switch.user, switch.password, switch.application, switch.outside)
     await check_login(reactor, login)
     node = NodeId(city)
     link = (

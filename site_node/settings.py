@@ -22,6 +22,11 @@ class SwitchSettings:
     user: str = setting("ARI 用户", "user of ARI", default="yihaotong")
     password: str = setting("ARI 密码", "password of ARI", secret=True)
     application: str = setting("Stasis 应用名", "name of the Stasis application", default="yihaotong")
+    outside: str = setting(
+        "回访客户所用的 PJSIP 外线端点；缺省不能外呼",
+        "PJSIP endpoint by which customers are called back; nobody can be called when left out",
+        default="",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -56,6 +56,10 @@ class Slot:
         """The trunk to the other cities and its RTP: no one else may send from here."""
         return f"127.0.{self.number}.{20 + city.number}"
 
+    def gateway(self, city: City) -> str:
+        """Where the city's calls to customers go out: whoever plays the public network listens here."""
+        return f"127.0.{self.number}.{30 + city.number}"
+
     def outside(self, n: int) -> str:
         """The nth (0 to 99) address for callers and softphones."""
         return f"127.0.{self.number}.{100 + n}"

@@ -54,6 +54,15 @@ class Peer:
 
 
 @dataclass(frozen=True, slots=True)
+class Gateway:
+    """The way out to the public network. ``shown``: the number that customers see."""
+
+    address: str
+    port: int = 5060
+    shown: str = "10000"
+
+
+@dataclass(frozen=True, slots=True)
 class AsteriskSpec:
     """Everything one instance is told. Timeouts are seconds without RTP, 0 is off (rule O5)."""
 
@@ -72,6 +81,9 @@ class AsteriskSpec:
     rtp_last: int = 29999
     public_from: str = "127.0.0.0/255.0.0.0"
     public_rtp_timeout: int = 0
+    outside: Gateway | None = None
+    """None: nobody can be called back"""
+    outside_rtp_timeout: int = 0
     seat_rtp_timeout: int = 30
     trunk_rtp_timeout: int = 15
     seats_behind_nat: str = "no"
@@ -104,6 +116,7 @@ def trial_spec(slot: Slot, city: City, *, seats: int = SEATS_PER_CITY) -> Asteri
         ari_password=f"ari-{city.id}",
         seats=trial_seats(seats),
         peers=[Peer(other.id, slot.trunk(other)) for other in CITIES if other is not city],
+        outside=Gateway(slot.gateway(city)),
     )
 
 
@@ -148,6 +161,14 @@ def render(spec: AsteriskSpec, root: AsteriskRoot, directory: Path) -> dict[str,
         "pjsip",
         seats="".join(templates.fill("seat", seat=seat.user, password=seat.password) for seat in spec.seats),
         trunks=per_peer("trunk"),
+        outside=""
+        if spec.outside is None
+        else templates.fill(
+            "outside",
+            outside_address=spec.outside.address,
+            outside_port=spec.outside.port,
+            outside_from=spec.outside.shown,
+        ),
     )
     files["extensions.conf"] = templates.fill(
         "extensions",

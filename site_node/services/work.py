@@ -254,7 +254,7 @@ class WorkService:
                 status=409,
             )
         number = reached_by(item, service) or item.line
-        if not number.isdecimal():
+        if not (number.isascii() and number.isdecimal()):
             raise Refused(
                 Problem(
                     "call-back-number",

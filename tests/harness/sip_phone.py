@@ -207,10 +207,10 @@ class SipPhone(DatagramProtocol):
         self._answers: dict[str, bytes] = {}
         self._responses: dict[str, Callable[[SipMessage], None]] = {}
 
-    def open(self, far: tuple[str, int]) -> SipPhone:
-        """Listen; ``far`` is the switch."""
+    def open(self, far: tuple[str, int], port: int = 0) -> SipPhone:
+        """Listen, at ``port`` or any; ``far`` is the switch."""
         self._far = far
-        self.port = self.reactor.listenUDP(0, self, interface=self.address, maxPacketSize=65535).getHost().port
+        self.port = self.reactor.listenUDP(port, self, interface=self.address, maxPacketSize=65535).getHost().port
         return self
 
     def lose_line(self) -> None:

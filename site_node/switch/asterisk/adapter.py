@@ -28,6 +28,7 @@ from site_node.core.telephony import (
     Make,
     Mark,
     Music,
+    Outside,
     Part,
     Play,
     Played,
@@ -39,6 +40,7 @@ from site_node.core.telephony import (
     StopPlaying,
     SwitchDown,
     SwitchUp,
+    Trunk,
 )
 from site_node.ports import Capability
 from site_node.switch.asterisk.ari import REFUSED_RETRY_S, Ari, AriAnswer, AriLost
@@ -56,6 +58,7 @@ log = structlog.get_logger(__name__)
 PLAYBACK_IDS = 4
 """Playbacks of one channel take turns in so many ids, so that a new process can stop what an old one began."""
 GONE = 404
+_KINDS: Mapping[type, Kind] = {Seat: Kind.SEAT, Trunk: Kind.CITY, Outside: Kind.OUTSIDE}
 
 
 class _Leg:
@@ -112,6 +115,8 @@ class AsteriskSwitch:
         """``endpoint`` replaces the way to ``login.url``: mutual TLS in production, memory in tests."""
         self._clock = reactor
         self._login = login
+        if not login.outside:
+            self.capabilities = self.capabilities - {Capability.OUTSIDE}
         self._ari = Ari(
             reactor,
             endpoint or login.endpoint(reactor),
@@ -246,8 +251,11 @@ class AsteriskSwitch:
     def _make(self, request: Make) -> None:
         if request.connection in self._legs:
             return
-        leg = _Leg(Known(request.connection, Kind.SEAT if isinstance(request.device, Seat) else Kind.CITY))
+        leg = _Leg(Known(request.connection, _KINDS[type(request.device)]))
         self._legs[request.connection] = leg
+        if isinstance(request.device, Outside) and not self._login.outside:
+            self._clock.callLater(0, self._never_made, leg, Cause.UNREACHABLE)
+            return
         if self._early is not None:
             # SwitchDown is the last that was reported; later, because nobody expects a report inside a request.
             self._clock.callLater(0, self._never_made, leg, Cause.SWITCH_FAILED)
@@ -256,7 +264,7 @@ class AsteriskSwitch:
 
     async def _make_leg(self, leg: _Leg, request: Make) -> None:
         """Create the channel, see that its seat is free (A6), and only then ring."""
-        draft = draft_of(request, self._login.application)
+        draft = draft_of(request, self._login.application, self._login.outside)
         channel = request.connection
         try:
             created = await self._ari.ask("POST", ("channels", "create"), draft.query, {"variables": draft.variables})

@@ -46,12 +46,16 @@ def no_ari_here(place: str, status: int) -> Problem:
 
 @dataclass(frozen=True, slots=True)
 class AriLogin:
-    """Address (``http://host:port/ari`` or https), user, password and Stasis application."""
+    """Address (``http://host:port/ari`` or https), user, password and Stasis application.
+
+    ``outside``: the PJSIP endpoint by which customers are called; empty: none.
+    """
 
     url: str
     user: str
     password: str = field(repr=False)
     application: str = "yihaotong"
+    outside: str = ""
 
     def __post_init__(self) -> None:
         parts = urlsplit(self.url)

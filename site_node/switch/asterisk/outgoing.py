@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from site_node.core.telephony import Make, Seat, Trunk
+from site_node.core.telephony import Make, Outside, Seat, Trunk
 from site_node.switch.asterisk.ari import AriAnswer
 from site_node.switch.asterisk.snapshot import variables_of
 from site_node.switch.asterisk.translate import Kind
@@ -24,8 +24,10 @@ class Draft:
     group_count: str | None = None
 
 
-def draft_of(request: Make, application: str) -> Draft:
-    """How to create the channel of ``request``; it keeps its leg in variables from birth (O6)."""
+def draft_of(request: Make, application: str, outside: str = "") -> Draft:
+    """How to create the channel of ``request``; it keeps its leg in variables from birth (O6). ``outside``: the PJSIP
+    endpoint of the public network.
+    """
     variables = variables_of(request.leg)
     if request.calling:
         # What the far telephone shows; "i" keeps Asterisk from sending an update for it.
@@ -43,6 +45,8 @@ def draft_of(request: Make, application: str) -> Draft:
                 "PJSIP_HEADER(add,X-Yht-Contact)": request.leg.contact,
                 "PJSIP_HEADER(add,X-Yht-Attempt)": str(request.leg.attempt),
             }
+        case Outside(number):
+            endpoint, arguments = f"PJSIP/{number}@{outside}", (Kind.OUTSIDE.value, number)
     query = {
         "endpoint": endpoint,
         "app": application,

@@ -55,7 +55,7 @@ def _called_and_calling(kind: Kind, channel: Channel) -> tuple[str, str]:
         return rest[0], rest[1]
     if kind is Kind.TRUNK:
         return rest[1], channel.caller
-    return rest[0] if kind is Kind.SEAT else rest[1], channel.connected
+    return rest[1] if kind is Kind.CITY else rest[0], channel.connected
 
 
 def held_by(

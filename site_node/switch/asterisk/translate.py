@@ -43,6 +43,8 @@ class Kind(Enum):
     """we made it, to a seat"""
     CITY = "city"
     """we made it, to another city"""
+    OUTSIDE = "outside"
+    """we made it, to a number of the public network"""
 
     @property
     def incoming(self) -> bool:

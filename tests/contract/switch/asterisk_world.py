@@ -109,9 +109,11 @@ class AsteriskCity(CityWorld):
         self.asterisk = asterisk
         spec = asterisk.spec
         self._door = (spec.sip_address, spec.sip_port)
-        self._login = AriLogin(spec.ari_url, spec.ari_user, spec.ari_password, spec.application)
+        self._login = AriLogin(spec.ari_url, spec.ari_user, spec.ari_password, spec.application, "outside")
         self._callers: list[SipPhone] = []
         self._seats = {extension: world.new_phone(self._door) for extension in (SEAT, OTHER_SEAT)}
+        assert spec.outside is not None
+        self._customer = world.new_phone(self._door, (spec.outside.address, spec.outside.port))
         self.register_seats()
         self.make_switch()
 
@@ -139,6 +141,9 @@ class AsteriskCity(CityWorld):
     def seat(self, extension: str) -> SeatPhone:
         return RealSeat(self._seats[extension])
 
+    def outside(self) -> SeatPhone:
+        return RealSeat(self._customer)
+
     def kill_switch(self) -> None:
         self.asterisk.kill()
 
@@ -148,7 +153,7 @@ class AsteriskCity(CityWorld):
 
     def hang_up_all(self) -> None:
         """Every phone of this city puts its receiver down."""
-        for phone in (*self._callers, *self._seats.values()):
+        for phone in (*self._callers, *self._seats.values(), self._customer):
             if phone.call is not None:
                 phone.call.hang_up()
 
@@ -165,7 +170,7 @@ class AsteriskCity(CityWorld):
     def close(self) -> None:
         """Stop the adapter, the phones and the switch."""
         self.stop()
-        for phone in (*self._callers, *self._seats.values()):
+        for phone in (*self._callers, *self._seats.values(), self._customer):
             phone.close()
         self.asterisk.stop()
 
@@ -202,11 +207,12 @@ class AsteriskWorld(SwitchWorld):
         self._machines.callback(asterisk.stop)
         return AsteriskCity(self, city_id, asterisk)
 
-    def new_phone(self, door: tuple[str, int]) -> SipPhone:
-        """A phone outside with a tone of its own."""
+    def new_phone(self, door: tuple[str, int], at: tuple[str, int] | None = None) -> SipPhone:
+        """A phone outside with a tone of its own, ``at`` an address and port or anywhere."""
         tone = FIRST_TONE_HZ + TONE_STEP_HZ * (self._phones % TONES)
         self._phones += 1
-        return SipPhone(self.driver.reactor, self._slot.outside(50), tone).open(door)
+        address, port = at if at is not None else (self._slot.outside(50), 0)
+        return SipPhone(self.driver.reactor, address, tone).open(door, port)
 
     def now(self) -> float:
         return time.monotonic()

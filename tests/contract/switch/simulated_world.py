@@ -9,9 +9,10 @@ from dataset.ids import CityId
 from federation.node.clock import VirtualClock
 from site_node.ports import Switch
 from site_node.switch.simulated import Caller, CallState, Network, SimulatedSwitch, Sound
-from site_node.switch.simulated import SeatPhone as SimulatedSeatPhone
+from site_node.switch.simulated.phones import RingingPhone
 from tests.contract.switch.world import (
     HERE,
+    NUMBER_OUTSIDE,
     OTHER_SEAT,
     SEAT,
     THERE,
@@ -25,7 +26,7 @@ from tests.contract.switch.world import (
 
 
 class _Hearing(Phone):
-    def __init__(self, phone: Caller | SimulatedSeatPhone) -> None:
+    def __init__(self, phone: Caller | RingingPhone) -> None:
         self.phone = phone
         self._was_called = False
 
@@ -64,7 +65,7 @@ class SimulatedCaller(_Hearing, CallerPhone):
 
 
 class SimulatedSeat(_Hearing, SeatPhone):
-    def __init__(self, phone: SimulatedSeatPhone) -> None:
+    def __init__(self, phone: RingingPhone) -> None:
         super().__init__(phone)
         self._seat = phone
         self._rings_before = phone.rings
@@ -103,6 +104,9 @@ class SimulatedCity(CityWorld):
 
     def seat(self, extension: str) -> SeatPhone:
         return SimulatedSeat(self._network.seat(self.city, extension))
+
+    def outside(self) -> SeatPhone:
+        return SimulatedSeat(self._network.telephone(NUMBER_OUTSIDE))
 
     def kill_switch(self) -> None:
         self._network.city(self.city).fail()

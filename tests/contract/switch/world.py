@@ -30,6 +30,7 @@ DOOR = "10000"
 NUMBER_OUT_OF_THE_POOL = "7701"
 SEAT = "8001"
 OTHER_SEAT = "8002"
+NUMBER_OUTSIDE = "02081230001"
 UNREGISTERED_SEAT = "8009"
 """configured at the switch, but no phone has registered there"""
 
@@ -120,6 +121,10 @@ class CityWorld(ABC):
     @abstractmethod
     def seat(self, extension: str) -> SeatPhone:
         """The phone that is registered at ``extension`` (``SEAT`` or ``OTHER_SEAT``), idle."""
+
+    @abstractmethod
+    def outside(self) -> SeatPhone:
+        """The telephone of a customer, at ``NUMBER_OUTSIDE`` in the public network, idle (capability OUTSIDE)."""
 
     def kill_switch(self) -> None:
         """The switch dies with all its calls (world feature ``kill_switch``)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 
 import pytest
 from twisted.internet.task import Clock
@@ -24,6 +25,7 @@ from site_node.core.telephony import (
     Mark,
     Music,
     Offered,
+    Outside,
     Play,
     Played,
     Prompt,
@@ -36,6 +38,7 @@ from site_node.core.telephony import (
     SwitchUp,
     Trunk,
 )
+from site_node.ports import Capability
 from site_node.switch.asterisk import AriLogin, AsteriskSwitch
 from site_node.switch.asterisk.ari import FIRST_ANSWER_S, REFUSED_RETRY_S, REQUEST_TIMEOUT_S, SILENT_WATCHES, WATCH_S
 from tests.unit.switch.fake_ari import FakeAri, shown
@@ -45,6 +48,7 @@ CALLER = ConnectionId("guangzhou-1795470721.3")
 OTHER_CALLER = ConnectionId("guangzhou-1795470721.4")
 SEAT = ConnectionId("7f3a9c21-000001")
 LEG = Leg(ContactId("0020-7f3a9c21-000001"), 1, Role.SEAT)
+CUSTOMER_LEG = Leg(LEG.contact, 1, Role.CUSTOMER, Token("8d21c0aa-00002f"))
 TRUNK_LEG = Leg(LEG.contact, 2, Role.OUTBOUND, Token("8d21c0aa-00002f"))
 PLEASE_WAIT = (Prompt("please-wait"),)
 
@@ -52,11 +56,11 @@ PLEASE_WAIT = (Prompt("please-wait"),)
 class City:
     """An adapter, its Asterisk, its clock, and what it reported."""
 
-    def __init__(self) -> None:
+    def __init__(self, login: AriLogin = LOGIN) -> None:
         self.clock = Clock()
         self.ari = FakeAri(self.clock)
         self.reports: list[Report] = []
-        self.switch = AsteriskSwitch(self.clock, LOGIN, endpoint=self.ari, jitter=lambda: 1.0)
+        self.switch = AsteriskSwitch(self.clock, login, endpoint=self.ari, jitter=lambda: 1.0)
 
     def start(self) -> City:
         self.switch.start(self.reports.append)
@@ -258,6 +262,22 @@ class TestMaking:
         assert query["endpoint"] == "PJSIP/7701@trunk-foshan"
         assert body["variables"]["PJSIP_HEADER(add,X-Yht-Token)"] == "8d21c0aa-00002f"
         assert body["variables"]["PJSIP_HEADER(add,X-Yht-Contact)"] == LEG.contact
+
+    def test_a_customer_is_called_by_the_way_outside(self) -> None:
+        city = City(replace(LOGIN, outside="outside")).start()
+        city.switch.request(Make(SEAT, Outside("02081230001"), CUSTOMER_LEG, 45.0))
+        _, _, query, body = next(one for one in city.ari.asked if one[1] == "channels/create")
+        assert (query["endpoint"], query["appArgs"]) == ("PJSIP/02081230001@outside", "outside,02081230001")
+        assert body["variables"]["YHT_ROLE"] == "customer"
+        assert not [one for one in city.ari.asked if one[0] == "GET" and "variable" in one[1]], "no seat is counted"
+
+    def test_without_a_way_outside_nobody_is_called(self, city: City) -> None:
+        assert Capability.OUTSIDE not in city.switch.capabilities
+        city.switch.request(Make(SEAT, Outside("02081230001"), CUSTOMER_LEG, 45.0))
+        assert city.reports == [], "nobody expects a report inside a request"
+        city.run(0.1)
+        assert city.reports == [Cleared(SEAT, Cause.UNREACHABLE)]
+        assert not [one for one in city.ari.asked if one[1] == "channels/create"]
 
     @pytest.mark.parametrize("answer", [(200, {"value": "2"}), (404, None), (200, {})])
     def test_a_seat_that_is_not_counted_free_is_busy(self, city: City, answer: tuple[int, object]) -> None:
