@@ -99,8 +99,8 @@ def city_door(
             more += line_operations(tests, work, elsewhere, trail)
         if mass_faults is not None:
             more += mass_fault_operations(mass_faults, work, elsewhere)
-    if repeats is not None and elsewhere is not None and trail is not None:
-        more += repeat_operations(repeats, elsewhere, trail)
+    if repeats is not None and work is not None and elsewhere is not None and trail is not None:
+        more += repeat_operations(repeats, work, elsewhere, trail)
     if customers is not None and elsewhere is not None and trail is not None:
         checked = work.checked_lines if work is not None else lambda _: frozenset()
         more += customer_operations(customers, elsewhere, seats, trail, checked)

@@ -16,7 +16,18 @@ from federation.node.looks import Look
 from federation.node.operations import Answer, Operation, Outcomes, Request
 from site_node.core.line_test import OUTCOMES, PLACES, LineTested, note_of
 from site_node.desktop.answers import Tested, TestedHere
-from site_node.desktop.work_operations import HANDED_IN, SILENT, STAFF, STORE, WholeItem, Word, item_anywhere
+from site_node.desktop.work_operations import (
+    CALLER,
+    HANDED_IN,
+    SILENT,
+    STAFF,
+    STORE,
+    LineOrCaller,
+    WholeItem,
+    Word,
+    item_anywhere,
+    whole_number,
+)
 from site_node.desktop.work_views import receipt
 from site_node.services.audit import AuditTrail
 from site_node.services.elsewhere import Elsewhere
@@ -38,21 +49,30 @@ REFUSES = {
 TESTED = Outcomes(
     Tested,
     {
-        400: REFUSES[400],
+        400: (*REFUSES[400], *CALLER[400]),
         403: HANDED_IN.refuses[403],
-        404: (*REFUSES[404], "work-unknown", "city-unknown"),
-        409: (*REFUSES[409], "item-without-line", "work-*"),
+        404: (*REFUSES[404], "work-unknown", "city-unknown", "unknown-contact"),
+        409: (*REFUSES[409], "item-without-line", "work-*", "calling-withheld"),
         503: (*REFUSES[503], *SILENT, "stopping"),
     },
 )
 
 
 class LineToTest(Request, frozen=True, kw_only=True):
-    """Exactly one of ``line`` and ``item``, whose line it is; ``owning``: of an item of which nothing is known here."""
+    """A line of this city, by its whole number."""
 
     line: LineNumber = ""
     item: Word = ""
     owning: Word = ""
+
+
+class LineOrItem(LineToTest, frozen=True, kw_only=True):
+    """Exactly one of ``line`` and ``item``, whose line it is; ``owning``: of an item of which nothing is known here;
+    ``contact``: in which the line calls, where it is masked.
+    """
+
+    line: LineOrCaller = ""
+    contact: Word = ""
 
 
 TESTED_HERE = Outcomes(
@@ -79,11 +99,11 @@ def line_operations(
 ) -> tuple[Operation, ...]:
     """``line_test``: here or at the owning city of the line; with an item, what was measured stands on it as a note."""
 
-    async def test(actor: Actor, ask: LineToTest) -> Answer:
+    async def test(actor: Actor, ask: LineOrItem) -> Answer:
         if bool(ask.line) == bool(ask.item):
             raise _one_of_two()
         if ask.line:
-            return await _tested(tests, elsewhere, trail, actor, ask.line)
+            return await _tested(tests, elsewhere, trail, actor, whole_number(work, actor, ask.line, ask.contact))
         whole = WholeItem(item=ask.item, owning=ask.owning)
         item = (await item_anywhere(work, elsewhere, trail, actor, whole))["item"]
         found = await (
@@ -96,7 +116,7 @@ def line_operations(
         )
         return {**found, "receipt": receipt(noted)}
 
-    return (Operation("line_test", LineToTest, STAFF, test, "测试线路", "test a line", TESTED),)
+    return (Operation("line_test", LineOrItem, STAFF, test, "测试线路", "test a line", TESTED),)
 
 
 def _line_of(work: WorkService, name: str) -> str:

@@ -11,7 +11,17 @@ from federation.node.login import Actor
 from federation.node.operations import Answer, Operation, Outcomes, Request
 from site_node.core.mass_faults import MassFault
 from site_node.desktop.answers import MassFaultFound, MassFaultsFound, MassFaultsHere
-from site_node.desktop.work_operations import MOST_SHOWN, STAFF, STORE, NoteText, Written
+from site_node.desktop.work_operations import (
+    CALLER,
+    MOST_SHOWN,
+    STAFF,
+    STORE,
+    LineOrCaller,
+    NoteText,
+    Word,
+    Written,
+    whole_number,
+)
 from site_node.services.elsewhere import Elsewhere
 from site_node.services.work import WorkService
 from site_node.shell.mass_faults import MassFaults
@@ -25,6 +35,7 @@ DECIDED = Outcomes(
         503: (*STORE, "stopping"),
     },
 )
+FOUND = Outcomes(MassFaultsFound, {**CALLER, 503: STORE})
 DECIDERS = frozenset({"dispatcher", "supervisor", "site_admin"})
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"\S")]
@@ -37,6 +48,13 @@ class OverLine(Request, frozen=True, kw_only=True):
 
     line: LineNumber = ""
     ended: bool = False
+
+
+class OverCaller(OverLine, frozen=True, kw_only=True):
+    """As above; ``contact``: in which the line calls, where it is masked."""
+
+    line: LineOrCaller = ""
+    contact: Word = ""
 
 
 class DeclareMassFault(Request, frozen=True, kw_only=True):
@@ -84,7 +102,9 @@ def mass_faults_looked_for(faults: MassFaults) -> Operation:
 def mass_fault_operations(faults: MassFaults, work: WorkService, elsewhere: Elsewhere) -> tuple[Operation, ...]:
     """``mass_faults`` of a line at its owning city; all others of this city."""
 
-    async def look(actor: Actor, ask: OverLine) -> Answer:
+    async def look(actor: Actor, asked: OverCaller) -> Answer:
+        line = whole_number(work, actor, asked.line, asked.contact)
+        ask = OverLine(line=line, ended=asked.ended)
         here = await _here(faults, ask)
         owning = elsewhere.codes.city_of(ask.line) if ask.line else None
         there, missing = await elsewhere.ask(actor, owning, "mass_faults", {"line": ask.line}, here)
@@ -111,7 +131,7 @@ def mass_fault_operations(faults: MassFaults, work: WorkService, elsewhere: Else
 
     one = Operation
     return (
-        one("mass_faults", OverLine, STAFF, look, "大面积障碍", "mass faults", Outcomes(MassFaultsFound, {503: STORE})),
+        one("mass_faults", OverCaller, STAFF, look, "大面积障碍", "mass faults", FOUND),
         one(
             "mass_fault_declare", DeclareMassFault, DECIDERS, declare, "宣布大面积障碍", "declare a mass fault", DECIDED
         ),

@@ -14,10 +14,11 @@ from federation.node.login import Actor
 from federation.node.looks import Look
 from federation.node.operations import Answer, Operation, Outcomes, Request
 from site_node.desktop.answers import RepeatsFound, RepeatsHere
-from site_node.desktop.work_operations import STAFF, STORE
+from site_node.desktop.work_operations import CALLER, STAFF, STORE, LineOrCaller, Word, whole_number
 from site_node.services.audit import AuditTrail
 from site_node.services.elsewhere import Elsewhere
 from site_node.services.repeats import OWNER_WITHIN_S, Repeats
+from site_node.services.work import WorkService
 
 LineNumber = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{3,15}$")]
 
@@ -28,13 +29,21 @@ class OfLine(Request, frozen=True, kw_only=True):
     line: LineNumber
 
 
+class OfCaller(Request, frozen=True, kw_only=True):
+    """Whose customer's matters; ``contact``: in which the line calls, where it is masked."""
+
+    line: Annotated[LineOrCaller, msgspec.Meta(min_length=1)]
+    contact: Word = ""
+
+
 class OfDocument(Request, frozen=True, kw_only=True):
     """What one city asks the others for a customer of its own."""
 
     document: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 
 
-REPEATS = Outcomes(RepeatsFound, {503: STORE})
+REPEATS_HERE = Outcomes(RepeatsFound, {503: STORE})
+REPEATS = Outcomes(RepeatsFound, {**CALLER, 503: STORE})
 
 
 def repeats_looked_for(repeats: Repeats, trail: AuditTrail) -> tuple[Operation, ...]:
@@ -54,25 +63,26 @@ def repeats_looked_for(repeats: Repeats, trail: AuditTrail) -> tuple[Operation, 
         Operation(
             "repeats_here", OfDocument, STAFF, here, "本局重复情况", "repeats here", Outcomes(RepeatsHere, {503: STORE})
         ),
-        Operation("repeats", OfLine, STAFF, of_line, "重复受理", "matters that come back", REPEATS),
+        Operation("repeats", OfLine, STAFF, of_line, "重复受理", "matters that come back", REPEATS_HERE),
     )
 
 
-def repeat_operations(repeats: Repeats, elsewhere: Elsewhere, trail: AuditTrail) -> tuple[Operation, ...]:
+def repeat_operations(
+    repeats: Repeats, work: WorkService, elsewhere: Elsewhere, trail: AuditTrail
+) -> tuple[Operation, ...]:
     """``repeats``: at the owning city of the line, which asks the others."""
 
-    async def of_line(actor: Actor, ask: OfLine) -> Answer:
-        owning = elsewhere.codes.city_of(ask.line)
+    async def of_line(actor: Actor, ask: OfCaller) -> Answer:
+        line = whole_number(work, actor, ask.line, ask.contact)
+        owning = elsewhere.codes.city_of(line)
         nothing: Answer = {}
-        there, missing = await elsewhere.ask(
-            actor, owning, "repeats", {"line": ask.line}, nothing, within_s=OWNER_WITHIN_S
-        )
+        there, missing = await elsewhere.ask(actor, owning, "repeats", {"line": line}, nothing, within_s=OWNER_WITHIN_S)
         if there is not None:
             return there
-        own = await _owned(repeats, trail, actor, ask.line)
+        own = await _owned(repeats, trail, actor, line)
         return {**own, "missing": [*own["missing"], *missing]}
 
-    return (Operation("repeats", OfLine, STAFF, of_line, "重复受理", "matters that come back", REPEATS),)
+    return (Operation("repeats", OfCaller, STAFF, of_line, "重复受理", "matters that come back", REPEATS),)
 
 
 async def _owned(repeats: Repeats, trail: AuditTrail, actor: Actor, line: str) -> Answer:

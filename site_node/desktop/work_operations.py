@@ -45,6 +45,8 @@ MOST_SHOWN = 200
 
 Word = Annotated[str, msgspec.Meta(max_length=64)]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+LineOrCaller = Annotated[str, msgspec.Meta(pattern=r"^([0-9]{3,15}|[0-9]{0,3}\*{4}[0-9]{1,4}|calling)?$")]
+"""a whole number, or what stands for the one that calls in a contact at the own seat (``WorkService.whole``)"""
 NoteText = Annotated[str, msgspec.Meta(max_length=2_000)]
 Written = Annotated[str, msgspec.Meta(min_length=1, max_length=2_000)]
 Fen = Annotated[int, msgspec.Meta(ge=0, le=100_000_000)]
@@ -176,9 +178,11 @@ UNMASK = {400: ("reason-missing",), 403: ("unmask-auditor", "unmask-not-yours")}
 """of what may be asked for unmasked"""
 ITEM_HERE = Outcomes(ItemHere, {**UNMASK, 404: ("work-unknown",), 503: STORE})
 ITEM_FOUND = Outcomes(ItemFound, {**UNMASK, 404: ("work-unknown", "city-unknown"), 503: (*SILENT, *STORE)})
-_OF_LINES = {404: ("city-unknown", "unknown-contact"), 409: ("calling-withheld",)}
-ITEMS_HERE = Outcomes(ItemsHere, _OF_LINES)
-ITEMS_FOUND = Outcomes(ItemsFound, _OF_LINES)
+CALLER = {400: ("line-masked",), 404: ("unknown-contact",), 409: ("calling-withheld",)}
+"""of a line that may be the one that calls"""
+OF_LINES = {404: ("city-unknown", "unknown-contact"), 409: ("calling-withheld",)}
+ITEMS_HERE = Outcomes(ItemsHere, OF_LINES)
+ITEMS_FOUND = Outcomes(ItemsFound, OF_LINES)
 
 
 def looking(work: WorkService, trail: AuditTrail) -> tuple[Operation, ...]:
@@ -325,6 +329,23 @@ def work_operations(work: WorkService, elsewhere: Elsewhere, trail: AuditTrail) 
 def _called(begun: tuple[ContactId, str]) -> dict[str, Any]:
     contact, number = begun
     return {"contact": contact, "number": masked(number)}
+
+
+def whole_number(work: WorkService, actor: Actor, line: str, contact: str) -> str:
+    """``line`` whole, where it stands for the one that calls. Raises ``Refused`` as ``WorkService.whole`` does, and 400
+    ``line-masked`` for any other that is masked.
+    """
+    number = work.whole(actor, line, contact)
+    if "*" not in number:
+        return number
+    raise Refused(
+        Problem(
+            "line-masked",
+            zh=f"{line} 不是来电的号码；请写出完整号码",
+            en=f"{line} is not the number that calls: write the number out",
+            place="line",
+        )
+    )
 
 
 def _item_of(ask: OfItem) -> ItemOf:

@@ -53,6 +53,25 @@ def test_any_seat_tests_the_line_where_it_is(province: WorkingProvince, city: st
     assert found["test"]["measured"]["dsl_synced"] is False, "broadband comes over it"
 
 
+def test_whoever_calls_need_not_read_the_number_out_and_it_stays_masked(province: WorkingProvince) -> None:
+    """The seat has the number masked, and asks with it; what is not the caller's own is not found by a mask."""
+    seat = province.seat_of(SHENZHEN)
+    contact = seat.take_call(SHENZHEN)
+    found = probed(seat, line="020****0001", contact=contact)
+    assert (found["from"], found["test"]["outcome"]) == ("guangzhou", "break")
+    assert found["test"]["measured"]["line"] == "020****0001"
+    faults = seat.ask("mass_faults", line="020****0001", contact=contact)
+    assert (faults["from"], faults["mass_faults"]) == ("guangzhou", [])
+    assert seat.ask("repeats", line="calling", contact=contact)["repeats"] == []
+    for op in ("line_test", "mass_faults", "repeats"):
+        with pytest.raises(Refused) as refused:
+            seat.ask(op, line="020****0001")
+        assert refused.value.problems[0].slug == "unknown-contact"
+        with pytest.raises(Refused) as refused:
+            seat.ask(op, line="020****0002", contact=contact)
+        assert refused.value.problems[0].slug == "line-masked"
+
+
 def test_the_result_stands_on_the_work_item_of_whatever_city(province: WorkingProvince) -> None:
     seat = province.seat_of(SHENZHEN)
     values = form_for(catalogue().services["fault"], now=province.time.wall()) | {"line": LINE}

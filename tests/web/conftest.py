@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import queue
 import re
@@ -16,11 +17,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from urllib.request import Request, urlopen
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
+from dataset.ids import CityId
 from federation.node.screens import BUILT
+from simulation.province import clerk_of, password_of
 from tests.web.wire import Wire
 
 ROOT = Path(__file__).parents[2]
@@ -79,6 +83,25 @@ class OwnDemo(Running):
     def call(self, city: str, door: str, owning: str) -> str:
         """Somebody dials ``door`` in ``city`` from a telephone on record in ``owning``; its number."""
         return self.tell(f"{city} {door} {owning}").removeprefix("calling ").strip()
+
+    def clerk(self, city: str) -> Callable[..., dict[str, Any]]:
+        """What somebody behind the seats of ``city``, in every role, asks of its node: an operation and its fields."""
+        base = f"{self.address}/city/{city}/api/v1"
+        user = clerk_of(CityId(city))
+        token = _posted(f"{base}/login", {"user": user, "password": password_of(user)}, "")["token"]
+
+        def ask(op: str, **fields: Any) -> dict[str, Any]:
+            return _posted(f"{base}/{op}", fields, token)
+
+        return ask
+
+
+def _posted(url: str, fields: dict[str, Any], token: str) -> dict[str, Any]:
+    headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
+    request = Request(url, json.dumps(fields).encode(), headers)
+    with urlopen(request, timeout=START_WITHIN_S) as answer:
+        found: dict[str, Any] = json.load(answer)
+    return found
 
 
 @contextmanager

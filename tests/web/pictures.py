@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.harness.services import catalogue
+from tests.harness.work import form_for
 from tests.web.conftest import ROOT, OwnDemo
 from tests.web.test_seat_page import call, presence
-from tests.web.test_seat_tools import talk
+from tests.web.test_seat_tools import CITY, probed, talk, to_form
 from tests.web.test_seat_work import leave
 
 FOLDER = ROOT / "docs" / "images"
@@ -67,12 +71,30 @@ def test_pictures_of_the_seat_page(page: Page, address: str, demo: OwnDemo) -> N
 
 
 def test_pictures_of_what_a_seat_does_with_a_line(page: Page, address: str, demo: OwnDemo) -> None:
-    """A customer of the own city: in full for a reason."""
-    talk(page, address, demo)
+    """A customer of the own city: in full for a reason, the line tested, a mass fault over it, what came back."""
+    number = talk(page, address, demo)
     page.keyboard.press("Alt+4")
     page.get_by_test_id("customer-check").click()
     sheet = page.get_by_test_id("customer-sheet")
     sheet.get_by_test_id("unmask-ask").click()
     sheet.get_by_test_id("unmask-visit").click()
     picture(page, "unmask")
+    page.keyboard.press("Escape")
+    clerk = demo.clerk(CITY)
+    place = clerk("card", line=number)["card"]["district"]
+    values = form_for(catalogue().services["fault"], now=time.time()) | {"line": number}
+    first = clerk("work_open", service="fault", values=values)["item"]
+    clerk("work_act", item=first, action="withdraw", note="好了")
+    clerk("work_open", service="fault", values=values)
+    clerk("mass_fault_declare", area="district", name=place, repair_s=7200.0, note="光缆挖断，正在抢修")
+    page.reload()
+    expect(page.get_by_test_id("mass-fault-banner")).to_be_visible()
+    to_form(page, "zasg", "障碍申告")
+    probed(page)
+    expect(page.get_by_test_id("repeats")).to_be_visible()
+    picture(page, "line-test")
+    page.keyboard.press("Alt+3")
+    page.get_by_test_id("items-massFaults").press("Space")
+    expect(page.get_by_test_id("mass-faults")).to_be_visible()
+    picture(page, "mass-faults")
     leave(page)

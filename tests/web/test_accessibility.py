@@ -10,6 +10,7 @@ from playwright.sync_api import Page, expect
 from tests.web.conftest import ROOT, OwnDemo, missing
 from tests.web.test_province_page import enter
 from tests.web.test_seat_page import call, leave, presence
+from tests.web.test_seat_tools import CITY, probed, talk, to_form
 
 AXE = ROOT / "web" / "node_modules" / "axe-core" / "axe.min.js"
 GRAVE = ("serious", "critical")
@@ -102,5 +103,29 @@ def test_a_seat(page: Page, address: str, demo: OwnDemo) -> None:
     call(page, "wrap_up")
     page.get_by_test_id("tab-call").click()
     found += look(page, "wrap-up")
+    leave(page)
+    assert not found, "\n".join(found)
+
+
+def test_a_line_that_does_not_work(page: Page, address: str, demo: OwnDemo) -> None:
+    """Its customer in full for a reason, its test at the form, the mass fault over it, and the list of them."""
+    number = talk(page, address, demo)
+    page.keyboard.press("Alt+4")
+    page.get_by_test_id("customer-sheet").get_by_test_id("unmask-ask").press("Enter")
+    found = look(page, "reason to see in full")
+    clerk = demo.clerk(CITY)
+    place = clerk("card", line=number)["card"]["district"]
+    fault = clerk("mass_fault_declare", area="district", name=place, repair_s=7200.0)["mass_fault"]
+    page.reload()
+    expect(page.get_by_test_id("mass-fault-banner")).to_be_visible()
+    to_form(page, "zasg", "障碍申告")
+    probed(page)
+    found += look(page, "tested line")
+    page.keyboard.press("Alt+3")
+    page.get_by_test_id("items-massFaults").press("Space")
+    expect(page.get_by_test_id("mass-faults")).to_be_visible()
+    found += look(page, "mass faults")
+    clerk("mass_fault_clear", mass_fault=fault["mass_fault"])
+    page.keyboard.press("Alt+1")
     leave(page)
     assert not found, "\n".join(found)

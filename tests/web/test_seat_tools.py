@@ -1,12 +1,17 @@
-"""What a seat does with a line and its customer: personal data in full for a reason, by the keyboard alone."""
+"""What a seat does with a line and its customer, by the keyboard alone: personal data in full for a reason, the line's
+test, the mass fault over it, what came back.
+"""
 
 from __future__ import annotations
 
 import re
+import time
 
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.harness.services import catalogue
+from tests.harness.work import form_for
 from tests.web.conftest import OwnDemo
 from tests.web.test_seat_page import call, presence
 from tests.web.test_seat_work import leave
@@ -70,4 +75,98 @@ def test_personal_data_is_shown_in_full_for_a_reason(page: Page, address: str, d
     expect(sheet).not_to_contain_text(number)
     ask_why(page, "[data-testid=caller]", "call_back", "")
     expect(page.get_by_test_id("caller-full")).to_contain_text(re.compile(r"\d{7}"))
+    leave(page)
+
+
+def to_form(page: Page, initials: str, name: str) -> None:
+    """From anywhere to the form of a service."""
+    expect(page.get_by_test_id("tab-services")).to_be_visible()
+    page.keyboard.press("Alt+2")
+    expect(page.locator("input[name=service-search]")).to_be_focused()
+    page.keyboard.type(initials)
+    expect(page.get_by_test_id("services").get_by_role("option", selected=True)).to_contain_text(name)
+    page.keyboard.press("Enter")
+    expect(page.get_by_test_id("form-tab")).to_contain_text(name)
+
+
+def probed(page: Page) -> str:
+    """Test the line that is shown, again when the test comes to nothing; the outcome."""
+    panel = page.get_by_test_id("line-test")
+    for _ in range(5):
+        panel.get_by_test_id("line-test-run").press("Enter")
+        expect(panel).to_have_attribute("data-running", "true")
+        expect(panel).to_contain_text("正在")
+        expect(panel).to_have_attribute("data-running", "false", timeout=30_000)
+        if panel.get_by_test_id("line-test-problem").count() == 0:
+            break
+        expect(panel.get_by_test_id("line-test-problem")).to_contain_text("测试")
+    outcome = panel.get_by_test_id("line-test-outcome")
+    expect(outcome).to_be_visible()
+    return str(outcome.get_attribute("data-outcome"))
+
+
+def test_a_line_is_tested_at_the_form_and_on_the_item(page: Page, address: str, demo: OwnDemo) -> None:
+    """The caller's line by the number that calls; the outcome goes into the form, and stands on the item as a note."""
+    talk(page, address, demo)
+    to_form(page, "zasg", "障碍申告")
+    outcome = probed(page)
+    page.get_by_test_id("line-test-take").press("Enter")
+    expect(page.locator("[name=test_result]")).to_have_value(outcome)
+    page.locator("[data-field=service_kind] input").first.press("Space")
+    page.locator("select[name=symptom]").select_option("noise")
+    page.locator("input[name=since]").fill("今天")
+    page.locator("[data-field=area] input").first.press("Space")
+    page.locator("input[name=address]").fill("清晖路 698 号")
+    page.locator("input[name=contact_phone]").fill("13800000001")
+    page.keyboard.press("Control+s")
+    expect(page.get_by_test_id("receipt")).to_have_attribute("data-state", "accepted", timeout=30_000)
+    page.get_by_role("button", name="打开工单").press("Enter")
+    expect(page.get_by_test_id("item-state")).to_be_visible()
+    assert probed(page) == outcome, "a pair measures alike each time"
+    expect(page.get_by_test_id("steps")).to_contain_text("线路测试：")
+    leave(page)
+
+
+def test_a_mass_fault_over_the_caller_is_seen_and_listed(page: Page, address: str, demo: OwnDemo) -> None:
+    """What, since when, until when and how many; gone once it is repaired."""
+    clerk = demo.clerk(CITY)
+    number = talk(page, address, demo)
+    place = clerk("card", line=number)["card"]["district"]
+    expect(page.get_by_test_id("mass-fault-banner")).to_have_count(0)
+    declared = clerk("mass_fault_declare", area="district", name=place, repair_s=7200.0, note="光缆挖断")["mass_fault"]
+    page.reload()
+    banner = page.get_by_test_id("mass-fault-banner")
+    expect(banner).to_contain_text(f"大面积障碍：{place}（行政区）· 已确认")
+    expect(banner).to_contain_text("0 件申告")
+    expect(banner).to_contain_text("光缆挖断")
+    expect(banner).to_contain_text("预计")
+    page.keyboard.press("Alt+3")
+    page.get_by_test_id("items-massFaults").press("Space")
+    row = page.get_by_test_id("mass-faults").locator("tbody tr")
+    expect(row).to_have_attribute("data-state", "confirmed")
+    expect(row).to_contain_text(place)
+    clerk("mass_fault_clear", mass_fault=declared["mass_fault"], note="已接好")
+    page.locator("input[name=mass-faults-ended]").press("Space")
+    expect(page.get_by_test_id("mass-faults").locator("tr[data-state=repaired]")).to_contain_text("已接好")
+    page.reload()
+    call(page, "talking")
+    expect(page.get_by_test_id("tab-items")).to_be_visible()
+    expect(banner).to_have_count(0)
+    leave(page)
+
+
+def test_what_came_back_stands_beside_the_form(page: Page, address: str, demo: OwnDemo) -> None:
+    """Two reports of the caller's line within the month, the first of them over."""
+    clerk = demo.clerk(CITY)
+    number = talk(page, address, demo)
+    values = form_for(catalogue().services["fault"], now=time.time()) | {"line": number}
+    first = clerk("work_open", service="fault", values=values)["item"]
+    assert clerk("work_act", item=first, action="withdraw", note="好了")["state"] == "accepted"
+    second = clerk("work_open", service="fault", values=values)["item"]
+    to_form(page, "zasg", "障碍申告")
+    repeats = page.get_by_test_id("repeats")
+    expect(repeats).to_contain_text("障碍申告 30 天 2 次，90 天 2 次")
+    expect(repeats).to_contain_text("3 个城市")
+    repeats.get_by_role("button").first.press("Enter")
+    expect(page.get_by_test_id("item")).to_contain_text(second)
     leave(page)

@@ -64,10 +64,10 @@ export class LiveConnection {
     }
   }
 
-  /** Sends one operation and gives its answer. Throws `Refused`. */
-  async ask(op: string, fields: object = {}): Promise<unknown> {
+  /** Sends one operation and gives its answer, which is waited for `withinMs`. Throws `Refused`. */
+  async ask(op: string, fields: object = {}, withinMs = ANSWER_WITHIN_MS): Promise<unknown> {
     if (this.status !== 'live') throw new Refused(DISCONNECTED)
-    return this.send(op, fields)
+    return this.send(op, fields, withinMs)
   }
 
   /** Ends the connection for good. */

@@ -373,6 +373,93 @@ export interface ItemAnswer {
   missing?: MissingPart[]
 }
 
+// ── lines that do not work ──────────────────────────────────────────────────────────────────────────────────────────
+/** What was measured; null where the test could not give it. */
+export interface Measured {
+  line: string
+  at: number
+  insulation_ab_mohm: number
+  insulation_ae_mohm: number
+  insulation_be_mohm: number
+  loop_ohm: number | null
+  capacitance_nf: number
+  foreign_v: number
+  distance_km: number | null
+  dsl_synced: boolean | null
+  dsl_down_kbps: number | null
+  dsl_margin_db: number | null
+}
+
+/** A test of a line: what came of it, and where a fault lies ("" for nowhere). */
+export interface LineTest extends Named {
+  outcome: string
+  lies: string
+  lies_zh: string
+  lies_en: string
+  measured: Measured
+}
+
+export interface LineTestAnswer {
+  test: LineTest
+  from: string
+  /** of the note on the work item that was named */
+  receipt?: Receipt
+}
+
+export type MassFaultArea = 'cable' | 'exchange' | 'district'
+
+/** Many reports that are one. */
+export interface MassFault {
+  mass_fault: string
+  area: MassFaultArea
+  name: string
+  state: 'found' | 'confirmed' | 'repaired' | 'rejected'
+  /** found by the number of reports */
+  by_count: boolean
+  declared_by: string | null
+  declared_at: number
+  expected_at: number
+  confirmed_by: string | null
+  note: string
+  items: string[]
+  reports: number
+  cleared_by: string | null
+  cleared_at: number | null
+  cleared_note: string
+}
+
+export interface MassFaultsAnswer {
+  mass_faults: MassFault[]
+  from: string
+  missing?: MissingPart[]
+}
+
+export interface EarlierItem {
+  item: string
+  service: string
+  city: string
+  line: string
+  customer: string
+  opened_at: number
+  /** empty while it goes on */
+  ending: string
+}
+
+/** A service that a customer had twice or more. */
+export interface Often {
+  service: string
+  within_30_days: number
+  within_90_days: number
+  items: EarlierItem[]
+}
+
+export interface RepeatsAnswer {
+  repeats: Often[]
+  as_of: number
+  cities: string[]
+  missing: MissingPart[]
+}
+
 // ── customers, knowledge, directory enquiry ─────────────────────────────────────────────────────────────────────────
 export interface ShownDocument {
   kind: string

@@ -170,10 +170,10 @@ export const useSeat = defineStore('seat', () => {
     }
   }
 
-  /** Does one operation and gives its answer. Throws `Refused`. */
-  async function ask(op: string, fields: object = {}): Promise<unknown> {
+  /** Does one operation and gives its answer, which is waited for `withinMs`. Throws `Refused`. */
+  async function ask(op: string, fields: object = {}, withinMs?: number): Promise<unknown> {
     if (connection === null) throw new Refused(DISCONNECTED)
-    return connection.ask(op, fields)
+    return connection.ask(op, fields, withinMs)
   }
 
   /** `ear` hears what other cities have answered to this agent's forms and steps. */

@@ -316,7 +316,11 @@ export const useWork = defineStore('work', () => {
   // ── receipts ──────────────────────────────────────────────────────────────────────────────────────────────────────
   /** Hands in a form or a step, and keeps its receipt. Throws `Refused`. */
   async function hand(op: string, fields: object, asked: Asked): Promise<Receipt> {
-    const first = (await seat.ask(op, fields)) as Receipt
+    return taken((await seat.ask(op, fields)) as Receipt, asked)
+  }
+
+  /** Keeps the receipt of something that was handed in, as it stands by now. */
+  function taken(first: Receipt, asked: Asked): Receipt {
     const receipt = early.get(first.request) ?? first // the answer may have overtaken the receipt
     early.delete(first.request)
     receipts.value = withReceipt(receipts.value, receipt, asked)
@@ -362,6 +366,6 @@ export const useWork = defineStore('work', () => {
   return {
     services, wholes, receipts, forms, items, tab, news, moved, line, asking,
     offered, tabs, tabbed, current, pending,
-    begin, end, whole, called, show, openItem, closeItem, openForm, keep, closeForm, correctable, reopen, submit, noAnswer, callers: beside.callers, useLine, checkIdentity, isChecked, itemsOf, itemOf, step,
+    begin, end, whole, called, show, openItem, closeItem, openForm, keep, closeForm, correctable, reopen, submit, taken, noAnswer, callers: beside.callers, useLine, checkIdentity, isChecked, itemsOf, itemOf, step,
   }
 })
