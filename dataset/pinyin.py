@@ -39,6 +39,8 @@ WORDS: Final[Mapping[str, str]] = {
 """Places, many of them in Guangdong, and words of companies that are read otherwise than pypinyin reads them."""
 _WRITTEN = re.compile(r"[a-z0-9]+")
 _GAPS = re.compile(r"[\W_]+")
+_PLAIN = re.compile("[\u4e00-\u9fffa-z0-9]*")
+"""what is so already, as most names are"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,8 @@ def spelling(name: str) -> Spelling:
 
 def plain(name: str) -> str:
     """``name`` as names are compared: full-width letters become plain ones, small letters, no gaps and punctuation."""
+    if _PLAIN.fullmatch(name):
+        return name
     return _GAPS.sub("", unicodedata.normalize("NFKC", name)).lower()
 
 

@@ -160,7 +160,7 @@ def _forget_order(connection: sqlite3.Connection, which: int) -> None:
 
 def _read(table: Table[Any], crc: int, data: bytes) -> Record | None:
     """The record; None when it is damaged or unknown to this version, and has no entries for that reason."""
-    if not _as_written(crc, data):
+    if not as_written(crc, data):
         return None
     try:
         record: Record = table.read(data)
@@ -169,7 +169,7 @@ def _read(table: Table[Any], crc: int, data: bytes) -> Record | None:
     return record
 
 
-def _as_written(crc: object, data: object) -> bool:
+def as_written(crc: object, data: object) -> bool:
     """A flipped bit may also make text, a number or nothing of a column (SQLite's serial types)."""
     return isinstance(data, bytes) and crc32(data) == crc
 
@@ -177,7 +177,7 @@ def _as_written(crc: object, data: object) -> bool:
 def whole(table: Table[Any], found: Iterable[Any], broken: list[str]) -> bytes | None:
     """The bytes of a record (id, checksum, bytes) if they are those that were written; else it is named."""
     which, crc, data = found
-    if _as_written(crc, data):
+    if as_written(crc, data):
         return bytes(data)
     broken.append(f"{table.name} {which}")
     return None

@@ -18,7 +18,7 @@ from dataset.puts import Cursor, Put, Written
 from dataset.tables import Record, Table
 from federation.node.sqlite_thread import FromThreads, SqliteThread, Trouble, log_trouble
 from federation.node.store import Tables, readable, say_conflicts, stopped
-from federation.node.store_file import StoreFile, whole, write_record
+from federation.node.store_file import StoreFile, as_written, whole, write_record
 
 R = TypeVar("R", bound=Record)
 T = TypeVar("T")
@@ -124,8 +124,8 @@ class SqliteStore:
         def query(connection: sqlite3.Connection) -> tuple[Page[R], list[str]]:
             broken: list[str] = []
             found = [
-                (clustering, whole(table, row, broken))
-                for clustering, *row in _rows(connection, number, question, by_index=index is not None)
+                (clustering, data if as_written(crc, data) else whole(table, (which, crc, data), broken))
+                for clustering, which, crc, data in _rows(connection, number, question, by_index=index is not None)
             ]
             return page_of(table, question, found), broken
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dataset.pinyin import SURNAMES, WORDS, Spelling, person_spelling, spelling
+from dataset.pinyin import SURNAMES, WORDS, Spelling, person_spelling, plain, spelling
 
 
 @pytest.mark.parametrize(
@@ -71,3 +73,16 @@ def test_every_text_has_a_spelling_of_small_letters_without_gaps(text: str) -> N
     for spelled in (person_spelling(text), spelling(text)):
         assert not any(character.isspace() for character in spelled.full + spelled.initials)
         assert len(spelled.initials) <= len(spelled.full)
+
+
+@given(st.text(st.characters(categories=["L", "N", "P", "Z", "M"], exclude_characters="_")))
+def test_names_are_compared_without_gaps_in_small_plain_letters(name: str) -> None:
+    whole = unicodedata.normalize("NFKC", name)
+    assert plain(name) == "".join(one for one in whole if one.isalnum()).lower()
+
+
+def test_what_is_taken_as_it_stands_is_plain() -> None:
+    """Chinese characters are compared as they are written: none of them has another form, a gap or a small letter."""
+    every = "".join(map(chr, range(0x4E00, 0xA000)))
+    assert plain(every) == every == unicodedata.normalize("NFKC", every).lower()
+    assert every.isalnum()
