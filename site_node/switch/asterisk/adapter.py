@@ -382,10 +382,10 @@ class AsteriskSwitch:
             if isinstance(event, Started) and known.ending is None:
                 leg.started = True
                 self._dial_when_started(leg)
+        if isinstance(event, Dtmf) and reports and (heard := leg.known.audible) is not None and heard.barge_in:
+            self._stop_playing(leg)  # before the report: whoever hears of the key may ask at once for what is said next
         for report in reports:
             self._report(report)
-        if isinstance(event, Dtmf) and reports and (heard := leg.known.audible) is not None and heard.barge_in:
-            self._stop_playing(leg)
 
     # ── the switch itself ───────────────────────────────────────────────────────────────────────────────────────────
     def _opened(self) -> None:

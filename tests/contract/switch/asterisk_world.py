@@ -226,7 +226,7 @@ class AsteriskWorld(SwitchWorld):
     def begin(self) -> None:
         for side in (self.here, self.there):
             assert isinstance(side.reports[0], SwitchUp)
-            side.reports.clear()
+            side.begin_anew()
 
     def end(self) -> None:
         sides = [side for side in (self.here, self.there) if isinstance(side, AsteriskCity)]

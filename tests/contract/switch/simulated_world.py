@@ -142,7 +142,7 @@ class SimulatedWorld(SwitchWorld):
         self.there = SimulatedCity(self, THERE, self.network, self._clock)
         for side in (self.here, self.there):
             side.start()
-            side.reports.clear()
+            side.begin_anew()
 
     def end(self) -> None:
         """Nothing outlives the network."""

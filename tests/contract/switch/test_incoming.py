@@ -22,6 +22,7 @@ from site_node.core.telephony import (
     Play,
     Played,
     Prompt,
+    Report,
     Role,
     StopPlaying,
 )
@@ -242,6 +243,21 @@ class TestDigits:
         assert "".join(digit.digit for digit in world.here.all_of(Digit, connection)) == "135790#"
         assert [played.completed for played in world.here.all_of(Played, connection)] == [False]
         world.until(caller.hears_nothing, what="silence")
+
+    def test_what_is_asked_for_as_a_key_is_reported_is_said_to_its_end(self, world: SwitchWorld) -> None:
+        """A menu: the key ends the words before, and the next ones begin at once."""
+        caller, connection = world.here.answered()
+
+        def next_menu(report: Report) -> None:
+            if isinstance(report, Digit):
+                world.here.request(Play(connection, (Prompt("goodbye"),), barge_in=True))
+
+        world.here.on_report = next_menu
+        world.here.request(Play(connection, LONG, barge_in=True))
+        world.until(caller.hears_sound, what="the prompt")
+        caller.press("5")
+        world.until(lambda: len(world.here.all_of(Played, connection)) == 2, 20.0, "both are over")
+        assert [played.completed for played in world.here.all_of(Played, connection)] == [False, True]
 
     def test_a_digit_without_barge_in_leaves_the_prompt_alone(self, world: SwitchWorld) -> None:
         caller, connection = world.here.answered()

@@ -94,6 +94,10 @@ class SeatPhone(Phone):
         """Decline while it rings (SIP 603)."""
 
 
+def ignored(report: Report) -> None:
+    """Nobody listens."""
+
+
 class CityWorld(ABC):
     """One city's switch under test, what it reported, and the phones around it."""
 
@@ -102,6 +106,8 @@ class CityWorld(ABC):
         self.city = city
         self.reports: list[Report] = []
         """everything reported since the test began, or since ``restart_node``"""
+        self.on_report: Callable[[Report], None] = ignored
+        """called with each report as it comes, as a city's core is"""
         self._made = 0
 
     # ── what a form provides ──
@@ -137,8 +143,17 @@ class CityWorld(ABC):
     # ── what tests use ──
     def start(self) -> None:
         """Start the adapter and wait until its switch is up."""
-        self.switch.start(self.reports.append)
+        self.switch.start(self._heard)
         self.first(SwitchUp)
+
+    def begin_anew(self) -> None:
+        """Before a test: nothing was reported, and nobody listens."""
+        self.reports.clear()
+        self.on_report = ignored
+
+    def _heard(self, report: Report) -> None:
+        self.reports.append(report)
+        self.on_report(report)
 
     def stop(self) -> None:
         """Stop the adapter, as at the end of its process."""
