@@ -57,6 +57,7 @@ class Voice(DatagramProtocol):
         self.broken = False
         """the far end's port is closed: there is nobody any more"""
         self._heard: deque[tuple[float, bytes]] = deque(maxlen=100)
+        self._kept: list[bytes] = []
         self._digits: deque[str] = deque()
         self._event_frame = 0
         self._frames = 0
@@ -137,6 +138,7 @@ class Voice(DatagramProtocol):
     def datagramReceived(self, datagram: bytes, addr: Any) -> None:  # noqa: N802
         if len(datagram) > 12 and datagram[1] & 0x7F == PCMA:
             self._heard.append((self.reactor.seconds(), datagram[12:]))
+            self._kept.append(datagram[12:])
 
     def connectionRefused(self) -> None:  # noqa: N802
         self.broken = True
@@ -153,6 +155,10 @@ class Voice(DatagramProtocol):
         samples = DECODE[np.frombuffer(recent, dtype=np.uint8)] / 32768.0
         missing = int(LISTEN_S * RATE) - len(samples)
         return np.concatenate([np.zeros(missing), samples]) if missing > 0 else samples
+
+    def recording(self) -> Any:
+        """All samples since the call began, from -1 to 1."""
+        return DECODE[np.frombuffer(b"".join(self._kept), dtype=np.uint8)] / 32768.0
 
     def loudness(self) -> float:
         """Root mean square of the last moment; 0.21 is a phone's own tone at full length."""

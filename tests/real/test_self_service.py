@@ -1,0 +1,214 @@
+"""Callers who serve themselves by the keys of a real telephone: keys as RTP events, words heard, imported records."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from datetime import date, timedelta
+from functools import cache
+from shutil import copy
+from typing import Any
+
+import pytest
+
+from dataset import spoken
+from dataset.rows import AnyRow, ContactBorn, ContactEnded, Ending, SelfServed
+from dataset.self_service import Outcome, Say
+from federation.node.login import CHEAP
+from simulation.machines.addresses import claimed_slot
+from simulation.machines.asterisk_root import asterisk_root
+from simulation.machines.places import conf_dir
+from simulation.machines.prompts import render_prompts
+from tests.harness.driving import ReactorDriver
+from tests.harness.real_machines import require
+from tests.harness.real_people import Caller, People
+from tests.harness.real_province import RealProvince, Shape
+from tests.harness.spoken_words import missing_word, samples_of
+
+CITY = "guangzhou"
+LINE, LOCKED, PIN = "02081230001", "02081230002", "135790"
+TODAY = date.today()
+LAST_MONTH = (TODAY.replace(day=1) - timedelta(days=1)).strftime("%Y-%m")
+DUE_ON = TODAY + timedelta(days=20)
+DUE_FEN = 11_005
+RENT = 'as = "yuan"\nwith = { code = "rent_home", zh = "月租费", en = "rental" }'
+FIELDS = {
+    "customers": {"id": "", "name": ""},
+    "lines": {"number": 'as = "number"', "customer": "", "service": 'as = "code"', "pin_digest": ""},
+    "bills": {
+        "line": 'as = "number"',
+        "customer": "",
+        "month": 'as = "month"',
+        "items.fen": RENT,
+        "total_fen": 'as = "yuan"',
+        "due_on": 'as = "day"',
+    },
+}
+"""each the name of its column too, and how it is written"""
+
+
+def put_on_record(province: RealProvince) -> None:
+    """Customer, two lines and a bill, as files that an operator imports while the node does not run."""
+    folder = province.folder / "files"
+    folder.mkdir()
+    config = folder / f"{CITY}.toml"
+    config.write_text(
+        f'city = "{CITY}"\nprovince = "{province.folder / "province.toml"}"\ndata = "{province.folder / CITY}"\n'
+        '[switch]\nurl = "http://127.0.0.1:1/ari"\npassword = "not used"\n',
+        "utf-8",
+    )
+    pin = f'"{CHEAP.hash(PIN)}"'
+    cells: dict[str, list[tuple[object, ...]]] = {
+        "customers": [("440001", "陈志强")],
+        "lines": [(line, "440001", "install_line", pin) for line in (LINE, LOCKED)],
+        "bills": [(LINE, "440001", LAST_MONTH, "110.05", "110.05", DUE_ON)],
+    }
+    for table, fields in FIELDS.items():
+        columns = "".join(f'[[column]]\nname = "{name}"\nfield = "{name}"\n{how}\n' for name, how in fields.items())
+        mapping, data = folder / f"{table}.toml", folder / f"{table}.csv"
+        mapping.write_text(f'table = "{table}"\nhome = "020"\n[constants]\ncity = "{CITY}"\n{columns}', "utf-8")
+        data.write_text("\n".join(",".join(map(str, row)) for row in [tuple(fields), *cells[table]]), "utf-8")
+        command = ("import", "--config", config, "--mapping", mapping, data)
+        done = subprocess.run([sys.executable, "-m", "site_node", *map(str, command)], capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def province(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealProvince]:
+    require("asterisk", "rabbitmq")
+    with claimed_slot() as slot:
+        shape = Shape(agents={CITY: 2, "shenzhen": 1, "foshan": 1}, wrap_up_s=5.0)
+        province = RealProvince(slot, tmp_path_factory.mktemp("self_service"), shape, ReactorDriver())
+        copy(conf_dir() / "number_plan.toml", province.folder)
+        put_on_record(province)
+        try:
+            province.start()
+            yield province
+        finally:
+            province.stop()
+
+
+@pytest.fixture
+def people(province: RealProvince) -> Iterator[People]:
+    everybody = People(province)
+    try:
+        yield everybody
+    finally:
+        everybody.close()
+
+
+@cache
+def words() -> dict[str, Any]:
+    """What the switch says, by prompt."""
+    folder = render_prompts(asterisk_root().path / "srv/yht") / "zh" / "yht"
+    return {file.stem: samples_of(file) for file in folder.glob("*.wav")}
+
+
+def hears(caller: Caller, *said: str, within_s: float = 90.0) -> None:
+    """These words follow one another in all that the caller has heard; listened to twice a second, for correlating
+    takes time in which no key is sent.
+    """
+    lacking: list[str | None] = [said[0]]
+    looked = 0.0
+
+    def heard() -> bool:
+        nonlocal looked
+        if time.monotonic() >= looked + 0.5:
+            lacking[:] = [missing_word(caller.call.voice.recording(), said, words())]
+            looked = time.monotonic()
+        return lacking == [None]
+
+    assert caller.people.province.driver.until(heard, within_s), f"{lacking[0]} of {said} was not heard"
+
+
+def dial(people: People, number: str) -> Caller:
+    caller = people.caller(CITY, number, door="10000")
+    people.wait(lambda: caller.call.state == "talking", "the switch answers")
+    return caller
+
+
+def rows_of(province: RealProvince, number: str) -> list[AnyRow]:
+    rows = [row.row for row in province.hub_ledger()]
+    own = {row.contact for row in rows if isinstance(row, ContactBorn) and row.calling == number}
+    return [row for row in rows if getattr(row, "contact", None) in own]
+
+
+def outcome(province: RealProvince, number: str) -> Outcome:
+    """What came of the one self-service of a caller, once it is at the hub."""
+    found: list[SelfServed] = []
+
+    def there() -> bool:
+        found[:] = [row for row in rows_of(province, number) if isinstance(row, SelfServed)]
+        return bool(found)
+
+    province.wait(there, 20.0, f"the self-service of {number} is on record")
+    [one] = found
+    return one.outcome
+
+
+def test_a_caller_hears_the_own_bill_word_for_word(province: RealProvince, people: People) -> None:
+    """To the cent, by keys over the words, and on record as served; number, PIN and amount stand nowhere."""
+    caller = dial(people, LINE)
+    caller.call.voice.press("61")
+    hears(caller, Say.OWN_NUMBER)
+    caller.call.voice.press("1#")
+    hears(caller, Say.ASK_PIN)
+    caller.call.voice.press(f"{PIN}#")
+    due = spoken.amount(DUE_FEN, "zh")
+    bill = (
+        Say.LAST_BILL,
+        *spoken.month(LAST_MONTH, "zh"),
+        Say.BILL_AMOUNT,
+        *due,
+        Say.PAY_BY,
+        *spoken.day(DUE_ON, "zh"),
+    )
+    hears(caller, Say.DUE, *due, *bill, Say.AGAIN)
+    caller.call.voice.press("#")
+    hears(caller, Say.GOODBYE)
+    people.wait(lambda: caller.call.over, "the switch hangs up after goodbye")
+    assert outcome(province, LINE) is Outcome.TOLD
+    province.wait(lambda: any(isinstance(row, ContactEnded) for row in rows_of(province, LINE)), 20.0, "the ending")
+    [ended] = [row for row in rows_of(province, LINE) if isinstance(row, ContactEnded)]
+    assert (ended.ending, ended.cause) == (Ending.COMPLETED, "self_service")
+    log = (province.folder / "log" / f"{CITY}.log").read_text("utf-8")
+    assert PIN not in log + repr(province.journal(CITY))
+    assert str(DUE_FEN) not in log
+
+
+def test_an_agent_at_any_point_sees_which_line_it_is_about(province: RealProvince, people: People) -> None:
+    agent = people.agent(CITY)
+    caller = dial(people, "13800000231")
+    caller.call.voice.press("61")
+    hears(caller, Say.ASK_NUMBER)
+    caller.call.voice.press(f"{LINE}#")
+    hears(caller, Say.ASK_PIN)
+    caller.call.voice.press("0#")
+    agent.answer()
+    people.hear_each_other(caller, agent)
+    assert agent.calls[0]["line"] == "020****0001"
+    caller.hang_up()
+    agent.wrap_up()
+    assert outcome(province, "13800000231") is Outcome.TO_AGENT
+
+
+def test_three_wrong_pins_lock_the_line_and_lead_to_an_agent(province: RealProvince, people: People) -> None:
+    agent = people.agent(CITY)
+    caller = dial(people, LOCKED)
+    caller.call.voice.press("61")
+    hears(caller, Say.OWN_NUMBER)
+    caller.call.voice.press("1#")
+    hears(caller, Say.ASK_PIN)
+    caller.call.voice.press("1#")
+    hears(caller, Say.PIN_WRONG)
+    caller.call.voice.press("2#")
+    hears(caller, Say.PIN_WRONG, Say.PIN_WRONG)
+    caller.call.voice.press("3#")
+    hears(caller, Say.LOCKED)
+    agent.answer()
+    people.hear_each_other(caller, agent)
+    caller.hang_up()
+    agent.wrap_up()
+    assert outcome(province, LOCKED) is Outcome.LOCKED
