@@ -48,6 +48,11 @@ def masked_within(text: str, numbers: Iterable[str]) -> str:
     return text
 
 
+def masked_numbers(text: str) -> str:
+    """``text`` with every number of eight digits or more masked."""
+    return re.sub(r"(?<![\w.])\+?\d{8,}(?![\w.])", lambda number: masked(number.group()), text)
+
+
 def masked_text(text: str) -> str:
     """A number or a document as these are masked, a name or other words as ``王**``."""
     if text.removeprefix("+").isdecimal() and len(text) <= 12:

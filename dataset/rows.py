@@ -527,6 +527,17 @@ class ArticleJudged(Row, frozen=True, kw_only=True, tag="article_judged"):
     """UTC seconds since the epoch"""
 
 
+class ArticlesShown(Row, frozen=True, kw_only=True, tag="articles_shown"):
+    """A seat was given the texts of articles: beside a form, or one that was opened.
+
+    Explains and shows only; left out while the disk is nearly full.
+    """
+
+    agent: AgentId
+    articles: tuple[tuple[ArticleId, int], ...]
+    """each with its version"""
+
+
 MassFaultArea = Literal["cable", "exchange", "district"]
 
 
@@ -619,6 +630,7 @@ AnyRow = (
     | MassFaultCleared
     | DataViewed
     | ArticleJudged
+    | ArticlesShown
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,25 @@ from provincial_hub.services.province import READERS
 from provincial_hub.settings import HubSettings
 
 
+def _of_days(command: Callable[..., None]) -> Callable[..., None]:
+    """The options of a report of some days."""
+    for option in (
+        click.option("--json", "as_json", is_flag=True, help="全部数字，供程序读取 every figure, for programs"),
+        click.option(
+            "--language", type=click.Choice(["zh", "en"]), help="语种，缺省两种 · language; both when left out"
+        ),
+        click.option("--city", help="一个城市，缺省全省 · one city; all when left out"),
+        click.option("--to", "last", help="最后一天（含），缺省同 --from · last day; that of --from when left out"),
+        click.option("--from", "first", required=True, help="第一天 first day, 2026-01-01"),
+        click.option("--user", "name", default="bureau", show_default=True, help="省中心用户 user of the console"),
+        click.option(
+            "--config", "file", type=click.Path(path_type=Path), required=True, help="配置文件 configuration file"
+        ),
+    ):
+        command = option(command)
+    return command
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def provincial_hub() -> None:
     """省中心 · the hub of the province: proposals between cities, the ledger, the console.
@@ -50,6 +70,8 @@ def provincial_hub() -> None:
     python -m provincial_hub settlement --config conf/up/hub.toml 2026-01     局间结算 what cities owe each other
     python -m provincial_hub services-report --config … --from 2026-01-01 --to 2026-01-31   业务报表 what came of
                                             each service
+    python -m provincial_hub knowledge-report --config … --from 2026-01-01 --to 2026-01-31   知识报表 use and
+                                            judgement of articles, questions without an answer
     python -m provincial_hub audit verify --config conf/up/hub.toml   各局审计记录是否完整 cities' audit rows
     python -m provincial_hub settings       全部配置项 every setting, its form and default
 
@@ -278,26 +300,38 @@ def settlement(file: Path, name: str, month: str, as_csv: bool) -> None:
 
 
 @provincial_hub.command("services-report")
-@click.option("--config", "file", type=click.Path(path_type=Path), required=True, help="配置文件 configuration file")
-@click.option("--user", "name", default="bureau", show_default=True, help="省中心用户 user of the console")
-@click.option("--from", "first", required=True, help="第一天 first day, 2026-01-01")
-@click.option("--to", "last", help="最后一天（含），缺省同 --from · last day; that of --from when left out")
-@click.option("--city", help="一个城市，缺省全省 · one city; all when left out")
-@click.option("--language", type=click.Choice(["zh", "en"]), help="语种，缺省两种 · language; both when left out")
-@click.option("--json", "as_json", is_flag=True, help="全部数字，供程序读取 every figure, for programs")
-def services_report(
-    file: Path, name: str, first: str, last: str | None, city: str | None, language: Language | None, as_json: bool
-) -> None:
+@_of_days
+def services_report(**asked: Any) -> None:
     """What came of each service from day to day (in China): taken in, ended, in the promised time, escalated, back.
 
     A line by service for the province, and one by city below it. Each line beginning with ! names what may be missing,
     with ~ which days were told otherwise before; the exit status is 2 while anything is missing. Password as for
     declare-lost.
     """
+    _tell_days("services_report", **asked)
+
+
+@provincial_hub.command("knowledge-report")
+@_of_days
+def knowledge_report(**asked: Any) -> None:
+    """How often each article was shown from day to day (in China), whether it helped, and who keeps it.
+
+    Then, by today: each line beginning with ! names an article that expires within 30 days, or has, or a city of which
+    something may be missing; with ? a question that waits for an answer. The exit status is 2 while anything is
+    missing. Password as for declare-lost.
+    """
+    _tell_days("knowledge_report", **asked)
+
+
+def _tell_days(
+    operation: str, file: Path, name: str, first: str, last: str | None, city: str | None,
+    language: Language | None, as_json: bool,
+) -> None:  # fmt: skip
     asked = {"first": first, "last": last or first, **({} if city is None else {"city": city})}
-    answer = _ask(file, name, "services_report", **asked)
+    answer = _ask(file, name, operation, **asked)
     if as_json:
-        click.echo(json.dumps({key: value for key, value in answer.items() if key not in ("zh", "en")}, indent=2))
+        figures = {key: value for key, value in answer.items() if key not in ("zh", "en")}
+        click.echo(json.dumps(figures, ensure_ascii=False, indent=2))
     else:
         click.echo("\n\n".join(answer[one] for one in ("zh", "en") if language in (None, one)))
     raise SystemExit(0 if answer["complete"] else 2)

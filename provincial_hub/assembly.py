@@ -30,6 +30,7 @@ from federation.ports import Clock, Journal, Leadership, Link
 from provincial_hub.console.live import ConsoleAttendance
 from provincial_hub.console.operations import console_operations
 from provincial_hub.services.intervals import IntervalService
+from provincial_hub.services.knowledge_report import KnowledgeReport
 from provincial_hub.services.parked import ParkedService
 from provincial_hub.services.province import ProvinceService, Shown
 from provincial_hub.services.services_report import ServicesReport
@@ -139,15 +140,10 @@ def build_hub(
     parked = ParkedService(store, running.settling)
     settlements = SettlementService(province, store, intervals)
     service_revisions = service_revisions or MemoryRevisions()
-    services = ServicesReport(
-        province,
-        offering if offering is not None else Offering(Catalogue({}), NO_WORK),
-        store,
-        intervals,
-        service_revisions,
-        clock,
-    )
-    table = console_operations(service, intervals, parked, settlements, services, logins, looks)
+    offered = offering if offering is not None else Offering(Catalogue({}), NO_WORK)
+    services = ServicesReport(province, offered, store, intervals, service_revisions, clock)
+    knowledge = KnowledgeReport(province, offered, store, intervals, looks, clock)
+    table = console_operations(service, intervals, parked, settlements, services, knowledge, logins, looks)
     asked = DoorCounts(running.counts.registry)
     JournalCounts(running.counts.registry, journal)
     LinkCounts(running.counts.registry, link.dropped, link.failures)

@@ -115,6 +115,19 @@ class Judgement(Record, frozen=True, kw_only=True):
 JUDGEMENTS = Table("judgements", Judgement, ("city", "article"), ("version", "agent", "contact"))
 
 
+EXPIRING_DAYS = 30
+"""whoever keeps an article is told so long before its last day"""
+
+
+def lasts(articles: Iterable[Article]) -> tuple[Article, ...]:
+    """Of each article that was published the version that is shown the longest, the earliest to end first."""
+    found: dict[ArticleId, Article] = {}
+    for one in articles:
+        if one.published and not one.deleted:
+            found[one.id] = max(found.get(one.id, one), one, key=lambda it: (it.expires_on, it.version))
+    return tuple(sorted(found.values(), key=lambda one: (one.expires_on, one.id)))
+
+
 def current(versions: Iterable[Article], day: date) -> Article | None:
     """Of the versions of one article, the one to show: the latest that may be."""
     return max((one for one in versions if one.shown(day)), key=lambda one: one.version, default=None)

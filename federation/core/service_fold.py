@@ -58,16 +58,20 @@ class ServiceFold:
     def standing(self, moment: float, city: CityId | None = None) -> dict[tuple[CityId, str], Standing]:
         """What was open just before ``moment`` (UTC seconds), by city and service; nothing where nothing was."""
         found: dict[tuple[CityId, str], Standing] = defaultdict(Standing)
-        for history in self._histories():
-            known = [passage.after for passage in history if passage.row.step.at < moment]
-            if not known or known[-1].ending is not None or city not in (None, known[-1].owning):
-                continue
-            item, service = known[-1], self._service_of(known[-1].service)
+        for item in self.open(moment, city):
+            service = self._service_of(item.service)
             before = found[item.owning, service.id]
             found[item.owning, service.id] = Standing(
                 before.open + 1, before.overdue + self._overdue(service, item, moment)
             )
         return dict(sorted(found.items()))
+
+    def open(self, moment: float, city: CityId | None = None) -> Iterator[WorkItem]:
+        """Items as they were just before ``moment`` (UTC seconds), those that had not ended."""
+        for history in self._histories():
+            known = [passage.after for passage in history if passage.row.step.at < moment]
+            if known and known[-1].ending is None and city in (None, known[-1].owning):
+                yield known[-1]
 
     def untold(self, begin: float, end: float) -> Mapping[CityId, int]:
         """Items with steps of that time that count nowhere, by owning city: their opening is not on record here, or

@@ -18,7 +18,7 @@ from twisted.python.failure import Failure
 from dataset.calendar import day_of
 from dataset.ids import ArticleId, CityId
 from dataset.puts import LARGEST_BATCH, Put
-from dataset.records.article import ARTICLES, Article, current
+from dataset.records.article import ARTICLES, Article, current, lasts
 from federation.ports import ArticleSearch, SearchText, Store
 
 AT_ONCE = 100
@@ -130,12 +130,8 @@ class Articles:
         earliest first.
         """
         until = day_of(self._wall()) + timedelta(days=days)
-        lasts = [
-            max(published, key=lambda one: (one.expires_on, one.version))
-            for versions in self._held.values()
-            if (published := [one for one in versions.values() if one.published and not one.deleted])
-        ]
-        return tuple(sorted((one for one in lasts if one.expires_on < until), key=lambda one: (one.expires_on, one.id)))
+        held = (one for versions in self._held.values() for one in versions.values())
+        return tuple(one for one in lasts(held) if one.expires_on < until)
 
     # ── inside ──────────────────────────────────────────────────────────────────────────────────────────────────────
     def _today(self) -> Mapping[ArticleId, Article]:

@@ -22,6 +22,7 @@ from dataset.rows import (
     ROW_FROM_BYTES,
     AgentChanged,
     AnyRow,
+    ArticlesShown,
     CallBackEnded,
     ContactBorn,
     ContactEnded,
@@ -111,7 +112,7 @@ _NOTHING = LiveChange((), ())
 
 Addressed = tuple[AnyRow, Sequence[str]]
 """a row, and the nodes that must receive it"""
-NO_RECORDS = (Decision, AgentChanged)
+NO_RECORDS = (Decision, AgentChanged, ArticlesShown)
 """kinds that explain and show; no count of contacts, ending or settlement is made of them"""
 
 

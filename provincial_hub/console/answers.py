@@ -364,6 +364,69 @@ class ServicesTold(Reply, frozen=True, kw_only=True):
     en: str
 
 
+class ArticleUsed(Reply, frozen=True, kw_only=True):
+    """How often an article was shown in one city, and what agents said of it."""
+
+    city: CityId
+    shown: Count
+    useful: Count
+    not_useful: Count
+
+
+class ArticleTold(Reply, frozen=True, kw_only=True):
+    """The same of one version in all cities, and in each."""
+
+    article: str
+    version: Count
+    zh: str
+    en: str
+    owner: str
+    shown: Count
+    useful: Count
+    not_useful: Count
+    cities: tuple[ArticleUsed, ...]
+
+
+class ArticleEnding(Reply, frozen=True, kw_only=True):
+    """An article that ends within 30 days, or has ended (``days_left`` below 0)."""
+
+    article: str
+    version: Count
+    zh: str
+    en: str
+    owner: str
+    expires_on: str
+    days_left: int
+
+
+class QuestionWaiting(Reply, frozen=True, kw_only=True):
+    """A work item with a question that nothing answered; numbers in it are masked."""
+
+    item: str
+    city: CityId
+    opened_at: float
+    due_at: float | None
+    state: str
+    question: str
+
+
+class KnowledgeTold(Reply, frozen=True, kw_only=True):
+    """Articles, the worst judged first; what expires; questions not ended now (``more``: such as are not shown)."""
+
+    first: str
+    last: str
+    complete: bool
+    articles: tuple[ArticleTold, ...]
+    expiring: tuple[ArticleEnding, ...]
+    questions: tuple[QuestionWaiting, ...]
+    more: Count
+    asked: Count
+    answered: Count
+    missing: tuple[MissingCity, ...]
+    zh: str
+    en: str
+
+
 # ── unknown rows ────────────────────────────────────────────────────────────────────────────────────────────────────
 class SettledBy(Reply, frozen=True, kw_only=True):
     """By whom, why and when it was settled."""

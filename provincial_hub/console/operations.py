@@ -17,6 +17,7 @@ from provincial_hub.console.answers import (
     Declared,
     HubLogin,
     IntervalsFound,
+    KnowledgeTold,
     ParkedFound,
     ProvinceNow,
     ServicesTold,
@@ -24,6 +25,7 @@ from provincial_hub.console.answers import (
     SlotSettled,
 )
 from provincial_hub.services.intervals import IntervalService
+from provincial_hub.services.knowledge_report import KnowledgeReport, look_at_questions
 from provincial_hub.services.parked import SETTLERS, ParkedService
 from provincial_hub.services.province import DECLARERS, READERS, ProvinceService, look_at_contact, look_at_contacts
 from provincial_hub.services.services_report import ServicesReport
@@ -68,8 +70,8 @@ class SettlementRequest(Request, frozen=True, kw_only=True):
     month: Annotated[str, msgspec.Meta(min_length=7, max_length=7)]
 
 
-class ServicesReportRequest(Request, frozen=True, kw_only=True):
-    """``services_report``; days, both included."""
+class DaysRequest(Request, frozen=True, kw_only=True):
+    """``services_report``, ``knowledge_report``; days, both included."""
 
     first: Annotated[str, msgspec.Meta(min_length=10, max_length=10)]
     last: Annotated[str, msgspec.Meta(min_length=10, max_length=10)]
@@ -120,6 +122,7 @@ def console_operations(
     parked: ParkedService,
     settlements: SettlementService,
     services: ServicesReport,
+    knowledge: KnowledgeReport,
     logins: Logins,
     looks: Looks,
 ) -> OperationTable:
@@ -142,9 +145,13 @@ def console_operations(
     async def settlement(actor: Actor, request: SettlementRequest) -> dict[str, Any]:
         return await settlements.settlement(actor, request.month)
 
-    async def services_report(actor: Actor, request: ServicesReportRequest) -> dict[str, Any]:
+    async def services_report(actor: Actor, request: DaysRequest) -> dict[str, Any]:
         city = CityId(request.city) if request.city is not None else None
         return await services.report(actor, request.first, request.last, city)
+
+    async def knowledge_report(actor: Actor, request: DaysRequest) -> dict[str, Any]:
+        city = CityId(request.city) if request.city is not None else None
+        return await knowledge.report(actor, request.first, request.last, city)
 
     async def declare_lost(actor: Actor, request: DeclareLostRequest) -> dict[str, Any]:
         return await province.declare_lost(actor, CityId(request.city), request.reason)
@@ -214,12 +221,22 @@ def console_operations(
             ),
             Operation(
                 "services_report",
-                ServicesReportRequest,
+                DaysRequest,
                 READERS,
                 services_report,
                 "各业务的受理、办结和及时情况",
                 "what came of each service: taken in, ended, in time",
                 Outcomes(ServicesTold, {404: ("unknown-city",)}),
+            ),
+            Operation(
+                "knowledge_report",
+                DaysRequest,
+                READERS,
+                knowledge_report,
+                "知识的使用和评价、将失效的、没有答案的问题",
+                "how articles are used and judged, what expires, questions without an answer",
+                Outcomes(KnowledgeTold, {404: ("unknown-city",)}),
+                lambda actor, fields, refused: looks.refused(actor, look_at_questions(word(fields, "city")), refused),
             ),
             Operation(
                 "declare_lost",

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from dataset.errors import Problem, Refused
 from dataset.ids import LineageId, NodeId
-from dataset.masking import masked
+from dataset.masking import masked_numbers
 from dataset.rows import RowSettled
 from federation.node.ledger_store import Hole, LedgerStore, ParkedRow, Settled, digest
 from federation.node.login import Actor
@@ -139,4 +138,4 @@ def beginning(data: bytes) -> str:
     """The first bytes as text that can be shown: telephone numbers masked, nothing that moves a cursor."""
     text = data[:BEGINS].decode("utf-8", "replace")
     shown = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
-    return re.sub(r"(?<![\w.])\+?\d{8,}(?![\w.])", lambda number: masked(number.group()), shown)
+    return masked_numbers(shown)

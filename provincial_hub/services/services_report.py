@@ -16,7 +16,7 @@ from twisted.internet.defer import DeferredLock
 
 from dataset.calendar import day_of, midnight
 from dataset.columns import in_columns
-from dataset.errors import Language, Problem, Refused
+from dataset.errors import Language
 from dataset.ids import CityId
 from dataset.service_measures import COUNTED, PartKey, ServicePart, added
 from federation.core.service_fold import ServiceFold, Standing
@@ -26,13 +26,13 @@ from federation.node.offering import Offering
 from federation.node.province import Province
 from federation.ports import Clock
 from provincial_hub.core.revisions import Revision, Slot, day_figures
+from provincial_hub.services.days import span_of
 from provincial_hub.services.intervals import IntervalService, durations_view, missing_view
 from provincial_hub.services.province import allow, known_city
 from provincial_hub.services.summary import Missing, missing_text
 from provincial_hub.services.views import Json
 from provincial_hub.shell.revisions import Revisions, told_in_time
 
-LONGEST_DAYS = 366
 BEFORE_S = 400 * 86_400.0
 """rows so much older than the first day are read too: an item opened longer ago counts as one that cannot be told"""
 HOUR_S = 3600.0
@@ -100,16 +100,7 @@ class ServicesReport:
         """
         allow(actor)
         known_city(self._province, city)
-        begin, end = _day(first, "first"), _day(last, "last")
-        if not begin <= end < begin + timedelta(days=LONGEST_DAYS):
-            raise Refused(
-                Problem(
-                    "bad-request",
-                    zh=f"last 不能早于 first，且最多 {LONGEST_DAYS} 天",
-                    en=f"last must not be before first, and at most {LONGEST_DAYS} days are told",
-                    place="last",
-                )
-            )
+        begin, end = span_of(first, last)
         await self._turn.acquire()
         try:
             counted = await self._counted(begin, end, city)
@@ -272,19 +263,3 @@ def _sum(service: str, lines: Iterable[Line]) -> Line:
 
 def _short(start: int) -> str:
     return day_of(start).strftime("%m-%d")
-
-
-def _day(text: str, place: str) -> date:
-    try:
-        day = date.fromisoformat(text)
-        midnight(day + timedelta(days=1))  # the last day that there is has no end
-    except (ValueError, OverflowError) as error:
-        raise Refused(
-            Problem(
-                "bad-request",
-                zh=f"{place} 应为日期，如 2026-01-31",
-                en=f"{place} must be a date, like 2026-01-31",
-                place=place,
-            )
-        ) from error
-    return day

@@ -79,12 +79,18 @@ def knowledge_operations(knowledge: KnowledgeService) -> tuple[Operation, ...]:
     """Articles: looked up, judged, missing."""
     one, city = Operation, knowledge.city
 
-    def about(_: Actor, ask: OfTopic) -> Answer:
+    def about(actor: Actor, ask: OfTopic) -> Answer:
         found = knowledge.about(ask.topic)
+        knowledge.given(actor, found[:MOST_BESIDE])
         return {
             "articles": [article_whole(article, city) for article in found[:MOST_BESIDE]],
             "more": max(0, len(found) - MOST_BESIDE),
         }
+
+    def article(actor: Actor, ask: OneArticle) -> Answer:
+        found = knowledge.article(ask.article)
+        knowledge.given(actor, [found])
+        return {"article": article_whole(found, city)}
 
     def search(_: Actor, ask: Search) -> Answer:
         found = knowledge.search(ask.text, MOST_FOUND)
@@ -141,7 +147,7 @@ def knowledge_operations(knowledge: KnowledgeService) -> tuple[Operation, ...]:
             "article",
             OneArticle,
             STAFF,
-            lambda _, ask: {"article": article_whole(knowledge.article(ask.article), city)},
+            article,
             "一篇知识",
             "an article",
             Outcomes(ArticleFound, {404: ("article-unknown",)}),

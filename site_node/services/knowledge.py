@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from twisted.internet.defer import Deferred
 
 from dataset.calendar import day_of
 from dataset.errors import Problem, Refused
-from dataset.ids import ContactId
+from dataset.ids import AgentId, ArticleId, ContactId
 from dataset.pages import ALL, LARGEST_PAGE, Span
 from dataset.puts import Put
-from dataset.records.article import JUDGEMENTS, Article, Judgement
-from dataset.rows import AnyRow, ArticleJudged
+from dataset.records.article import EXPIRING_DAYS, JUDGEMENTS, Article, Judgement
+from dataset.rows import AnyRow, ArticleJudged, ArticlesShown
 from federation.node.articles import Articles
 from federation.node.login import Actor
 from federation.node.offering import question_of
@@ -21,8 +22,11 @@ from federation.ports import Clock, Store
 from site_node.services.city import City, agent_of, own_contact
 from site_node.services.work import Form, Receipt, WorkService
 
-EXPIRING_DAYS = 30
-"""whoever keeps an article is told so long before its last day"""
+SHOWN_AGAIN_S = 600.0
+"""a text that a seat is given again within this time was shown once: pages ask for what stands beside a field each time
+that it is entered"""
+SHOWN_KEPT = 5_000
+"""texts at seats of which it is remembered that they are on record"""
 OVERSEERS = frozenset({"supervisor", "site_admin"})
 
 
@@ -61,6 +65,8 @@ class KnowledgeService:
         self._record = record
         self._work = work
         self._unanswered = unanswered
+        self._given: OrderedDict[tuple[AgentId, ArticleId, int], float] = OrderedDict()
+        """when texts were given to seats and put on record, the latest last"""
 
     # ── looking ─────────────────────────────────────────────────────────────────────────────────────────────────────
     def about(self, topic: str) -> tuple[Article, ...]:
@@ -85,6 +91,23 @@ class KnowledgeService:
                 status=404,
             )
         return found
+
+    def given(self, actor: Actor, articles: Sequence[Article]) -> None:
+        """A seat is given these texts; they go on record, without anybody waiting for it."""
+        if actor.agent is None:
+            return
+        now, fresh = self._clock.monotonic(), []
+        for one in articles:
+            key = actor.agent, one.id, one.version
+            before = self._given.get(key)
+            if before is None or now - before >= SHOWN_AGAIN_S:
+                self._given.pop(key, None)
+                self._given[key] = now
+                fresh.append((one.id, one.version))
+        while len(self._given) > SHOWN_KEPT:
+            self._given.popitem(last=False)
+        if fresh:
+            self._record(ArticlesShown(agent=actor.agent, articles=tuple(fresh)))
 
     def expiring(self, actor: Actor) -> tuple[tuple[Article, int], ...]:
         """Those of ``actor``, or all for overseers, that end within 30 days or have ended, each with the days left."""

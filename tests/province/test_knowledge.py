@@ -11,13 +11,13 @@ from twisted.internet.defer import Deferred
 
 from dataset.calendar import day_of
 from dataset.errors import Refused
-from dataset.ids import ArticleId, CityId, NodeId
-from dataset.rows import ArticleJudged
+from dataset.ids import HUB, ArticleId, CityId, NodeId
+from dataset.rows import ArticleJudged, DataViewed
 from federation.node.login import Actor
 from tests.harness.services import offering
 from tests.harness.work import NOW
 from tests.province.three_cities import GUANGZHOU, SHENZHEN
-from tests.province.working_province import WorkingProvince
+from tests.province.working_province import Bureau, WorkingProvince
 
 ARTICLES = {one.id: one for one in offering().articles.values()}
 
@@ -118,6 +118,49 @@ def test_a_vote_on_what_is_not_there_or_for_a_contact_of_somebody_else_leaves_no
         first.ask("articles_judged")
     assert refused.value.problems[0].slug == "not-your-role"
     assert province.rows(GUANGZHOU, ArticleJudged) == []
+
+
+def test_the_hub_tells_what_was_shown_judged_expires_and_waits_for_an_answer(province: WorkingProvince) -> None:
+    """By article and city; what a page asks for again at once was shown once; questions with their numbers masked."""
+    here, there = province.seat_of(GUANGZHOU), province.seat_of(SHENZHEN)
+    for _ in range(2):
+        here.ask("articles", topic="order/move")
+    here.ask("article", article="order-install")
+    there.ask("article", article="order-move")
+    overseer(province)("article", article="order-move")
+    here.ask("article_vote", article="order-move", useful=True)
+    there.ask("article_vote", article="order-move", useful=False)
+    there.ask("article_vote", article="order-install", useful=False)
+    here.ask("knowledge_missing", text="13912345678 的卫星电话怎么办？")
+    province.pass_s(601.0)
+    here.ask("articles", topic="order/move")
+    province.pass_s(3.0)
+    bureau = Bureau(province)
+    told = bureau.report("knowledge_report")
+    used = {(one["article"], one["shown"], one["useful"], one["not_useful"]) for one in told["articles"]}
+    assert used == {("order-move", 3, 1, 1), ("order-install", 1, 0, 1)}
+    assert told["articles"][0]["article"] == "order-install", "the worst first"
+    cities = [(one["city"], one["shown"], one["useful"]) for one in told["articles"][1]["cities"]]
+    assert cities == [(GUANGZHOU, 2, 1), (SHENZHEN, 1, 0)]
+    assert (told["articles"][1]["owner"], told["asked"], told["answered"]) == ("市场经营部", 1, 0)
+    [question] = told["questions"]
+    assert (question["city"], question["question"]) == (GUANGZHOU, "139****5678 的卫星电话怎么办？")
+    assert "移机须知 v1" in told["zh"]
+    assert f"? Guangzhou  2026-11-26  {question['item']}" in told["en"]
+    assert [one["city"] for one in bureau.report("knowledge_report", city=SHENZHEN)["articles"][0]["cities"]] == [
+        SHENZHEN
+    ]
+    looked = [(row.operation, row.listed) for row in province.rows(HUB, DataViewed)]
+    assert looked == [("knowledge_report", (question["item"],)), ("knowledge_report", ())]
+
+
+def test_the_hub_names_articles_near_their_end_with_their_owner(province: WorkingProvince) -> None:
+    last = max(one.expires_on for one in ARTICLES.values() if one.id == "order-move")
+    province.rest((last - day_of(NOW)).days * 86_400.0 - 10 * 86_400.0)
+    told = Bureau(province).report("knowledge_report")
+    [ending] = [one for one in told["expiring"] if one["article"] == "order-move"]
+    assert (ending["owner"], ending["expires_on"], ending["days_left"]) == ("市场经营部", last.isoformat(), 10)
+    assert f"! 移机须知  {last} 失效，还有 10 天  负责：市场经营部" in told["zh"]
 
 
 def test_a_question_without_an_answer_becomes_work_with_a_deadline(province: WorkingProvince) -> None:

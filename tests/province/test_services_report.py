@@ -10,32 +10,13 @@ from dataset.calendar import day_of
 from dataset.columns import width
 from dataset.errors import Refused
 from dataset.ids import NodeId
-from federation.node.memory_transport import ClientEnd, MemoryDoor
-from simulation.province import password_of
 from tests.harness.services import catalogue
 from tests.harness.work import HOUR, form_for
 from tests.province.three_cities import GUANGZHOU, SHENZHEN
-from tests.province.working_province import LINE, Seat, WorkingProvince, finish
+from tests.province.working_province import LINE, Bureau, Seat, WorkingProvince, finish
 
 FAULT = catalogue().services["fault"]
 DAY = 24 * HOUR
-
-
-class Bureau:
-    """Somebody of the province at the hub's console."""
-
-    def __init__(self, province: WorkingProvince) -> None:
-        assert province.hub is not None
-        self._province = province
-        door = MemoryDoor(province.hub.door, province.time)
-        token = province.result(door.login("province", password_of("province")))["token"]
-        self._live: ClientEnd = door.open()
-        province.result(self._live.send("attach", token=token))
-
-    def report(self, first: str = "", last: str = "", city: str | None = None) -> dict[str, Any]:
-        today = day_of(self._province.time.wall()).isoformat()
-        asked = {"first": first or today, "last": last or first or today, **({} if city is None else {"city": city})}
-        return self._province.result(self._live.send("services_report", **asked))
 
 
 @pytest.fixture
@@ -68,7 +49,7 @@ def two_services(province: WorkingProvince) -> None:
 
 def test_two_services_that_were_handled_are_told_with_who_took_them_in(province: WorkingProvince) -> None:
     two_services(province)
-    told = Bureau(province).report()
+    told = Bureau(province).report("services_report")
     assert [(one["service"], one["city"]) for one in told["lines"]] == [
         ("fault", None), ("fault", GUANGZHOU), ("fault", SHENZHEN),
         ("install_line", None), ("install_line", GUANGZHOU), ("install_line", SHENZHEN),
@@ -84,13 +65,13 @@ def test_two_services_that_were_handled_are_told_with_who_took_them_in(province:
     assert (fault["opened"], fault["elsewhere"], fault["for_others"], fault["pressed"]) == (1, 1, 1, 1)
     assert (fault["ended"], fault["open"], fault["overdue"]) == (0, 1, 0)
     assert told["complete"]
-    assert line_of(Bureau(province).report(city=SHENZHEN), "fault", None)["opened"] == 0
+    assert line_of(Bureau(province).report("services_report", city=SHENZHEN), "fault", None)["opened"] == 0
 
 
 def test_the_printed_report_is_a_table_in_both_languages(province: WorkingProvince) -> None:
     """Under each heading the numbers end in one column, Chinese names or not."""
     two_services(province)
-    told = Bureau(province).report()
+    told = Bureau(province).report("services_report")
     for language, name, heading in (("zh", "市话装机", "受理"), ("en", "New fixed line", "opened")):
         lines = told[language].splitlines()
         head = next(line for line in lines if heading in line)
@@ -114,18 +95,20 @@ def test_what_comes_late_counts_on_its_day_under_another_revision(province: Work
     seat.order(seat.take_call(GUANGZHOU))
     province.rest(DAY)
     bureau = Bureau(province)
-    first = bureau.report(day)
+    first = bureau.report("services_report", day)
     assert (first["lines"], first["complete"], first["revised"]) == ([], False, [])
     assert [(one["city"], one["seen"]) for one in first["missing"]] == [(GUANGZHOU, False)]
     assert "! 广州  自" in first["zh"]
     province.wires.cut([NodeId(GUANGZHOU)], restore=True)
     province.pass_s(60.0)
-    second = bureau.report(day)
+    second = bureau.report("services_report", day)
     assert line_of(second, "install_line", GUANGZHOU)["opened"] == 1
     assert second["complete"]
     assert [(one["city"], one["day"], one["revision"]) for one in second["revised"]] == [(GUANGZHOU, day, 2)]
     assert "~ 修订过 1: 广州" in second["zh"]
-    assert bureau.report(day)["revised"] == second["revised"], "told the same again, it has the same number"
+    assert bureau.report("services_report", day)["revised"] == second["revised"], (
+        "told the same again, it has the same number"
+    )
 
 
 @pytest.mark.parametrize(
@@ -140,5 +123,5 @@ def test_what_comes_late_counts_on_its_day_under_another_revision(province: Work
 )
 def test_days_that_cannot_be_told_are_refused(province: WorkingProvince, first: str, last: str, place: str) -> None:
     with pytest.raises(Refused) as refused:
-        Bureau(province).report(first, last)
+        Bureau(province).report("services_report", first, last)
     assert (refused.value.status, refused.value.problems[0].place) == (400, place)

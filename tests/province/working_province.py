@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from dataset.calendar import day_of
 from dataset.ids import HUB, CityId, NodeId
 from dataset.rows import Journalled
 from federation.core.work_book import WorkBook
@@ -126,6 +127,24 @@ class WorkingProvince(ThreeCities):
         self.pass_s(1.0)
         self.start_city(city)
         self.pass_s(3.0)
+
+
+class Bureau:
+    """Somebody of the province at the hub's console."""
+
+    def __init__(self, province: WorkingProvince) -> None:
+        assert province.hub is not None
+        self._province = province
+        door = MemoryDoor(province.hub.door, province.time)
+        token = province.result(door.login("province", password_of("province")))["token"]
+        self._live: ClientEnd = door.open()
+        province.result(self._live.send("attach", token=token))
+
+    def report(self, operation: str, first: str = "", last: str = "", city: str | None = None) -> dict[str, Any]:
+        """A report of some days, of today when left out. Raises ``Refused``."""
+        today = day_of(self._province.time.wall()).isoformat()
+        asked = {"first": first or today, "last": last or first or today, **({} if city is None else {"city": city})}
+        return self._province.result(self._live.send(operation, **asked))
 
 
 def finish(province: WorkingProvince, item: str) -> None:

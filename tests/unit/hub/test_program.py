@@ -171,6 +171,15 @@ def test_services_of_some_days_at_the_command_line(running: Path) -> None:
     assert (refused.exit_code, "last" in refused.output) == (1, True)
 
 
+def test_the_use_of_knowledge_at_the_command_line(running: Path) -> None:
+    words = ["knowledge-report", "--config", str(running), "--from", "2026-01-30", "--language", "en"]
+    done = CliRunner().invoke(provincial_hub, words, env={"YHT_CONSOLE_PASSWORD": PASSWORD})
+    assert done.exit_code == 2, done.output
+    assert done.output.startswith("Knowledge 2026-01-30 – 2026-01-30\nnothing was shown or judged")
+    assert "0 asked, 0 answered" in done.output
+    assert "知识报表" not in done.output
+
+
 def test_unknown_rows_are_listed_and_settled_at_the_command_line(running: Path) -> None:
     """S2: nothing is unknown here, which the exit status says; a slot that is not there is refused."""
     environment = {"YHT_CONSOLE_PASSWORD": PASSWORD}
