@@ -60,7 +60,7 @@ def test_the_last_word_of_an_agent_in_a_contact_counts() -> None:
         named = None if contact is None else ContactId(contact)
         return ArticleJudged(agent=who, article=MOVE, version=1, useful=useful, contact=named, at=at)
 
-    rows = [
+    rows: list[ArticlesShown | ArticleJudged] = [
         ArticlesShown(agent=AgentId("1001@guangzhou"), articles=((MOVE, 1), (FAULT, 2))),
         word(useful=True, at=3.0), word(useful=False, at=2.0), word(useful=False, at=1.0, contact="0020-a-1"),
     ]  # fmt: skip
