@@ -26,6 +26,7 @@ from federation.node.offering import Offering
 from federation.node.province import AgentRecord, Province
 from federation.node.screens import BUILT
 from provincial_hub.services.summary import day_summary
+from simulation.population.called import CalledCustomers
 from simulation.population.callers import (
     Callers,
     SelfServiceHabits,
@@ -36,6 +37,7 @@ from simulation.population.callers import (
 from simulation.population.clerks import Clerk, Diligence
 from simulation.population.customers import MOST_LINES, Population
 from simulation.population.day import LOCAL_OFFSET_S
+from simulation.population.draws import lognormal
 from simulation.population.filling import Filling
 from simulation.population.material import material
 from simulation.population.staff import Manners, Place, Staff
@@ -43,8 +45,8 @@ from simulation.province import PROVINCE_USER, SimulatedProvince, city_base, cle
 from simulation.storage import FileStorage
 
 log = Logger()
-MANNERS = Manners(forms=0.5)
-"""of the simulated staff: every second talk leads to work"""
+MANNERS = Manners(forms=0.5, calls_back_s=lognormal(60.0, 0.5))
+"""of the simulated staff: every second talk leads to work, and customers are called before it is closed"""
 OPENING_HOUR = 9.5
 """local hour at which the simulated day begins, whatever the hour outside: a newcomer wants to see callers"""
 
@@ -111,6 +113,7 @@ class Demo:
         self._clock = clock
         self._port: IListeningPort | None = None
         self._people = self._populate(Random(rng.getrandbits(64)))
+        self.called = CalledCustomers(clock, settings.seed, self.world.network)
         rates = {city.id: city.calls_per_hour for city in province.cities}
         if settings.calls_per_hour is not None:
             total = sum(rates.values()) or 1.0

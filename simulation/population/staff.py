@@ -85,6 +85,8 @@ class Manners:
     break_s: Draw = field(default_factory=lambda: lognormal(300.0, 0.5))
     back_after_miss_s: Draw = field(default_factory=lambda: lognormal(20.0, 0.5))
     """until the agent notices having been set to 示忙"""
+    calls_back_s: Draw | None = None
+    """how often whoever is idle looks for a customer to call before an item is closed; None: nobody does"""
     command_answers: float = 0.5
     """share of answers given on the screen instead of at the phone, where the seat can"""
 
@@ -112,6 +114,21 @@ async def hand_in(door: SeatDoor, rng: Random, skill: str, contact: str, now: fl
     return await door.send("work_open", service=service["id"], line=CALLING, contact=contact, values=values)
 
 
+async def call_somebody_back(door: SeatDoor) -> bool:
+    """Call the customer of an item that may be closed after a call only; whether there is one. Raises ``Refused``."""
+    found = (await door.send("work_items", mine=True))["items"] + (await door.send("work_items", waiting=True))["items"]
+    for one in found[:AT_ONCE]:
+        item = (await door.send("work_item", item=one["item"]))["item"]
+        service = (await door.send("service", service=item["service"].partition("@")[0]))["service"]
+        wanted = {action["id"] for action in service["actions"] if action["after_call_back"]}
+        if not item["called_back"] and wanted & set(item["possible"]):
+            await door.send("work_call_back", item=one["item"])
+            return True
+    return False
+
+
+AT_ONCE = 10
+"""items that are looked at in one go"""
 NOTES = ("客户催单", "已核对地址", "需回访", "请联系手机", "资料已更新")
 """What agents write down."""
 
@@ -137,6 +154,7 @@ class StaffMember:
         self._stage_timers: list[Timer] = []
         self._talk_timers: list[Timer] = []
         self._back_timer: Timer | None = None
+        self._look_timer: Timer | None = None
 
     # ── coming and going ────────────────────────────────────────────────────────────────────────────────────────────
     def arrive(self) -> None:
@@ -177,6 +195,7 @@ class StaffMember:
         self._door = None
         self._forget_contact()
         self._back_timer = _stop(self._back_timer)
+        self._look_timer = _stop(self._look_timer)
         if not self._going_home:
             self._counts["connection_lost"] += 1
             self._clock.call_later(5.0, self.arrive)
@@ -184,6 +203,7 @@ class StaffMember:
     def _leave(self) -> None:
         door, self._door = self._door, None
         self._back_timer = _stop(self._back_timer)
+        self._look_timer = _stop(self._look_timer)
         if door is not None:
             # what answers a logout no longer matters; the connection ends with it
             self._watch(door.send("logout"), lambda answer: door.close(), "logout")
@@ -228,6 +248,19 @@ class StaffMember:
             else:
                 delay = self._manners.back_after_miss_s(self._rng) if reason != "login" else 1.0
             self._back_timer = self._clock.call_later(delay, self._back)
+        if self._manners.calls_back_s is not None and self._look_timer is None and not self._going_home:
+            self._look_timer = self._clock.call_later(self._manners.calls_back_s(self._rng), self._look_for_customer)
+
+    def _look_for_customer(self) -> None:
+        self._look_timer = None
+        if self._door is not None and self._state["presence"] == "ready" and not self._state["calls"]:
+            calling = Deferred.fromCoroutine(call_somebody_back(self._door))
+            self._watch(calling, self._called_somebody, "call back")
+
+    def _called_somebody(self, called: bool) -> None:
+        self._counts["calls back"] += called
+        if not called and not self._state["calls"]:
+            self._idle()  # and looks again
 
     def _back(self) -> None:
         self._back_timer = None
@@ -260,6 +293,8 @@ class StaffMember:
             self._in_talk(handling_s * rng.uniform(0.2, 0.9), self._note)
         if rng.random() < manners.holds:
             self._in_talk(handling_s * rng.uniform(0.2, 0.6), self._act, "hold")
+        if call["outbound"]:
+            return
         if rng.random() < manners.transfers and not call["handled_by"]:
             self._in_talk(handling_s * rng.uniform(0.3, 0.8), self._look_for_target)
         if manners.forms and rng.random() < manners.forms:  # nobody's other draws change where no forms are filled in

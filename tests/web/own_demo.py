@@ -26,10 +26,12 @@ from dataset.calendar import day_of
 from dataset.ids import CityId, SkillId
 from dataset.packages import ServicePackage
 from dataset.records.line import LINES, LineStatus
+from federation.node.clock import ReactorClock
 from federation.node.number_plan import load_plan
 from federation.node.offering import load_offering
 from federation.node.province import AgentText, City, Province, load_province
 from simulation.demo import Demo, DemoSettings, opening
+from simulation.population.called import CalledCustomers, CalledHabits
 from simulation.population.customers import Population
 from simulation.population.material import material
 
@@ -69,6 +71,8 @@ class OwnDemo:
         self.demo = Demo(
             reactor, without_chance(province, package), package, SETTINGS, folder, now, offering=offering, plan=plan
         )
+        network = self.demo.world.network
+        CalledCustomers(ReactorClock(reactor), SETTINGS.seed, network, CalledHabits(answers=1.0, declines=0.0))
         cities = [city.id for city in province.cities]
         self._population = Population(
             material(), SETTINGS.seed, SETTINGS.lines * len(cities), cities, today=day_of(opening(now))

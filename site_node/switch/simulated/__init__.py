@@ -7,8 +7,19 @@ the adapter, so that they go on while a site node restarts. On a virtual clock e
 
 from site_node.switch.simulated.adapter import SimulatedSwitch
 from site_node.switch.simulated.network import Network
-from site_node.switch.simulated.phones import Caller, CallState, SeatPhone
+from site_node.switch.simulated.phones import Caller, CallState, OutsidePhone, SeatPhone
 from site_node.switch.simulated.sound import SILENCE, Hearing, Sound
 from site_node.switch.simulated.trunks import Trunk
 
-__all__ = ["SILENCE", "CallState", "Caller", "Hearing", "Network", "SeatPhone", "SimulatedSwitch", "Sound", "Trunk"]
+__all__ = [
+    "SILENCE",
+    "CallState",
+    "Caller",
+    "Hearing",
+    "Network",
+    "OutsidePhone",
+    "SeatPhone",
+    "SimulatedSwitch",
+    "Sound",
+    "Trunk",
+]

@@ -106,6 +106,7 @@ class FakeSeat:
                     "state": presence,
                     "skill": "fault",
                     "handled_by": [],
+                    "outbound": False,
                     "dispositions": [{"code": "solved"}],
                 }
             ]
