@@ -24,6 +24,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "thin_line": (),
     "directory": (),
     "fanout": (),
+    "card": (),
     "backlog": ("rabbitmq",),
     "amqp": ("rabbitmq",),
     "asterisk_calls": ("asterisk", "sipp"),
