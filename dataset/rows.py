@@ -189,7 +189,9 @@ class MenuChosen(Row, frozen=True, kw_only=True, tag="menu_chosen"):
 
 
 class SelfServed(Row, frozen=True, kw_only=True, tag="self_served"):
-    """A self-service ended for this contact; what was keyed in and what was told is nowhere on record."""
+    """A self-service ended for this contact; of what was keyed in, the line whose PIN was right is on record alone
+    (``IdentityChecked``), of what was told nothing.
+    """
 
     contact: ContactId
     service: str
@@ -198,6 +200,32 @@ class SelfServed(Row, frozen=True, kw_only=True, tag="self_served"):
     """of the agents who would have been asked instead"""
     channel: str
     outcome: Outcome
+
+
+class IdentityHow(StrEnum):
+    """By what a caller has shown to be the customer of a line."""
+
+    ID_CARD = "id_card"
+    """digits of the document of identity"""
+    SERVICE_PASSWORD = "service_password"
+    MENU_PIN = "menu_pin"
+    """the service password, keyed in in the menu"""
+    CALL_BACK = "call_back"
+    """the customer was called at a number on record"""
+
+
+class IdentityChecked(Row, frozen=True, kw_only=True, tag="identity_checked"):
+    """The caller has shown to be the customer of a line; good for this contact and no other."""
+
+    contact: ContactId
+    city: CityId
+    """where it was checked"""
+    line: str
+    customer: str = ""
+    """whose line it is, where that is on record in ``city``"""
+    how: IdentityHow
+    agent: AgentId | None = None
+    """who has checked; None: the menu"""
 
 
 class QueueEntered(Row, frozen=True, kw_only=True, tag="queue_entered"):
@@ -603,6 +631,7 @@ AnyRow = (
     | CallBackEnded
     | MenuChosen
     | SelfServed
+    | IdentityChecked
     | QueueEntered
     | QueueLeft
     | AttemptOpened

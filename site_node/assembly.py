@@ -46,6 +46,7 @@ from site_node.services.audit import AuditTrail
 from site_node.services.customers import StoredCustomers
 from site_node.services.directory import DirectoryService
 from site_node.services.elsewhere import Elsewhere
+from site_node.services.identity import IdentityChecks
 from site_node.services.knowledge import KnowledgeService
 from site_node.services.line_tests import LineTests
 from site_node.services.past_items import PastItems
@@ -236,7 +237,10 @@ def build_city(
     if link is not None:
         LinkCounts(running.counts.registry, link.dropped, link.failures)
     codes = AreaCodes({other.area_code: other.id for other in province.cities}, plan)
-    work = WorkService(running, running.work, clock, codes, records) if running.work is not None else None
+    identity = IdentityChecks(city, journal, running.record, records)
+    work = None
+    if running.work is not None:
+        work = WorkService(running, running.work, clock, codes, identity, records)
     directory = DirectoryService(city, records, codes, clock) if records is not None else None
     elsewhere = Elsewhere(city, running.lookups, codes)
     repeats = Repeats(running.work, past, elsewhere, clock) if running.work is not None else None
@@ -293,7 +297,7 @@ def build_city(
         )
     )
     asked.read_live(lambda: door.door.live)
-    parts: list[Part | None] = [articles, mass_faults]
+    parts: list[Part | None] = [articles, mass_faults, identity]
     if records is not None:
         parts.append(History(city, journal, records, clock))
     if records is not None and aftermath is not None:

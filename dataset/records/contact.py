@@ -9,8 +9,18 @@ import msgspec
 from dataset.calendar import CHINA
 from dataset.ids import AgentId, AttachmentId, CityId, ContactId, CustomerId
 from dataset.records.forms import Count, Moment
-from dataset.rows import Ending
+from dataset.rows import Ending, IdentityHow
 from dataset.tables import Index, Record, Table
+
+
+class IdentityOnRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """The caller showed to be the customer of a line."""
+
+    how: IdentityHow
+    line: str
+    at: Moment
+    agent: AgentId | None = None
+    """who checked; None: the menu"""
 
 
 class PastContact(Record, frozen=True, kw_only=True):
@@ -39,6 +49,8 @@ class PastContact(Record, frozen=True, kw_only=True):
     talked_s: float = 0.0
     work_items: tuple[str, ...] = ()
     attachments: tuple[AttachmentId, ...] = ()
+    identity: tuple[IdentityOnRecord, ...] = ()
+    """what was checked in it, here"""
 
     @property
     def day(self) -> str:

@@ -126,8 +126,9 @@ def contact_view(contact: ContactSeen, *, now: float) -> Json:
 def row_view(row: Journalled) -> Json:
     """A row of record with its place; numbers of callers masked."""
     fields: Json = msgspec.to_builtins(row.row)
-    if "calling" in fields:
-        fields["calling"] = _masked(fields["calling"])
+    for name in ("calling", "line"):
+        if name in fields:
+            fields[name] = _masked(fields[name])
     return {**fields, "wall": row.wall, "node": row.node, "lineage": row.lineage, "sequence": row.sequence}
 
 

@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 
 import msgspec
+from msgspec.structs import replace
 
 from dataset.errors import Language
 from dataset.ids import AgentId, CityId, ContactId, CustomerId
 from dataset.masking import masked, masked_address, masked_name
-from dataset.records.contact import PastContact
+from dataset.records.contact import IdentityOnRecord, PastContact
 from dataset.records.customer import Customer, CustomerKind, DocumentKind
 from dataset.records.line import IN_USE, Line, LineStatus
 from dataset.records.money import Account, Bill, Payment, account
@@ -43,16 +44,17 @@ class CardLine(msgspec.Struct, frozen=True, kw_only=True):
     address: str
     over: str | None
     """the telephone line that it comes over, or is charged to"""
-    due_fen: int
-    overdue_fen: int
+    due_fen: int | None
+    """None here and below: an amount that is not told (``without_amounts``)"""
+    overdue_fen: int | None
 
 
 class CardBill(msgspec.Struct, frozen=True, kw_only=True):
     """The bills of one month, of all lines together."""
 
     month: str
-    total_fen: int
-    open_fen: int
+    total_fen: int | None
+    open_fen: int | None
     """still to be paid"""
     due_on: date
 
@@ -68,6 +70,8 @@ class CardContact(msgspec.Struct, frozen=True, kw_only=True):
     ending: Ending
     service: str
     work_items: tuple[str, ...]
+    identity: tuple[IdentityOnRecord, ...]
+    """how and by whom it was checked that it was the customer; the number masked"""
 
 
 class CustomerCard(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,10 +92,10 @@ class CustomerCard(msgspec.Struct, frozen=True, kw_only=True):
     manager: AgentId | None
     promotions: bool
     lines: tuple[CardLine, ...]
-    due_fen: int
+    due_fen: int | None
     """still to be paid of all bills, overdue or not"""
-    overdue_fen: int
-    credit_fen: int
+    overdue_fen: int | None
+    credit_fen: int | None
     """paid beyond all bills"""
     bills: tuple[CardBill, ...]
     """of the last months, the latest first"""
@@ -214,6 +218,18 @@ def card_of(known: OnRecord, today: date, *, unmasked: bool = False) -> Customer
     )
 
 
+def without_amounts(card: CustomerCard) -> CustomerCard:
+    """For whoever serves somebody who has not shown to be this customer: nothing of what is owed or paid."""
+    return replace(
+        card,
+        lines=tuple(replace(line, due_fen=None, overdue_fen=None) for line in card.lines),
+        due_fen=None,
+        overdue_fen=None,
+        credit_fen=None,
+        bills=tuple(replace(bill, total_fen=None, open_fen=None) for bill in card.bills),
+    )
+
+
 def _bills(bills: Iterable[Bill], accounts: Mapping[str, Account]) -> tuple[CardBill, ...]:
     months: dict[str, list[Bill]] = {}
     for bill in bills:
@@ -243,6 +259,7 @@ def contacts_of(contacts: Iterable[PastContact]) -> tuple[CardContact, ...]:
             ending=one.ending,
             service=one.service,
             work_items=one.work_items,
+            identity=tuple(replace(each, line=masked(each.line)) for each in one.identity),
         )
         for one in latest[:LAST_CONTACTS]
     )

@@ -9,10 +9,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from dataset.ids import ContactId
-from dataset.records.contact import PastContact, PastSegment
+from dataset.records.contact import IdentityOnRecord, PastContact, PastSegment
 from dataset.rows import (
     ContactBorn,
     ContactEnded,
+    IdentityChecked,
     Journalled,
     MenuChosen,
     SegmentClosed,
@@ -32,6 +33,7 @@ class _Contact:
     service: str = ""
     segments: int = 0
     items: list[WorkItemId] = field(default_factory=list)
+    identity: list[IdentityOnRecord] = field(default_factory=list)
 
 
 class Past:
@@ -48,6 +50,10 @@ class Past:
                 self._contacts[born.contact] = _Contact(born, row.wall)
             case MenuChosen(contact=contact, service=service) if contact in self._contacts:
                 self._contacts[contact].service = service
+            case IdentityChecked(contact=contact) as checked if contact in self._contacts:
+                self._contacts[contact].identity.append(
+                    IdentityOnRecord(how=checked.how, line=checked.line, at=row.wall, agent=checked.agent)
+                )
             case SegmentOpened() as opened:
                 self._segments[opened.contact, opened.n] = opened, row.wall
                 if opened.contact in self._contacts:
@@ -84,6 +90,7 @@ class Past:
             waited_s=ended.waited_s,
             talked_s=ended.talked_s,
             work_items=tuple(known.items),
+            identity=tuple(known.identity),
         )
 
     def _segment(self, closed: SegmentClosed, wall: float) -> PastSegment | None:

@@ -13,7 +13,7 @@ from site_node.core.commands import AskRecords
 from site_node.core.contact import Contact
 from site_node.core.contacts import Contacts
 from site_node.core.rules import Rules
-from site_node.core.self_records import Answer, Unread
+from site_node.core.self_records import Answer, OpenItems, Statement, Unread
 from site_node.core.self_service import SelfPlace, SelfStep, Stage, Walk
 from site_node.core.step import Step
 from site_node.core.telephony import Play, Prompt
@@ -66,6 +66,12 @@ class SelfServing:
         contact = self._contacts.get(which)
         place = contact.self_service if contact is not None else None
         if place is not None and place.asked == asked:
+            if place.stage is Stage.READING and place.line is not None and isinstance(answer, Statement | OpenItems):
+                self._step.write(  # nothing is told of a line but to whoever has keyed in its PIN
+                    rows.IdentityChecked(
+                        contact=which, city=self._rules.city, line=place.line.line, how=rows.IdentityHow.MENU_PIN
+                    )
+                )
             self._follow(which, self._walk(place.menu).answered(place, answer))
 
     def unanswered(self, which: ContactId) -> None:

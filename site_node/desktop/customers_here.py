@@ -16,6 +16,7 @@ from federation.core.work_item import WorkItem
 from federation.node.login import Actor
 from federation.node.looks import Look
 from federation.node.operations import Answer
+from site_node.core.customer_card import without_amounts
 from site_node.desktop.work_operations import MOST_SHOWN, listed_item
 from site_node.ports import CustomerRecords
 from site_node.services.audit import AtSeat, AuditTrail, check_unmask, check_whose
@@ -66,13 +67,15 @@ class OwnCustomers:
         items = self._items(self._city, found.customer, numbers)
         listed = tuple(one["item"] for one in items)
         look = replace(look, customers=(found.customer,), listed=listed, during=seat.during)
+        own = not seat.checked.isdisjoint(numbers)
         if look.unmasked:
-            check_unmask(actor, look.reason, own=not seat.checked.isdisjoint(numbers))
+            check_unmask(actor, look.reason, own=own)
             await self._trail.shown(actor, look)
         else:
             self._trail.shown(actor, look)
         parts = CARD_PARTS if self._work is not None else CARD_PARTS[:-1]
-        return {"card": _plain(found), "items": items, "parts": [{"part": part, **self._part()} for part in parts]}
+        card = found if own or look.unmasked else without_amounts(found)
+        return {"card": _plain(card), "items": items, "parts": [{"part": part, **self._part()} for part in parts]}
 
     async def bills(self, actor: Actor, look: Look, seat: AtSeat) -> Answer:
         """The bills that ``look`` is for, once that is on disk. Raises ``Refused``: as ``CustomerRecords.bills``, and

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 from dataset.errors import Problem, Refused
 from dataset.ids import AgentId, ContactId
 from dataset.masking import masked
-from dataset.rows import Viewed
+from dataset.rows import IdentityHow, Viewed
 from dataset.services.form import Value
 from dataset.services.words import ROLES
 from dataset.work import WorkItemId
@@ -64,6 +64,7 @@ class IdentityChecked(Request, frozen=True, kw_only=True):
 
     contact: Name
     line: Name
+    how: Literal["id_card", "service_password", "call_back"] = "id_card"
 
 
 class Open(Request, frozen=True, kw_only=True):
@@ -250,7 +251,7 @@ def work_operations(work: WorkService, elsewhere: Elsewhere, trail: AuditTrail) 
             "identity_checked",
             IdentityChecked,
             STAFF,
-            lambda actor, ask: work.identity_checked(actor, ContactId(ask.contact), ask.line),
+            lambda actor, ask: work.identity_checked(actor, ContactId(ask.contact), ask.line, IdentityHow(ask.how)),
             "身份已核对",
             "the identity was checked",
             Outcomes(Done, {404: ("unknown-contact",), 409: ("calling-withheld",)}),

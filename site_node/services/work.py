@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
@@ -13,6 +12,7 @@ from dataset.errors import Problem, Refused
 from dataset.ids import AgentId, CityId, ContactId
 from dataset.masking import masked
 from dataset.records.work import CHARGES, MESSAGES, Charge, CustomerMessage
+from dataset.rows import IdentityHow
 from dataset.services.form import Value
 from dataset.services.service import Service
 from dataset.services.words import ROLES, Role
@@ -39,6 +39,7 @@ from site_node.core.mass_faults import MassFault, MassFaultBook
 from site_node.services.area_codes import AreaCodes
 from site_node.services.assigning import WorkAssigner
 from site_node.services.city import City, agent_of, own_call, own_contact
+from site_node.services.identity import IdentityChecks
 from site_node.shell.work import Work
 
 R = TypeVar("R")
@@ -46,8 +47,6 @@ CALLING = "calling"
 """stands for the number that calls in a contact at the own seat, as does that number as it is shown, masked: whoever is
 on the line need not read it out
 """
-CHECKED_KEPT = 1_000
-"""contacts of which it is remembered whose identity was checked"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +101,15 @@ class Action:
 class WorkService:
     """The operations on services and work items of a city's door."""
 
-    def __init__(self, city: City, work: Work, clock: Clock, codes: AreaCodes, records: Store | None = None) -> None:
+    def __init__(
+        self,
+        city: City,
+        work: Work,
+        clock: Clock,
+        codes: AreaCodes,
+        identity: IdentityChecks,
+        records: Store | None = None,
+    ) -> None:
         self.city = city.city
         self._city = city
         self._work = work
@@ -113,7 +120,7 @@ class WorkService:
         """of a city that looks for them"""
         self._opening: set[tuple[AgentId, str]] = set()
         """forms that are being handed in"""
-        self._checked: OrderedDict[ContactId, set[str]] = OrderedDict()
+        self._identity = identity
 
     def on_receipt(self, hear: Callable[[AgentId, Receipt], None]) -> None:
         """Call ``hear`` with the agent who asked when another city has answered, or the step of a call is taken."""
@@ -142,18 +149,19 @@ class WorkService:
         """One of them by its code. Raises ``Refused`` 404 ``service-unknown``."""
         return self._work.desk.service(name)
 
-    def identity_checked(self, actor: Actor, contact: ContactId, line: str) -> None:
-        """The agent has checked that the caller is the customer of ``line``; it holds for this contact."""
+    def identity_checked(self, actor: Actor, contact: ContactId, line: str, how: IdentityHow) -> Deferred[None]:
+        """The agent has checked that the caller is the customer of ``line``; it holds for this contact. Fires once that
+        is on disk.
+        """
         own_contact(self._city, actor, contact)
-        self._checked.setdefault(contact, set()).add(self.whole(actor, line, contact))
-        while len(self._checked) > CHECKED_KEPT:
-            self._checked.popitem(last=False)
+        whole = self.whole(actor, line, contact)
+        return Deferred.fromCoroutine(self._identity.check(actor, contact, whole, how))
 
     def checked_lines(self, actor: Actor) -> frozenset[str]:
         """Lines of which the caller in a contact at the own seat has shown to be the customer."""
         view = self._city.seat_view(actor.agent) if actor.agent is not None else None
         calls = view.calls if view is not None else ()
-        return frozenset(line for call in calls for line in self._checked.get(call.contact, ()))
+        return frozenset(line for call in calls for line in self._identity.lines_of(call.contact))
 
     # ── handing in ──────────────────────────────────────────────────────────────────────────────────────────────────
     def open(self, actor: Actor, form: Form) -> Deferred[Receipt]:
@@ -426,7 +434,7 @@ class WorkService:
             role=ranked[0] if ranked else "agent",
             city=self._city.city,
             contact=which,
-            identity_checked=which is not None and line in self._checked.get(which, ()),
+            identity_checked=which is not None and line in self._identity.lines_of(which),
         )
 
 

@@ -221,13 +221,15 @@ def test_the_card_of_a_line_is_that_of_its_customer_and_adds_up(full: Desk) -> N
         assert {line.number: (line.service, line.features, line.status, line.tariff) for line in card.lines} == {
             line.number: (line.service, line.features, line.status, line.tariff) for line in one.lines
         }
-        assert card.overdue_fen == overdue(one, TODAY) == sum(line.overdue_fen for line in card.lines)
+        assert card.overdue_fen == overdue(one, TODAY) == sum(line.overdue_fen or 0 for line in card.lines)
         assert card.due_fen == sum(bill.total_fen for bill in one.bills) - sum(paid.fen for paid in one.payments)
-        assert card.due_fen == sum(line.due_fen for line in card.lines)
+        assert card.due_fen == sum(line.due_fen or 0 for line in card.lines)
         months = sorted({bill.month for bill in one.bills}, reverse=True)[:3]
         assert [bill.month for bill in card.bills] == months
         for bill in card.bills:
             assert bill.total_fen == sum(each.total_fen for each in one.bills if each.month == bill.month)
+            assert bill.open_fen is not None
+            assert bill.total_fen is not None
             assert 0 <= bill.open_fen <= bill.total_fen
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import pytest
+from twisted.internet.defer import Deferred
 
-from dataset.ids import CityId, CustomerId
+from dataset.errors import Refused
+from dataset.ids import HUB, AgentId, CityId, ContactId, CustomerId
 from dataset.puts import Put
 from dataset.records.contact import CONTACTS, SEGMENTS, PastContact, PastSegment
 from dataset.records.customer import CUSTOMERS, Customer
 from dataset.records.line import LINES, Line
-from dataset.rows import Ending
+from dataset.rows import Ending, IdentityChecked, IdentityHow
+from tests.harness.roles import actor
 from tests.province.test_work_records import page, put
 from tests.province.three_cities import GUANGZHOU, SHENZHEN
 from tests.province.working_province import LINE, Seat, WorkingProvince
@@ -52,6 +55,44 @@ def test_a_contact_that_is_over_is_on_the_customers_card(province: WorkingProvin
     ]
     card = seat.ask("card", customer=WHO)["card"]
     assert [two["contact"] for two in card["contacts"]] == [contact]
+
+
+def test_whose_identity_was_checked_and_how_is_on_record_and_good_for_that_contact_alone(
+    province: WorkingProvince,
+) -> None:
+    """On disk when it is said, known after a restart, in the contact's history, and nothing in the next contact."""
+    seat = province.seat_of(GUANGZHOU)
+    contact = seat.take_call(GUANGZHOU)
+    with pytest.raises(Refused) as refused:
+        seat.ask("identity_checked", contact=contact, line=LINE, how="by_voice")
+    assert refused.value.problems[0].slug == "bad-request"
+    assert province.rows(GUANGZHOU, IdentityChecked) == []
+    seat.ask("identity_checked", contact=contact, line=LINE, how="service_password")
+    [row] = province.rows(GUANGZHOU, IdentityChecked)
+    assert row == IdentityChecked(
+        contact=ContactId(contact), city=GUANGZHOU, line=LINE, customer=WHO,
+        how=IdentityHow.SERVICE_PASSWORD, agent=AgentId("1001@guangzhou"),
+    )  # fmt: skip
+    assert seat.ask("card", customer=WHO)["card"]["due_fen"] == 0
+    province.restart_city(GUANGZHOU)
+    seat = province.seat_of(GUANGZHOU)
+    assert seat.ask("card", customer=WHO)["card"]["due_fen"] == 0, "it is known after the restart"
+    seat.ask("disposition", contact=contact, code="solved")
+    seat.ask("finish", contact=contact)
+    province.pass_s(2.0)
+    [one] = past(province)
+    assert [(two.how, two.line, two.agent) for two in one.identity] == [("service_password", LINE, "1001@guangzhou")]
+    seat.take_call(GUANGZHOU)
+    card = seat.ask("card", customer=WHO)["card"]
+    assert (card["due_fen"], card["bills"]) == (None, [])
+    [shown] = card["contacts"][0]["identity"]
+    assert (shown["how"], shown["line"]) == ("service_password", "020****0001")
+    assert one.began_at <= shown["at"] <= one.ended_at
+    assert province.hub is not None
+    asked = province.hub.door.table.call(actor("province", HUB), "contact", {"contact": contact})
+    way = province.result(Deferred.fromCoroutine(asked))
+    assert LINE not in str(way)
+    assert "identity_checked" in [two["kind"] for two in way["rows"]]
 
 
 def test_what_was_opened_in_a_contact_stands_with_it(province: WorkingProvince) -> None:

@@ -60,9 +60,9 @@ ON_RECORD: dict[tuple[str, str], Asked] = {
     ("hub", "contact"): Asked({"contact": "{contact}"}, "province"),
     ("hub", "contacts"): Asked({}, "province"),
 }
-MASKED_WHILE_LIVE = {("city", "city"), ("hub", "province")}
+MASKED_WHILE_LIVE = {("city", "city"), ("hub", "province"), ("city", "work_call_back")}
 """pictures of this moment, renewed all the time: of contacts that go on, numbers masked"""
-PUBLIC = {("city", "service"), ("city", "services"), ("city", "targets"), ("hub", "parked")}
+PUBLIC = {("city", "service"), ("city", "services"), ("city", "targets"), ("hub", "parked"), ("hub", "services_report")}
 """words of the province about itself, and numbers of rows, whose names a customer's data has too"""
 NOT_OF_CUSTOMERS = {
     *(("city", name) for name in ("answer", "disposition", "finish", "hang_up", "hold", "note", "not_ready", "ready")),
@@ -74,7 +74,7 @@ NOT_OF_CUSTOMERS = {
     *(("city", f"work_{name}") for name in ("press", "request", "take")),
     ("other", "mass_faults"),
     *(("hub", name) for name in ("day", "declare_lost", "intervals", "logout", "password", "ping")),
-    *(("hub", name) for name in ("settle", "settlement")),
+    *(("hub", name) for name in ("knowledge_report", "settle", "settlement")),
 }
 
 

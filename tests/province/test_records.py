@@ -98,6 +98,11 @@ def test_an_agent_sees_who_is_calling_without_seeing_what_could_be_used(province
     found = seat.ask("customers", contact=contact)
     assert [one["customer"] for one in found["customers"]] == [HOME.id]
     assert not found["more"]
+    unknown = seat.ask("card", customer=HOME.id)["card"]
+    assert (unknown["due_fen"], unknown["overdue_fen"], unknown["credit_fen"]) == (None, None, None)
+    assert [(line["due_fen"], line["overdue_fen"]) for line in unknown["lines"]] == [(None, None)]
+    assert unknown["bills"] == [{"month": "2026-01", "total_fen": None, "open_fen": None, "due_on": "2026-02-20"}]
+    seat.ask("identity_checked", contact=contact, line=LINE.number)
     card = seat.ask("card", customer=HOME.id)["card"]
     assert card == seat.ask("card", line=LINE.number)["card"]
     assert (card["name"], card["address"], card["masked"]) == ("𠮷**", "广州市天河区体育西路***", True)

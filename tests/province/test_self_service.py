@@ -294,10 +294,14 @@ def test_a_population_that_serves_itself_is_told_and_every_contact_ends_once(pro
     assert sum(one.self_served for one in intervals) == served[Outcome.TOLD]
 
 
-def test_no_pin_and_no_number_stands_in_any_row(province: Province) -> None:
+def test_no_pin_stands_in_any_row_and_the_number_only_where_its_pin_was_right(province: Province) -> None:
     caller = province.dial(calling="13800000001").keys("61")
     caller.keys(f"{LINE}#").keys(f"{PIN}#").hears_answer()
     caller.keys("#").listens(10.0)
-    written = repr(province.written(GUANGZHOU))
+    [checked] = province.rows_of(rows.IdentityChecked)
+    assert isinstance(checked, rows.IdentityChecked)
+    assert (checked.line, checked.how, checked.agent) == (LINE, rows.IdentityHow.MENU_PIN, None)
+    written = repr([one for one in province.written(GUANGZHOU) if one.row != checked])
     for secret in (PIN, LINE, LINE[3:]):
         assert secret not in written
+    assert PIN not in repr(checked)

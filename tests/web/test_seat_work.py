@@ -56,12 +56,12 @@ def order_mail(page: Page, line: str) -> None:
     expect(page.get_by_test_id("services").get_by_role("option", selected=True)).to_contain_text("云邮箱")
     page.keyboard.press("Enter")
     expect(page.locator("input[name=domain]")).to_be_focused()
-    for _ in range(4):  # back over the check of identity, the owning city and the customer
+    for _ in range(5):  # back over the check of identity and by what, the owning city and the customer
         page.keyboard.press("Shift+Tab")
     assert focused(page) == "about-line"
     page.keyboard.press("Control+a")
     page.keyboard.type(line)
-    for _ in range(3):
+    for _ in range(4):
         page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     expect(page.get_by_test_id("identity-check")).to_contain_text("✓")

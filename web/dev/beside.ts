@@ -66,7 +66,7 @@ function cardOf(city: string, customer: string): CustomerCard {
       { month: '2026-10', total_fen: 21420, open_fen: 21420, due_on: '2026-11-20' },
       { month: '2026-09', total_fen: 21050, open_fen: 0, due_on: '2026-10-20' },
     ],
-    contacts: [{ contact: '0020-7f3a9c21-000901', city, channel: 'voice', began_at: 1_795_000_000, ended_at: 1_795_000_190, ending: 'completed', service: 'fault', work_items: [] }],
+    contacts: [{ contact: '0020-7f3a9c21-000901', city, channel: 'voice', began_at: 1_795_000_000, ended_at: 1_795_000_190, ending: 'completed', service: 'fault', work_items: [], identity: [{ how: 'menu_pin', line: `${line}****0001`, at: 1_795_000_020, agent: null }] }],
     unread: 0,
   }
 }
@@ -100,15 +100,28 @@ function articlesIn(city: string): ArticleWhole[] {
   ]
 }
 
+/** For whoever serves somebody who has not shown to be this customer. */
+function withoutAmounts(card: CustomerCard): CustomerCard {
+  const lines = card.lines.map((each) => ({ ...each, due_fen: null, overdue_fen: null }))
+  const bills = card.bills.map((each) => ({ ...each, total_fen: null, open_fen: null }))
+  return { ...card, lines, bills, due_fen: null, overdue_fen: null, credit_fen: null }
+}
+
 export class MockBeside {
+  private readonly checked = new Set<string>()
+
   knows(op: string): boolean {
-    return ['directory', 'customers', 'card', 'statement', 'articles', 'article_search', 'article', 'article_vote', 'knowledge_missing'].includes(op)
+    return ['directory', 'customers', 'card', 'statement', 'identity_checked', 'articles', 'article_search', 'article', 'article_vote', 'knowledge_missing'].includes(op)
   }
 
   act(who: string, op: string, fields: Fields): object {
     const own = who.split('@')[1] ?? ''
     if (op === 'directory') return this.directory(own, text(fields, 'text'), text(fields, 'city') || own, text(fields, 'token'))
     if (op === 'customers') return this.customers(own, text(fields, 'text'), text(fields, 'contact'), fields['everywhere'] === true)
+    if (op === 'identity_checked') {
+      this.checked.add(who)
+      return {}
+    }
     if (op === 'card') {
       if (text(fields, 'customer') === '' && text(fields, 'line') === '') refuse(400, 'one-of-two', '请给出其中之一', 'give one of the two')
       const city = text(fields, 'city') || own
@@ -121,7 +134,8 @@ export class MockBeside {
         parts: away ? [] : names.map((part) => ({ part, city, as_of: Date.now() / 1000 })),
         missing: away ? names.map((part) => ({ part, city, problem: SILENT })) : [],
       }
-      if (fields['unmask'] !== true || away) return { card: away ? null : card, ...known }
+      const theirs = this.checked.has(who) && card.customer.endsWith('17')
+      if (fields['unmask'] !== true || away) return { card: away ? null : theirs ? card : withoutAmounts(card), ...known }
       if (text(fields, 'reason').trim() === '') refuse(400, 'reason-missing', '请写明为什么要看完整资料，它会记录在案', 'say why it is needed in full; the reason goes on record', 'reason')
       const [first, ...others] = card.lines
       const lines = first === undefined ? [] : [{ ...first, number: '02088880001', address: '天河区体育西路 18 号' }, ...others]

@@ -31,7 +31,6 @@ function sitDown(instead: (op: string) => unknown = () => undefined): ReturnType
     const answer = instead(op)
     if (answer instanceof Error) throw answer
     try {
-      if (op === 'identity_checked') return {}
       return answer ?? mock.act(ME, op, fields as Record<string, unknown>)
     } catch (thrown) {
       if (thrown instanceof MockRefusal) throw refusalIn({ problem: thrown.problem }, thrown.status)
@@ -201,9 +200,10 @@ describe('the customer', () => {
     const page = await called()
     expect(page.get('[data-testid=needs]').text()).toContain('老年人')
     expect(page.get('[data-testid=customer-sheet]').text()).not.toMatch(/169|214/)
+    await page.get('[data-testid=customer-check-how]').setValue('service_password')
     await page.get('[data-testid=customer-check]').trigger('click')
     await settled()
-    expect(sent).toContainEqual(['identity_checked', { contact: 'c1', line: '020****0001' }])
+    expect(sent).toContainEqual(['identity_checked', { contact: 'c1', line: '020****0001', how: 'service_password' }])
     expect(page.get('[data-testid=overdue]').text()).toBe('169 元')
   })
 

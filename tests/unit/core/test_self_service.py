@@ -155,9 +155,19 @@ def test_what_was_keyed_in_and_told_is_in_no_row_and_no_text() -> None:
     caller.heard_out()
     caller.press("#")
     caller.heard_out()
-    written = repr(caller.core.rows)
+    checks = [row for row in caller.core.rows if isinstance(row, rows.IdentityChecked)]
+    assert [(row.line, row.how, row.agent) for row in checks] == [(LINE, rows.IdentityHow.MENU_PIN, None)]
+    written = repr([row for row in caller.core.rows if row not in checks])
     for secret in ("4711", LINE, "88886666", "12345", "9900"):
         assert secret not in written
+    assert "4711" not in repr(checks)
+
+
+def test_a_wrong_pin_proves_nothing() -> None:
+    caller = AtTheKeys().at_pin()
+    caller.press("4711#")
+    caller.answers(PinWrong())
+    assert not [row for row in caller.core.rows if isinstance(row, rows.IdentityChecked)]
 
 
 def test_the_own_number_is_offered_by_1() -> None:

@@ -463,6 +463,8 @@ const en: Texts = {
     owningAuto: 'by the area code',
     identity: 'Confirm identity',
     identityHint: 'Press it when the caller has shown to be the customer of this number; it holds for forms and steps of this contact',
+    identityHow: 'Checked by',
+    identityBy: { id_card: 'Document', service_password: 'Service password', menu_pin: 'PIN in the menu', call_back: 'Call-back' },
     identityChecked: 'Identity confirmed',
     yes: 'Yes',
     no: 'No',

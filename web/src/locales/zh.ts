@@ -461,6 +461,8 @@ const zh = {
     owningAuto: '按号码区号',
     identity: '核对身份',
     identityHint: '来电人已证明是该号码的用户时按下；用于本次接触的表单和办理',
+    identityHow: '核对方式',
+    identityBy: { id_card: '证件号码', service_password: '服务密码', menu_pin: '菜单密码', call_back: '回拨核实' },
     identityChecked: '身份已核对',
     yes: '是',
     no: '否',

@@ -503,15 +503,16 @@ export interface CardLine {
   address: string
   /** the telephone line that it comes over, or is charged to */
   over: string | null
-  due_fen: number
-  overdue_fen: number
+  /** null here and below: not told, since nobody has shown to be this customer */
+  due_fen: number | null
+  overdue_fen: number | null
 }
 
 /** The bills of one month, of all lines together. */
 export interface CardBill {
   month: string
-  total_fen: number
-  open_fen: number
+  total_fen: number | null
+  open_fen: number | null
   due_on: string
 }
 
@@ -524,7 +525,13 @@ export interface CardContact {
   ending: string
   service: string
   work_items: string[]
+  /** by what the caller showed to be the customer */
+  identity: { how: string; line: string; at: number; agent: string | null }[]
 }
+
+/** What an agent may check an identity by. */
+export const IDENTITY_HOWS = ['id_card', 'service_password', 'call_back'] as const
+export type IdentityHow = (typeof IDENTITY_HOWS)[number]
 
 /** A customer whole (`site_node/core/customer_card.py`). */
 export interface CustomerCard {
@@ -543,10 +550,10 @@ export interface CustomerCard {
   manager: string | null
   promotions: boolean
   lines: CardLine[]
-  due_fen: number
-  overdue_fen: number
+  due_fen: number | null
+  overdue_fen: number | null
   /** paid beyond all bills */
-  credit_fen: number
+  credit_fen: number | null
   bills: CardBill[]
   contacts: CardContact[]
   /** records that are damaged on disk: where it is not 0, something is missing */

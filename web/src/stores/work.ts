@@ -1,7 +1,7 @@
 import { defineStore } from 'pinia'
 import { computed, ref, shallowRef, watch } from 'vue'
 import { isPassing, problemOf, problemsOf } from '../protocol/problem'
-import type { ItemAnswer, ItemsAnswer, ItemShort, Named, Problem, Receipt, ServiceShort, ServiceWhole, Value } from '../protocol/shapes'
+import type { ItemAnswer, ItemsAnswer, ItemShort, Named, Problem, Receipt, ServiceShort, ServiceWhole, Value, IdentityHow } from '../protocol/shapes'
 import { checkedOf, forgetForm, forgetFormsBut, formKey, formsOf, freshForm, keepChecked, keepForm, keepLine, lineOf } from '../seat/drafts'
 import type { FormDraft } from '../seat/drafts'
 import { fenOf } from '../seat/form'
@@ -299,10 +299,10 @@ export const useWork = defineStore('work', () => {
   }
 
   /** The caller has shown to be the customer of `whichLine`. Throws `Refused`. */
-  async function checkIdentity(whichLine: string): Promise<void> {
+  async function checkIdentity(whichLine: string, how: IdentityHow = 'id_card'): Promise<void> {
     const contact = seat.call?.contact
     if (contact === undefined) return
-    await seat.ask('identity_checked', { contact, line: whichLine })
+    await seat.ask('identity_checked', { contact, line: whichLine, how })
     keepChecked(contact, whichLine)
     checked.value = { contact, line: whichLine }
   }
