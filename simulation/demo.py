@@ -41,7 +41,7 @@ from simulation.population.draws import lognormal
 from simulation.population.filling import Filling
 from simulation.population.material import material
 from simulation.population.staff import Manners, Place, Staff
-from simulation.province import PROVINCE_USER, SimulatedProvince, city_base, clerk_of, password_of
+from simulation.province import PROVINCE_USER, SimulatedProvince, city_base, clerk_of, lead_of, password_of
 from simulation.storage import FileStorage
 
 log = Logger()
@@ -253,6 +253,17 @@ class Demo:
                 }
                 for agent in free
             ]
+            lead = lead_of(city)
+            logins.append(
+                {
+                    "kind": "supervisor",
+                    "user": lead,
+                    "password": password_of(lead),
+                    "city": city,
+                    "base": city_base(city),
+                    "name": "班长",
+                }
+            )
         return logins
 
 
@@ -331,6 +342,7 @@ def _welcome(demo: Demo, address: str, say: Callable[[str], None]) -> None:
     say(f"一号通 {head.name} · {head.name_en}: {address}")
     say("登录 · logins:")
     for login in demo.logins():
-        where = "省中心 province" if login["kind"] == "province" else f"{login['city']} 座席 seat {login['seat']}"
+        seat = f"座席 seat {login['seat']}" if "seat" in login else "班长台 supervisor"
+        where = "省中心 province" if login["kind"] == "province" else f"{login['city']} {seat}"
         say(f"  {where}: {login['user']} / {login['password']}  {login['name']}")
     say("Ctrl+C 结束并打印当日汇总 · ends cleanly and prints the day's summary")

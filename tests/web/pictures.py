@@ -13,6 +13,8 @@ from tests.web.conftest import ROOT, OwnDemo
 from tests.web.test_seat_page import call, presence
 from tests.web.test_seat_tools import CITY, probed, talk, to_form
 from tests.web.test_seat_work import leave
+from tests.web.test_supervise import CITY as SUPERVISED
+from tests.web.test_supervise import desk
 
 FOLDER = ROOT / "docs" / "images"
 
@@ -98,3 +100,21 @@ def test_pictures_of_what_a_seat_does_with_a_line(page: Page, address: str, demo
     expect(page.get_by_test_id("mass-faults")).to_be_visible()
     picture(page, "mass-faults")
     leave(page)
+
+
+def test_pictures_of_the_supervisors_desk(page: Page, address: str, demo: OwnDemo) -> None:
+    """Who is where, what waits, and a mass fault that is decided on."""
+    clerk = demo.clerk(SUPERVISED)
+    for text in ("小灵通的旧号码还能取回吗", "宽带提速要不要换光猫", "父母的号码能不能由子女代办"):
+        clerk("knowledge_missing", text=text)
+    item = clerk("work_items", waiting=True)["items"][0]["item"]
+    clerk("work_press", item=item, note="客户再次来电")
+    number = demo.call(SUPERVISED, "114", SUPERVISED)
+    place = clerk("card", line=number)["card"]["district"]
+    clerk("mass_fault_declare", area="district", name=place, repair_s=7200.0, note="光缆挖断，正在抢修")
+    desk(page, address)
+    expect(page.get_by_test_id("items").get_by_role("option").first).to_be_visible()
+    picture(page, "supervise")
+    page.get_by_test_id("part-massFaults").click()
+    page.get_by_test_id("confirm").first.click()
+    picture(page, "supervise-faults")

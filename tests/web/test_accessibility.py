@@ -11,6 +11,8 @@ from tests.web.conftest import ROOT, OwnDemo, missing
 from tests.web.test_province_page import enter
 from tests.web.test_seat_page import call, leave, presence
 from tests.web.test_seat_tools import CITY, probed, talk, to_form
+from tests.web.test_supervise import CITY as SUPERVISED
+from tests.web.test_supervise import asked, desk
 
 AXE = ROOT / "web" / "node_modules" / "axe-core" / "axe.min.js"
 GRAVE = ("serious", "critical")
@@ -128,4 +130,24 @@ def test_a_line_that_does_not_work(page: Page, address: str, demo: OwnDemo) -> N
     clerk("mass_fault_clear", mass_fault=fault["mass_fault"])
     page.keyboard.press("Alt+1")
     leave(page)
+    assert not found, "\n".join(found)
+
+
+def test_the_supervisors_desk(page: Page, address: str, demo: OwnDemo) -> None:
+    """Its login, what waits, an item of it, mass faults with one that is declared, and what came back."""
+    page.goto(f"{address}/seat/{SUPERVISED}/supervise")
+    expect(page.get_by_test_id("demo")).to_be_visible()
+    found = look(page, "login of the supervisor")
+    item = asked(demo)
+    desk(page, address)
+    expect(page.locator(f"[data-item='{item}']")).to_be_visible()
+    found += look(page, "waiting work")
+    page.locator(f"[data-item='{item}']").click()
+    expect(page.get_by_test_id("item-state")).to_be_visible()
+    found += look(page, "item of the supervisor")
+    page.get_by_test_id("part-massFaults").press("Space")
+    page.get_by_test_id("declare").press("Enter")
+    found += look(page, "declaring a mass fault")
+    page.get_by_test_id("part-repeats").press("Space")
+    found += look(page, "looking for repeats")
     assert not found, "\n".join(found)

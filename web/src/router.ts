@@ -6,6 +6,7 @@ export const router = createRouter({
   routes: [
     { path: '/', name: 'province', component: ProvincePage },
     { path: '/seat/:city', name: 'seat', component: () => import('./seat/SeatPage.vue'), props: true },
+    { path: '/seat/:city/supervise', name: 'supervise', component: () => import('./seat/SupervisePage.vue'), props: true },
     { path: '/:rest(.*)*', name: 'unknown', component: () => import('./shared/UnknownPage.vue') },
   ],
 })

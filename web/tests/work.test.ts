@@ -125,7 +125,8 @@ describe('steps of a work item', () => {
   it('are those that fit the state, the holder and the role', () => {
     const open = item('075588880002', 'fault')
     expect(usualOps(open, ME, ['agent'])).toEqual(['work_give_back', 'work_hand_over', 'work_park', 'work_called_back', 'work_note'])
-    expect(usualOps(open, '2002@shenzhen', ['supervisor'])).toEqual(['work_take', 'work_called_back', 'work_note', 'work_press'])
+    expect(usualOps(open, '2002@shenzhen', ['supervisor'])).toEqual(['work_take', 'work_hand_over', 'work_give_back', 'work_called_back', 'work_note', 'work_press'])
+    expect(usualOps({ ...open, assignee: null }, '', ['site_admin'])).toEqual(['work_hand_over', 'work_called_back', 'work_note', 'work_press'])
     expect(usualOps({ ...open, ends: 'done' }, ME, ['agent'])).toEqual(['work_note'])
   })
 })

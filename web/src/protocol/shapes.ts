@@ -29,7 +29,7 @@ export interface Nodes {
 }
 
 export interface DemoLogin {
-  kind: 'province' | 'agent'
+  kind: 'province' | 'agent' | 'supervisor'
   user: string
   password: string
   city?: string | null
@@ -691,6 +691,14 @@ export interface CityPicture {
   skills: SkillPicture[]
   agents: AgentPicture[]
   today: Today
+}
+
+/** A city as its own node shows it to whoever leads it. */
+export interface CityNow {
+  city: string
+  contacts_live: number
+  queues: SkillPicture[]
+  agents: AgentPicture[]
 }
 
 export interface Flow {

@@ -33,9 +33,11 @@ function bare(id: string): ServiceAction {
 export function usualOps(item: ItemWhole, agent: string, roles: readonly string[]): StepOp[] {
   if (item.ends !== null) return ['work_note']
   const mine = item.assignee === agent
-  const ops: StepOp[] = mine ? ['work_give_back', 'work_hand_over', 'work_park'] : ['work_take']
+  const leads = roles.some((role) => SUPERVISORS.includes(role))
+  const ops: StepOp[] = mine ? ['work_give_back', 'work_hand_over', 'work_park'] : agent === '' ? [] : ['work_take']
+  if (leads && !mine) ops.push('work_hand_over', ...(item.assignee === null ? [] : (['work_give_back'] as const)))
   ops.push('work_called_back', 'work_note')
-  if (roles.some((role) => SUPERVISORS.includes(role))) ops.push('work_press')
+  if (leads) ops.push('work_press')
   return ops
 }
 

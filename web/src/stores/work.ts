@@ -1,7 +1,11 @@
 import { defineStore } from 'pinia'
 import { computed, ref, shallowRef, watch } from 'vue'
 import { isPassing, problemOf, problemsOf } from '../protocol/problem'
+<<<<<<< HEAD
 import type { ItemAnswer, ItemsAnswer, ItemShort, Named, Problem, Receipt, ServiceShort, ServiceWhole, Value, IdentityHow } from '../protocol/shapes'
+=======
+import type { AgentTarget, CityNow, ItemAnswer, ItemsAnswer, ItemShort, Named, Problem, Receipt, ServiceShort, ServiceWhole, Value } from '../protocol/shapes'
+>>>>>>> 98ea7fd (Give supervisors a desk of their own city: agents, queues, waiting work, mass faults and repeats.)
 import { checkedOf, forgetForm, forgetFormsBut, formKey, formsOf, freshForm, keepChecked, keepForm, keepLine, lineOf } from '../seat/drafts'
 import type { FormDraft } from '../seat/drafts'
 import { fenOf } from '../seat/form'
@@ -358,6 +362,16 @@ export const useWork = defineStore('work', () => {
     return (await seat.ask('work_item', reason === undefined ? which : { ...which, unmask: true, reason })) as ItemAnswer
   }
 
+  /** Whom an item can be handed to: anybody in the province; for somebody who takes no calls, whoever works in this city.
+   *  Throws `Refused`. */
+  async function colleagues(text: string): Promise<AgentTarget[]> {
+    if (seat.state?.roles.includes('agent') === true) return (await seat.targets(text)).agents
+    const { city, agents } = (await seat.ask('city')) as CityNow
+    return agents
+      .filter((each) => each.name.includes(text) || each.agent.startsWith(text))
+      .map((each) => ({ agent: each.agent, name: each.name, city, presence: each.state, since_s: each.since_s, age_s: 0, skills: each.skills }))
+  }
+
   /** One step of an item; `action` is what the receipt calls it. Throws `Refused`. */
   async function step(op: string, item: ItemShort, fields: object, action: Named): Promise<Receipt> {
     return hand(op, { item: item.item, owning: item.owning, ...fields }, { at: Date.now() / 1000, service: { zh: item.zh, en: item.en }, action, form: null })
@@ -366,6 +380,6 @@ export const useWork = defineStore('work', () => {
   return {
     services, wholes, receipts, forms, items, tab, news, moved, line, asking,
     offered, tabs, tabbed, current, pending,
-    begin, end, whole, called, show, openItem, closeItem, openForm, keep, closeForm, correctable, reopen, submit, taken, noAnswer, callers: beside.callers, useLine, checkIdentity, isChecked, itemsOf, itemOf, step,
+    begin, end, whole, called, show, openItem, closeItem, openForm, keep, closeForm, correctable, reopen, submit, taken, noAnswer, callers: beside.callers, useLine, checkIdentity, isChecked, itemsOf, itemOf, colleagues, step,
   }
 })
