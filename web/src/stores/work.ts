@@ -1,11 +1,7 @@
 import { defineStore } from 'pinia'
 import { computed, ref, shallowRef, watch } from 'vue'
 import { isPassing, problemOf, problemsOf } from '../protocol/problem'
-<<<<<<< HEAD
-import type { ItemAnswer, ItemsAnswer, ItemShort, Named, Problem, Receipt, ServiceShort, ServiceWhole, Value, IdentityHow } from '../protocol/shapes'
-=======
-import type { AgentTarget, CityNow, ItemAnswer, ItemsAnswer, ItemShort, Named, Problem, Receipt, ServiceShort, ServiceWhole, Value } from '../protocol/shapes'
->>>>>>> 98ea7fd (Give supervisors a desk of their own city: agents, queues, waiting work, mass faults and repeats.)
+import type { AgentTarget, CityNow, IdentityHow, ItemAnswer, ItemShort, ItemsAnswer, Named, Problem, Receipt, ServiceShort, ServiceWhole, Value } from '../protocol/shapes'
 import { checkedOf, forgetForm, forgetFormsBut, formKey, formsOf, freshForm, keepChecked, keepForm, keepLine, lineOf } from '../seat/drafts'
 import type { FormDraft } from '../seat/drafts'
 import { fenOf } from '../seat/form'
