@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Unpack
 
 from twisted.internet.defer import Deferred
@@ -26,7 +27,8 @@ from federation.node.looks import Looks
 from federation.node.metrics import DoorCounts, JournalCounts, LinkCounts
 from federation.node.offering import Offering
 from federation.node.province import Province
-from federation.ports import Clock, Journal, Leadership, Link
+from federation.node.public_copies import PublicCopies
+from federation.ports import Clock, Journal, Leadership, Link, Store
 from provincial_hub.console.live import ConsoleAttendance
 from provincial_hub.console.operations import console_operations
 from provincial_hub.services.intervals import IntervalService
@@ -53,20 +55,31 @@ class Hub:
     console: ConsoleAttendance
     revisions: tuple[Revisions, ...]
 
+    copies: PublicCopies | None = None
+    records: Store | None = None
+    """the province's copy of what cities publish, closed with the hub"""
+
     def start(self) -> Deferred[None]:
         """Route and beat at once; fires when the rows on record are read."""
-        return self.running.start()
+        reading = self.running.start()
+        if self.copies is not None:
+            self.copies.start()
+        return reading
 
     def stop(self) -> Deferred[None]:
         """Let screens go, fall silent, close the disks; fires when that is done."""
         self.console.stop()
         self.logins.stop()
+        if self.copies is not None:
+            self.copies.stop()
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
         await self.running.stop()
         for one in self.revisions:
             await one.stop()
+        if self.records is not None:
+            await self.records.stop()
 
     def health(self) -> Mapping[str, object]:
         """``GET /health``."""
@@ -100,13 +113,15 @@ def build_hub(
     service_revisions: Revisions | None = None,
     offering: Offering | None = None,
     pace: SendingPace | None = None,
+    records: Store | None = None,
 ) -> Hub:
     """A hub that is ready to ``start``. Without ``leadership`` it is the only one and leads.
 
     ``people_clock`` is the time of those who look (``clock`` when left out), which is not the hub's own where the
     simulated world runs faster than real; ``bases``: where each city's screens are; ``revisions``: where it is kept
     what readers were told of queues, ``service_revisions`` of services, in memory when left out; ``offering``: the
-    services that its reports know.
+    services that its reports know; ``records``: where it keeps the province's copy of what cities publish, without
+    which it keeps none.
     """
     people = people_clock if people_clock is not None else clock
     core = Proposals(
@@ -131,6 +146,10 @@ def build_hub(
         pace=pace,
         codes={city.area_code: city.id for city in province.cities},
     )
+    copies = None
+    if records is not None:
+        follows = {city.id: partial(running.heard_city, city.id) for city in province.cities}
+        copies = running.copies = PublicCopies(node, records, clock, running.behind, own=None, follows=follows)
     shown = Shown(province=province, package=package, speed=speed, bases=bases or {})
     looks = Looks(journal, [hub for hub in province.hub_ids if hub != node], clock)
     service = ProvinceService(running, store, shown, clock, looks)
@@ -149,4 +168,14 @@ def build_hub(
     LinkCounts(running.counts.registry, link.dropped, link.failures)
     door = Door(node, table, logins, console, people, asked.observed)
     asked.read_live(lambda: door.live)
-    return Hub(running, door, service, intervals, logins, console, (revisions, service_revisions))
+    return Hub(
+        running,
+        door,
+        service,
+        intervals,
+        logins,
+        console,
+        (revisions, service_revisions),
+        copies=copies,
+        records=records,
+    )

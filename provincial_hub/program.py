@@ -15,6 +15,7 @@ from twisted.python.failure import Failure
 
 from dataset.errors import Problem, Refused
 from dataset.ids import CityId, NodeId
+from dataset.records.catalogue import PUBLIC
 from federation.core.ledger import SendingPace
 from federation.links.build import build_link
 from federation.links.discovery.build import build_leadership
@@ -32,6 +33,7 @@ from federation.node.origin import OriginRule
 from federation.node.program import boot_id, directory, new_lineage
 from federation.node.province import Province, load_province
 from federation.node.screens import BUILT
+from federation.node.store_sqlite import SqliteStore
 from federation.node.users import FileUsers, add_user, in_threads
 from provincial_hub.assembly import Hub, build_hub
 from provincial_hub.settings import HubSettings
@@ -114,6 +116,14 @@ async def _start(reactor: Any, settings: HubSettings, file: Path) -> RunningProg
         await store.stop()
         await journal.stop()
         raise
+    try:
+        records = SqliteStore(data / "store.sqlite", node, PUBLIC, reactor)
+    except Refused:
+        await service_revisions.stop()
+        await revisions.stop()
+        await store.stop()
+        await journal.stop()
+        raise
     hub = build_hub(
         province=province,
         package=package,
@@ -130,6 +140,7 @@ async def _start(reactor: Any, settings: HubSettings, file: Path) -> RunningProg
         service_revisions=service_revisions,
         offering=offering,
         pace=SendingPace.at(settings.link.pace),
+        records=records,
     )
     resource = hub.resource(
         reactor,

@@ -105,7 +105,7 @@ class SimulatedProvince:
         self.storage = storage
         self.pace = pace
         self.with_records = with_records
-        """whether cities open their stores of records, in their next runs"""
+        """whether nodes open their stores of records, in their next runs"""
         self.plan = plan
         self.offering = offering
         self._rng = rng
@@ -204,6 +204,7 @@ class SimulatedProvince:
             offering=self.offering,
             bases={city.id: city_base(city.id) for city in self.province.cities},
             speed=self.speed,
+            records=self.storage.records(node) if self.with_records else None,
         )
         self.hubs[node] = built
         _noted(built.start())

@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.web.resource import Resource
 
-from dataset.ids import CityId, LineageId
+from dataset.ids import CityId, LineageId, NodeId
 from dataset.number_plan import NumberPlan
 from dataset.packages import ServicePackage
 from federation.core.ledger import SendingPace
@@ -23,6 +23,7 @@ from federation.node.metrics import DoorCounts, JournalCounts, LinkCounts, Store
 from federation.node.offering import Offering
 from federation.node.operations import OperationTable
 from federation.node.province import Province
+from federation.node.public_copies import PublicCopies
 from federation.node.search_fts5 import Fts5ArticleSearch
 from federation.ports import Clock, Journal, Link, Store
 from site_node.core.admission import Admission
@@ -241,7 +242,11 @@ def build_city(
     work = None
     if running.work is not None:
         work = WorkService(running, running.work, clock, codes, identity, records)
-    directory = DirectoryService(city, records, codes, clock) if records is not None else None
+    copies = None
+    if records is not None and link is not None:
+        others = {other.id: running.hub_followed for other in province.cities if other.id != city}
+        copies = running.copies = PublicCopies(NodeId(city), records, clock, running.behind, own=city, follows=others)
+    directory = DirectoryService(city, records, codes, clock, copies) if records is not None else None
     elsewhere = Elsewhere(city, running.lookups, codes)
     repeats = Repeats(running.work, past, elsewhere, clock) if running.work is not None else None
     tests = LineTests(city, line_test if line_test is not None else EmbeddedLineTest(clock), records, clock)
@@ -297,7 +302,7 @@ def build_city(
         )
     )
     asked.read_live(lambda: door.door.live)
-    parts: list[Part | None] = [articles, mass_faults, identity]
+    parts: list[Part | None] = [articles, mass_faults, identity, copies]
     if records is not None:
         parts.append(History(city, journal, records, clock))
     if records is not None and aftermath is not None:

@@ -13,6 +13,10 @@ EVERYWHERE = frozenset({"有限", "限公", "公司"})
 """pairs of characters in so many names that nobody is found by them"""
 
 
+SLICES = tuple(f"{at:02}" for at in range(100))
+"""a directory in parts of about the same size; what is unlisted is in none"""
+
+
 class DirectoryEntry(Record, frozen=True, kw_only=True):
     """One number in the directory of a city."""
 
@@ -34,6 +38,11 @@ class DirectoryEntry(Record, frozen=True, kw_only=True):
     house: str = ""
     unlisted: bool = False
     """kept, and never told or found by name: the subscriber wants it so"""
+
+    @property
+    def slice(self) -> str:
+        """One of ``SLICES``: the last two digits, by which a whole city is read in parts."""
+        return self.number[-2:]
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -111,6 +120,7 @@ DIRECTORY = Table(
         Index("by_street", ("city", "address_head"), ("address",), _listed),
         Index("by_address", ("city", "district"), ("street", "house"), _listed),
         Index("by_category", ("city", "category"), ("district", "name"), _listed),
+        Index("by_slice", ("city", "slice"), ("number",), _listed),
     ),
 )
 

@@ -9,7 +9,7 @@ from enum import StrEnum
 from dataset.errors import Language, Problem
 from dataset.ids import CityId
 from dataset.records.forms import Amount, Code, Name, Some
-from dataset.tables import Record, Table
+from dataset.tables import Index, Record, Table
 
 
 class TariffUnit(StrEnum):
@@ -71,7 +71,13 @@ class TariffItem(Record, frozen=True, kw_only=True):
         return ()
 
 
-TARIFFS = Table("tariffs", TariffItem, ("service",), ("code", "city_or_all", "since"))
+TARIFFS = Table(
+    "tariffs",
+    TariffItem,
+    ("service",),
+    ("code", "city_or_all", "since"),
+    indexes=(Index("by_city", ("city",), ("service", "code", "since")),),
+)
 
 
 def tariffs_on(items: Iterable[TariffItem], day: date, city: CityId) -> dict[str, TariffItem]:

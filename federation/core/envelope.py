@@ -261,6 +261,35 @@ class LookupAnswer(Message, frozen=True, kw_only=True, tag="lookup_answer"):
     """the answer, or the refusal, as a JSON object"""
 
 
+# ── copies of what is public ────────────────────────────────────────────────────────────────────────────────────────
+class CopyAsked(Message, frozen=True, kw_only=True, tag="copy_asked"):
+    """Who keeps a copy to who has more: a stretch of what ``city`` publishes, and a mark of what the copy has there."""
+
+    question: str
+    """names it in the answer"""
+    table: str
+    """``directory`` or ``tariffs``"""
+    city: CityId
+    since: tuple[str, ...]
+    """the first position; empty: from the beginning"""
+    before: tuple[str, ...]
+    """the first position behind it; empty: to the end"""
+    mark: str
+
+
+class CopyTold(Message, frozen=True, kw_only=True, tag="copy_told"):
+    """Whether the copy has the same there, else what stands from ``since`` of the question to ``before``."""
+
+    question: str
+    as_of: float | None
+    """wall time by which it is so; None: there is nothing whole to be told"""
+    same: bool = False
+    before: tuple[str, ...] = ()
+    """the end of what is told, at most that of the question; empty: the end of everything"""
+    records: tuple[msgspec.Raw, ...] = ()
+    """in order, as their table writes them; their revisions mean nothing"""
+
+
 # ── ledger ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 class LedgerHello(Message, frozen=True, kw_only=True, tag="ledger_hello"):
     """Sender to receiver on every (re)connect: opens ``session``; rows of older sessions are refused (J3)."""
@@ -326,6 +355,8 @@ AnyMessage = (
     | TransferAnswer
     | Lookup
     | LookupAnswer
+    | CopyAsked
+    | CopyTold
     | LedgerHello
     | LedgerHeads
     | LedgerRows

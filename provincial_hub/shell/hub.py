@@ -19,6 +19,8 @@ from federation.core.envelope import (
     AnyMessage,
     Beat,
     Close,
+    CopyAsked,
+    CopyTold,
     Envelope,
     FullPictureWanted,
     Granted,
@@ -55,6 +57,7 @@ from federation.node.behind import Behind
 from federation.node.ledger import Ledger
 from federation.node.ledger_store import FIRST, LedgerStore
 from federation.node.post import Post
+from federation.node.public_copies import PublicCopies
 from federation.node.silence import SilenceWatch
 from federation.ports import Clock, Journal, Leadership, Link, Timer
 from provincial_hub.core.leading import Leading, Turn
@@ -105,6 +108,8 @@ class RunningHub:
         self.memory = memory
         self.counts = counts
         self.link_up = False
+        self.copies: PublicCopies | None = None
+        """of what cities publish; set by whoever assembles a hub with records"""
         self._clock = clock
         self._link = link
         self._journal = journal
@@ -247,6 +252,10 @@ class RunningHub:
             "waiting": self.core.waiting(),
         }
 
+    def heard_city(self, city: CityId) -> NodeId | None:
+        """The node of ``city``, while it is heard."""
+        return NodeId(city) if self._is_seen(city) else None
+
     def _is_seen(self, city: CityId) -> bool:
         return city in self.picture.seen(self._clock.monotonic())
 
@@ -356,6 +365,9 @@ class RunningHub:
                 self._advance(Heard(city, message))
             case LedgerHello() | LedgerRows() | LedgerHeads() | LedgerAck():
                 self._ledger_message(envelope)
+            case CopyAsked() | CopyTold():
+                if self.copies is not None:
+                    self.copies.heard(envelope.sender, message)
             case _:
                 self.counts.strangers.labels("not_for_a_hub").inc()
 
@@ -393,6 +405,10 @@ class RunningHub:
             self.ledger.heard(envelope)
         elif isinstance(envelope.body, LedgerHello):
             self._held[envelope.sender] = envelope  # rows need a session, and none is open yet
+
+    def behind(self, to: NodeId, message: AnyMessage, budget_s: float) -> None:
+        """Send on the ledger's stream, behind what is live, and not to be had after ``budget_s``."""
+        self._post.send(to, message, Stream.LEDGER, budget_s)
 
     def _say_ledger(self, to: NodeId, message: AnyMessage) -> None:
         self._post.send(to, message, Stream.LEDGER)

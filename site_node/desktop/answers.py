@@ -626,6 +626,12 @@ class EntryShown(Reply, frozen=True, kw_only=True):
     fit: Literal["exact", "beginning", "initials", "initials_begin", "other"]
 
 
+class EntriesPart(Part, frozen=True, kw_only=True):
+    """``copy``: from the copy of that city's directory, which is at least as new as ``as_of``."""
+
+    copy: bool
+
+
 class EntriesHere(Reply, frozen=True, kw_only=True):
     """A page of what was found. ``token``: for the next one; ``unread``: entries that are damaged on disk."""
 
@@ -634,7 +640,7 @@ class EntriesHere(Reply, frozen=True, kw_only=True):
     more: bool
     whose: Whose | None
     unread: Count
-    parts: tuple[Part, ...]
+    parts: tuple[EntriesPart, ...]
 
 
 class EntriesFound(EntriesHere, frozen=True, kw_only=True):

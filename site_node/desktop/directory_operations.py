@@ -50,21 +50,29 @@ async def _here(directory: DirectoryService, trail: AuditTrail, actor: Actor, as
     if found.whose is Whose.TOLD and not found.entries[0][1].category:
         number = found.entries[0][1].number
         trail.shown(actor, Look(operation="directory", what=Viewed.LINE, id=number, line=number))
+    copied = directory.copied(city)
+    part = {"city": directory.city, "as_of": found.as_of} if copied is None else {"city": city, "as_of": copied}
     return {
         "entries": [_entry(fit, entry) for fit, entry in found.entries],
         "token": found.token,
         "more": found.more,
         "whose": found.whose,
         "unread": found.unread,
-        "parts": [{"city": directory.city, "as_of": found.as_of}],
+        "parts": [{**part, "copy": copied is not None}],
     }
 
 
 async def _anywhere(
     directory: DirectoryService, elsewhere: Elsewhere, trail: AuditTrail, actor: Actor, ask: Enquiry
 ) -> Answer:
-    """The word of the city whose directory it is; the copy that is here while that city does not answer."""
+    """The copy that is here, where it has what was asked for; else the word of the city whose directory it is, since a
+    copy is behind and has no unlisted numbers; what is here again while that city does not answer.
+    """
     city = directory.asked_of(ask.text, ask.city, ask.token)
+    if directory.copied(city) is not None:
+        copy = await _here(directory, trail, actor, ask)
+        if copy["entries"] or copy["whose"] not in (None, Whose.UNKNOWN):
+            return {**copy, "missing": []}
     fields = {"text": ask.text, "city": city, "token": ask.token}
     there, missing = await elsewhere.ask(actor, city, "directory", fields, {})
     found = there if there is not None else await _here(directory, trail, actor, ask)

@@ -12,6 +12,7 @@ from dataset.ids import CityId
 from dataset.pages import Page
 from dataset.records.directory import DIRECTORY, DirectoryEntry
 from federation.node.login import Actor
+from federation.node.public_copies import PublicCopies
 from federation.ports import Clock, Store
 from site_node.core.directory import Fit, Question, Read, page_of, place_of, read_question
 from site_node.services.area_codes import AreaCodes
@@ -61,11 +62,19 @@ class _Gathered:
 class DirectoryService:
     """Looks into the directory as it is on record here: that of the city, and copies of others."""
 
-    def __init__(self, city: CityId, records: Store, codes: AreaCodes, clock: Clock) -> None:
+    def __init__(
+        self, city: CityId, records: Store, codes: AreaCodes, clock: Clock, copies: PublicCopies | None = None
+    ) -> None:
+        """``copies``: of other cities' directories, where they are kept here."""
         self.city = city
         self._records = records
         self._codes = codes
         self._clock = clock
+        self._copies = copies
+
+    def copied(self, city: CityId) -> float | None:
+        """As of when a whole copy of another ``city`` is here (seconds since 1970, UTC); None: there is none."""
+        return self._copies.as_of("directory", city) if self._copies is not None else None
 
     def asked_of(self, text: str, city: str, token: str | None) -> CityId:
         """Whose directory is asked: that of ``city``, else of the number's area, else this one. Raises ``Refused``:

@@ -16,6 +16,8 @@ from federation.core.envelope import (
     AnyMessage,
     Beat,
     CityPicture,
+    CopyAsked,
+    CopyTold,
     Envelope,
     FullPictureWanted,
     Granted,
@@ -43,6 +45,7 @@ from federation.node.ledger import Ledger
 from federation.node.ledger_store import LedgerStore
 from federation.node.lookups import Lookups
 from federation.node.post import Post
+from federation.node.public_copies import PublicCopies
 from federation.node.silence import SilenceWatch
 from federation.ports import Clock, Journal, Link, Timer
 from site_node.core.commands import (
@@ -147,6 +150,8 @@ class RunningCity:
         send = self._command if link is not None else None
         self.lookups = Lookups(self.city, clock, send, lambda city: city in self.site.sight.peers)
         """what is asked of other cities' records, and answered to them"""
+        self.copies: PublicCopies | None = None
+        """of what other cities publish; set by whoever assembles a city with records"""
         self._self_service = self_service
         self._output = Output(journal)
         self._timers: dict[TimerKey, Timer] = {}
@@ -274,6 +279,10 @@ class RunningCity:
         """Whether the city has no link (B5)."""
         return self._link is None
 
+    def hub_followed(self) -> NodeId | None:
+        """The hub that leads, as far as it is heard now (B2)."""
+        return self.site.sight.leader
+
     def peers_seen(self) -> bool:
         """Whether any other city is heard now (B3)."""
         return bool(self.site.sight.peers)
@@ -384,6 +393,9 @@ class RunningCity:
                     self._ledger.heard(envelope)
             case Lookup() | LookupAnswer():
                 self.lookups.heard(envelope.sender, message)
+            case CopyAsked() | CopyTold():
+                if self.copies is not None:
+                    self.copies.heard(envelope.sender, message)
             case _ if isinstance(message, _FOR_THE_CORE):
                 self._advance(Heard(envelope.sender, message))
             case _:
@@ -413,6 +425,10 @@ class RunningCity:
         """Outcomes that an earlier run received and may not have acted on; settled ones change nothing."""
         if not self._stopped:
             self._applied(rows)
+
+    def behind(self, to: NodeId, message: AnyMessage, budget_s: float) -> None:
+        """Send on the ledger's stream, behind what is live, and not to be had after ``budget_s``."""
+        self._send(to, message, Stream.LEDGER, budget_s)
 
     def _report(self, to: NodeId, message: AnyMessage) -> None:
         self._send(to, message, Stream.LEDGER, None)

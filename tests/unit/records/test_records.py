@@ -94,7 +94,8 @@ def test_record_is_kept_and_found_in_each_of_its_orders(put: Put) -> None:
     for index in put.table.indexes:
         values = [getattr(put.record, name) for name in index.partition]
         partition = tuple(value[0] if isinstance(value, tuple) else value for value in values)
-        assert put.record in shelf.page(put.table, partition, index.name), index.name
+        if None not in partition:  # else it stands in no part of that index
+            assert put.record in shelf.page(put.table, partition, index.name), index.name
 
 
 def test_ids_of_one_kind_have_one_length() -> None:
