@@ -117,8 +117,10 @@ class LedgerStore(Protocol):
     def standing(self) -> Deferred[list[Journalled]]:
         """All rows of the kinds in ``STANDING_KINDS``, in the order of arrival."""
 
-    def work_since(self, wall: float) -> Deferred[list[Journalled]]:
-        """All rows of the kinds in ``WORK_KINDS`` with that wall time or later, in the order of arrival."""
+    def work_since(self, wall: float, of: NodeId | None = None) -> Deferred[list[Journalled]]:
+        """All rows of the kinds in ``WORK_KINDS`` with that wall time or later, and those that ``of`` wrote at any
+        time, in the order of arrival.
+        """
 
     def tail(
         self, node: NodeId, lineage: LineageId, beyond: int, after: int, limit: int
@@ -299,10 +301,15 @@ class SqliteLedgerStore:
         """See ``LedgerStore``."""
         return self._rows(f"{_STANDING} ORDER BY id")
 
-    def work_since(self, wall: float) -> Deferred[list[Journalled]]:
+    def work_since(self, wall: float, of: NodeId | None = None) -> Deferred[list[Journalled]]:
         """See ``LedgerStore``."""
         # left to itself SQLite walks the whole record, for the order asked for
-        return self._rows(f"id IN (SELECT id FROM rows INDEXED BY work WHERE {_WORK} AND wall >= ?) ORDER BY id", wall)
+        return self._rows(
+            f"id IN (SELECT id FROM rows INDEXED BY work WHERE {_WORK} AND wall >= ?1 UNION"
+            f" SELECT id FROM rows INDEXED BY rows_by_origin WHERE node = ?2 AND {_WORK}) ORDER BY id",
+            wall,
+            of,
+        )
 
     def tail(
         self, node: NodeId, lineage: LineageId, beyond: int, after: int, limit: int
@@ -658,9 +665,9 @@ class MemoryLedgerStore:
         """See ``LedgerStore``."""
         return succeed(list(self.ledger.standing))
 
-    def work_since(self, wall: float) -> Deferred[list[Journalled]]:
+    def work_since(self, wall: float, of: NodeId | None = None) -> Deferred[list[Journalled]]:
         """See ``LedgerStore``."""
-        return succeed([row for row in self.ledger.work if row.wall >= wall])
+        return succeed([row for row in self.ledger.work if row.wall >= wall or row.node == of])
 
     def tail(
         self, node: NodeId, lineage: LineageId, beyond: int, after: int, limit: int

@@ -7,7 +7,7 @@ after any crash, and not twice (docs/work-items.md).
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from typing import Any
 
 from msgspec.structs import replace
@@ -32,6 +32,7 @@ from dataset.work import (
 from federation.core.repeats import EarlierItem
 from federation.core.work_book import Accepted, RefusedThere
 from federation.core.work_item import Facts, WorkItem
+from federation.node.journal import item_of_row, open_after
 from federation.node.ledger import Ledger
 from federation.node.ledger_store import LedgerStore
 from federation.ports import Clock, Journal, Timer
@@ -43,7 +44,8 @@ KEPT_S = 24 * 86_400.0
 """own rows about work that has ended, and requests of others, are read back so far at the start: shorter than rows are
 kept in the journal (J5), so that no request is answered anew whose answer was forgotten"""
 RECEIVED_S = 180 * 86_400.0
-"""answers of others, and own rows that came back from a hub after a loss (J5), are read back so far"""
+"""answers of others are read back so far, and own rows about ended items that came back from a hub after a loss (J5);
+those of items that are still open are read whatever their age: no other row tells of their opening"""
 LOOK_EVERY_S = 30.0
 """how often deadlines are looked at, and requests that could not be answered are taken up again"""
 
@@ -124,12 +126,15 @@ class Work:
             self._begin([])
             return
         self._ledger.on_rows(self._received)
-        Deferred.fromCoroutine(self._read_received(self._ledger.store, now)).addErrback(_unread)
+        Deferred.fromCoroutine(self._read_received(self._ledger.store, now, own)).addErrback(_unread)
 
-    async def _read_received(self, store: LedgerStore, now: float) -> None:
+    async def _read_received(self, store: LedgerStore, now: float, own: Sequence[Journalled]) -> None:
         """Rows of others, after those about their runs, by which they are put in order."""
         self.desk.add(await store.standing())
-        self._begin(await store.work_since(now - RECEIVED_S))
+        since = now - RECEIVED_S
+        rows = await store.work_since(since, of=NodeId(self._city))
+        closed = _closed([*rows, *own])
+        self._begin([one for one in rows if one.wall >= since or item_of_row(one.row) not in closed])
 
     def _begin(self, rows: Sequence[Journalled]) -> None:
         since = self._clock.wall() - KEPT_S
@@ -447,3 +452,13 @@ def _stopping() -> Refused:
     return Refused(
         Problem("stopping", zh="本局正在停机，请稍后重试", en="this node is stopping; try again shortly"), status=503
     )
+
+
+def _closed(rows: Iterable[Journalled]) -> set[WorkItemId | None]:
+    """Items that had ended with the last of ``rows`` about them."""
+    closed: set[WorkItemId | None] = set()
+    for one in sorted(rows, key=lambda row: row.wall):
+        after = open_after(one.row)
+        if after is not None:
+            (closed.discard if after else closed.add)(item_of_row(one.row))
+    return closed

@@ -292,6 +292,8 @@ def test_rows_about_work_items_are_found_by_their_time(form: Form) -> None:
     assert result(form, store.work_since(0.0)) == [late[0], *early[1:], *other[:2]]
     assert result(form, store.work_since(200.0)) == [late[0], *other[:2]]
     assert result(form, store.work_since(201.0)) == [late[0]]
+    assert result(form, store.work_since(201.0, GZ)) == [late[0], *early[1:]], "those of one node at any time"
+    assert result(form, store.work_since(301.0, SZ)) == other[:2]
     result(form, store.stop())
     again = form.open()
     assert result(form, again.work_since(200.0)) == [late[0], *other[:2]]

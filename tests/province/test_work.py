@@ -242,6 +242,28 @@ def test_steps_that_their_city_lost_reach_the_city_where_the_item_was_opened(pro
         assert work.desk.book.item(item) == there, city
 
 
+@pytest.mark.parametrize("ended", [False, True])
+def test_an_item_whose_lost_opening_came_back_is_known_however_old_while_it_is_open(
+    province: WorkingProvince, ended: bool
+) -> None:
+    """J5: no journal has its opening, and what came back is more than half a year old; one that had ended is over."""
+    office = province.seat_of(GUANGZHOU)
+    item = office.order(office.take_call(GUANGZHOU))["item"]
+    if ended:
+        finish(province, item)
+    province.pass_s(3.0)
+    lose_journal(province, GUANGZHOU)
+    province.pass_s(60.0)
+    province.rest(200 * 86_400.0)
+    work = province.sites[GUANGZHOU].running.work
+    assert work is not None
+    found = work.desk.book.item(item)
+    assert (found is None) == ended
+    if found is not None:
+        assert (found.line, found.ending) == (LINE, None)
+        assert province.seat_of(GUANGZHOU).ask("work_item", item=item)["item"]["missed"] > 0, "its deadline passed"
+
+
 def test_a_request_that_its_city_lost_is_answered_all_the_same(province: WorkingProvince) -> None:
     """J5, I1: the agent has a receipt, the owning city has never heard of it, and only a hub knows."""
     seat = province.seat_of(SHENZHEN)
