@@ -38,6 +38,7 @@ from site_node.desktop.directory_operations import directory_looks
 from site_node.desktop.line_operations import testing
 from site_node.desktop.mass_fault_operations import mass_faults_looked_for
 from site_node.desktop.repeat_operations import repeats_looked_for
+from site_node.desktop.tariff_operations import tariffs_looked_for
 from site_node.desktop.work_operations import looking
 from site_node.line_test import EmbeddedLineTest
 from site_node.messages import EmbeddedMessages
@@ -54,6 +55,7 @@ from site_node.services.past_items import PastItems
 from site_node.services.repeats import Repeats
 from site_node.services.seats import SeatRules, SeatSettings
 from site_node.services.self_service import SelfServiceRecords
+from site_node.services.tariffs import TariffService
 from site_node.services.work import WorkService
 from site_node.shell.aftermath import Aftermath
 from site_node.shell.counts import CityCounts
@@ -247,6 +249,7 @@ def build_city(
         others = {other.id: running.hub_followed for other in province.cities if other.id != city}
         copies = running.copies = PublicCopies(NodeId(city), records, clock, running.behind, own=city, follows=others)
     directory = DirectoryService(city, records, codes, clock, copies) if records is not None else None
+    tariffs = TariffService(city, records, clock, copies) if records is not None else None
     elsewhere = Elsewhere(city, running.lookups, codes)
     repeats = Repeats(running.work, past, elsewhere, clock) if running.work is not None else None
     tests = LineTests(city, line_test if line_test is not None else EmbeddedLineTest(clock), records, clock)
@@ -291,6 +294,7 @@ def build_city(
         repeats=repeats,
         mass_faults=mass_faults,
         trail=trail,
+        tariffs=tariffs,
     )
     running.lookups.table = OperationTable(
         (
@@ -299,6 +303,7 @@ def build_city(
             *((mass_faults_looked_for(mass_faults),) if mass_faults is not None else ()),
             *(customers_looked_for(own, trail) if own is not None else ()),
             *(directory_looks(directory, trail) if directory is not None else ()),
+            *(tariffs_looked_for(tariffs) if tariffs is not None else ()),
         )
     )
     asked.read_live(lambda: door.door.live)

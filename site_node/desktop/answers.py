@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from dataset.ids import AgentId, CityId, ContactId, SkillId
+from dataset.records.tariff import TariffUnit
 from dataset.records.work import MessageState
 from dataset.rows import MassFaultArea
 from dataset.services.form import Value
@@ -626,8 +627,8 @@ class EntryShown(Reply, frozen=True, kw_only=True):
     fit: Literal["exact", "beginning", "initials", "initials_begin", "other"]
 
 
-class EntriesPart(Part, frozen=True, kw_only=True):
-    """``copy``: from the copy of that city's directory, which is at least as new as ``as_of``."""
+class CopiedPart(Part, frozen=True, kw_only=True):
+    """``copy``: from the copy of what that city publishes, which is at least as new as ``as_of``."""
 
     copy: bool
 
@@ -640,11 +641,40 @@ class EntriesHere(Reply, frozen=True, kw_only=True):
     more: bool
     whose: Whose | None
     unread: Count
-    parts: tuple[EntriesPart, ...]
+    parts: tuple[CopiedPart, ...]
 
 
 class EntriesFound(EntriesHere, frozen=True, kw_only=True):
     """What was found, and whose part is missing."""
+
+    missing: tuple[MissingPart, ...]
+
+
+# ── prices ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+class PriceShown(Reply, frozen=True, kw_only=True):
+    """A price of today, in fen for each ``per`` units. ``city``: of that city alone; null: of the province."""
+
+    code: str
+    zh: str
+    en: str
+    fen: Count
+    unit: TariffUnit
+    per: Count
+    since: date
+    until: date | None
+    regulated: bool
+    city: CityId | None
+
+
+class PricesHere(Reply, frozen=True, kw_only=True):
+    """What a service costs, by code."""
+
+    prices: tuple[PriceShown, ...]
+    parts: tuple[CopiedPart, ...]
+
+
+class PricesFound(PricesHere, frozen=True, kw_only=True):
+    """What a service costs, and whose part is missing: its own prices then are not among them."""
 
     missing: tuple[MissingPart, ...]
 

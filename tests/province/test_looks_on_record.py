@@ -73,6 +73,8 @@ NOT_OF_CUSTOMERS = {
     *(("city", f"work_{name}") for name in ("act", "called_back", "give_back", "hand_over", "note", "open", "park")),
     *(("city", f"work_{name}") for name in ("press", "request", "take")),
     ("other", "mass_faults"),
+    ("city", "tariffs"),
+    ("other", "tariffs"),
     *(("hub", name) for name in ("day", "declare_lost", "intervals", "logout", "password", "ping")),
     *(("hub", name) for name in ("knowledge_report", "settle", "settlement")),
 }

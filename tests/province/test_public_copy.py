@@ -4,16 +4,19 @@ in it; with the hub away a city goes on from its last copy.
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
+from dataset.errors import Refused
 from dataset.ids import HUB, CityId, NodeId
 from dataset.puts import Put
 from dataset.records.directory import DIRECTORY
+from dataset.records.tariff import TARIFFS
 from federation.node.public_copies import REST_S
-from tests.harness.sample_records import ENTRY
+from tests.harness.sample_records import ENTRY, TARIFF
 from tests.province.three_cities import FOSHAN, GUANGZHOU, SHENZHEN
 from tests.province.working_province import WorkingProvince
 
@@ -140,3 +143,45 @@ def test_what_a_copy_does_not_have_is_asked_of_its_city(province: Province) -> N
     province.put(SHENZHEN, Put(DIRECTORY, new))
     found = province.seat_of(GUANGZHOU).ask("directory", text="深圳音乐厅", city="shenzhen")
     assert (numbers(found), found["parts"][0]["copy"]) == (["075526120005"], False)
+
+
+# ── prices ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+ALL_OVER = TARIFF
+SPECIAL = replace(TARIFF, city=SHENZHEN, fen=18, since=date(2026, 2, 1))
+
+
+def prices(found: dict[str, Any]) -> list[tuple[str, int, str | None]]:
+    return [(one["code"], one["fen"], one["city"]) for one in found["prices"]]
+
+
+def test_prices_of_another_city_are_the_provinces_and_its_own_from_the_copy(province: Province) -> None:
+    for city in (GUANGZHOU, SHENZHEN):
+        province.put(city, Put(TARIFFS, ALL_OVER))
+    province.put(SHENZHEN, Put(TARIFFS, SPECIAL))
+    seat = province.seat_of(GUANGZHOU)
+    province.copied()
+    province.wires.cut([NodeId(SHENZHEN), HUB])
+    found = seat.ask("tariffs", service="install_line", city="shenzhen")
+    assert (prices(found), found["missing"]) == ([("local_call", 18, "shenzhen")], [])
+    assert [(one["city"], one["copy"]) for one in found["parts"]] == [("shenzhen", True)]
+    found = seat.ask("tariffs", service="install_line")
+    assert prices(found) == [("local_call", 22, None)], "another city's price holds there only"
+    assert [(one["city"], one["copy"]) for one in found["parts"]] == [("guangzhou", False)]
+
+
+def test_without_a_copy_the_city_is_asked_and_named_when_it_does_not_answer() -> None:
+    province = Province()
+    province.put(GUANGZHOU, Put(TARIFFS, ALL_OVER))
+    province.put(SHENZHEN, Put(TARIFFS, SPECIAL))
+    seat = province.seat_of(GUANGZHOU)
+    province.stop_hub()
+    found = seat.ask("tariffs", service="install_line", city="shenzhen")
+    assert (prices(found), found["parts"][0]["city"]) == ([("local_call", 18, "shenzhen")], "shenzhen")
+    province.wires.cut([NodeId(SHENZHEN)])
+    province.pass_s(10.0)
+    found = seat.ask("tariffs", service="install_line", city="shenzhen")
+    assert prices(found) == [("local_call", 22, None)]
+    assert [one["city"] for one in found["missing"]] == ["shenzhen"]
+    with pytest.raises(Refused) as refused:
+        seat.ask("tariffs", service="install_line", city="atlantis")
+    assert refused.value.problems[0].slug == "city-unknown"
