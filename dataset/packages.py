@@ -15,13 +15,13 @@ from dataset.declared import Between, Pattern, Reading, Seconds, setting
 from dataset.errors import Language
 from dataset.ids import SkillId
 from dataset.self_service import PROMPTS, SelfServiceKind, price_prompt
-from dataset.services.words import SKILL, Code, Dialled
+from dataset.services.words import SKILL, Code, Dialled, MenuName
 from dataset.toml_text import parse_toml
 
 Word = Annotated[
     str, Pattern(r"[a-z][a-z0-9_]{0,31}", "小写字母开头的代码，如 fault", "a lower-case code such as fault")
 ]
-Name = Annotated[str, Pattern(r"[a-z][a-z0-9_-]{0,63}", "小写字母开头的名字", "a lower-case name such as main-menu")]
+Name = MenuName
 Text = Annotated[str, Pattern(r"\S(.{0,198}\S)?", "1 至 200 字的文字", "a text of 1 to 200 characters")]
 
 KEYS = frozenset("0123456789*#")
@@ -167,13 +167,22 @@ class ServicePackage:
         served = (_self_service_prompts(menu.tell) for menu in self.menus.values() if menu.self_service is not None)
         return frozenset(own.union(*(menu.say for menu in self.menus.values()), *served))
 
+    def chosen_by(self, menu: str) -> str:
+        """The service that a contact has whose caller comes from ``menu`` to a skill without pressing anything."""
+        return self._end_of(menu).service
+
     def skill_behind(self, menu: str) -> SkillId:
         """The skill that a caller comes to from ``menu`` without pressing anything."""
+        skill = self._end_of(menu).skill
+        assert skill is not None
+        return skill
+
+    def _end_of(self, menu: str) -> Menu:
         found = self.menus[menu]
         while found.skill is None:
             assert found.otherwise is not None, f"menu {found.id} leads nowhere, which parse_package refuses"
             found = self.menus[found.otherwise]
-        return found.skill
+        return found
 
 
 def _self_service_prompts(tell: tuple[str, ...]) -> frozenset[str]:
@@ -239,6 +248,16 @@ def parse_prompts(data: bytes, file: str) -> Mapping[str, PromptText]:
     """The prompts that there are, by id. Raises ``Refused`` naming every fault with its line."""
     reading = Reading(parse_toml(data, file))
     catalogue = reading.table(PromptCatalogue)
+    for name, prompt in catalogue.prompt.items():
+        for language, text in (("zh", prompt.zh), ("en", prompt.en)):
+            if not text.strip() and reading.sound("prompt", name, language):
+                reading.fault(
+                    ("prompt", name, language),
+                    "prompt-words",
+                    "语音没有文字；请写上要说的话，中英文都要",
+                    "a prompt without words; write what is said, in Chinese and in English",
+                    value=False,
+                )
     reading.done()
     return catalogue.prompt
 

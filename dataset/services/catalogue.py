@@ -33,6 +33,8 @@ class Catalogue:
     """by code"""
     earlier: Mapping[str, Service] = field(default_factory=dict)
     """versions in force no more, which work items began with, by ``id@version``"""
+    chosen: Mapping[str, str] = field(default_factory=dict)
+    """by code, of those with a branch: what a contact has as its service when the caller came to that menu"""
 
     def __iter__(self) -> Iterator[Service]:
         return iter(self.services.values())
@@ -82,7 +84,9 @@ def parse_catalogue(
     if problems:
         raise Refused(*problems)
     return Catalogue(
-        {name: one.service for name, one in by_id.items()}, {one.service.reference: one.service for one in past}
+        {name: one.service for name, one in by_id.items()},
+        {one.service.reference: one.service for one in past},
+        {name: package.chosen_by(menu) for name, one in by_id.items() if (menu := one.service.text.branch) is not None},
     )
 
 
@@ -131,6 +135,8 @@ class _Together:
         self._known(("skill",), text.skill, skills, "技能", "skill")
         for at, number in enumerate(text.doors):
             self._door(("door", at), number)
+        if text.branch is not None:
+            self._branch(text.branch)
         for at, rule in enumerate(text.rules):
             if rule.kind in OF_SERVICES:
                 for place, name in enumerate(rule.values):
@@ -140,7 +146,7 @@ class _Together:
         door = self._package.door(number)
         if door is None:
             self._known(path, number, {door.number for door in self._package.doors}, "号码", "number")
-        elif self._text.skill not in self._skills_behind(door.menu, set()):
+        elif self._text.skill not in self._skills_behind(door.menu):
             zh, en = (
                 f"拨 {number} 到不了技能 {self._text.skill}",
                 f"{number} does not lead to the skill {self._text.skill}",
@@ -148,15 +154,45 @@ class _Together:
             if self._reading.sound(*path):
                 self._reading.fault(path, "service-door", zh, en, value=False)
 
-    def _skills_behind(self, menu: str, seen: set[str]) -> set[str]:
+    def _branch(self, menu: str) -> None:
+        """The menu is there, a caller of one of the numbers comes to it, and it leads to who serves this."""
+        self._known(("branch",), menu, set(self._package.menus), "菜单", "menu")
+        if menu not in self._package.menus or not self._reading.sound("branch"):
+            return
+        doors = [door for number in self._text.doors if (door := self._package.door(number)) is not None]
+        if doors and not any(menu in self._behind(door.menu) for door in doors):
+            numbers = "、".join(door.number for door in doors)
+            self._reading.fault(
+                ("branch",),
+                "service-branch",
+                f"拨 {numbers} 到不了菜单 {menu}；请在业务包的菜单中用一个按键引到它，或另选菜单",
+                f"{numbers.replace('、', ', ')} does not lead to the menu {menu}; let a key of the package's menus "
+                "lead there, or name another menu",
+                value=False,
+            )
+        elif self._text.skill not in self._skills_behind(menu):
+            self._reading.fault(
+                ("branch",),
+                "service-branch",
+                f"菜单 {menu} 到不了技能 {self._text.skill}；请选转到此技能的菜单",
+                f"the menu {menu} does not lead to the skill {self._text.skill}; name a menu that does",
+                value=False,
+            )
+
+    def _skills_behind(self, menu: str) -> set[str]:
         """Skills that a caller can come to from ``menu``."""
-        if menu in seen:
-            return set()
-        seen.add(menu)
-        step = self._package.menu(menu)
-        found = {str(step.skill)} if step.skill is not None else set()
-        for way in (*step.keys.values(), *([step.otherwise] if step.otherwise else ())):
-            found |= self._skills_behind(way, seen)
+        steps = (self._package.menu(name) for name in self._behind(menu))
+        return {str(step.skill) for step in steps if step.skill is not None}
+
+    def _behind(self, menu: str) -> set[str]:
+        """``menu``, and all that a caller can come to from it."""
+        found, ahead = set[str](), [menu]
+        while ahead:
+            name = ahead.pop()
+            if name not in found:
+                found.add(name)
+                step = self._package.menu(name)
+                ahead += [*step.keys.values(), *([step.otherwise] if step.otherwise else ())]
         return found
 
     def _known(self, path: Path, word: str, words: set[str], zh: str, en: str) -> None:

@@ -13,7 +13,21 @@ from dataset.declared import Between, Seconds, setting
 from dataset.errors import Language
 from dataset.ids import SkillId
 from dataset.services.form import Field, Value, When, schema_of
-from dataset.services.words import SKILL, Channel, Code, Day, Dialled, Group, Label, Sentence, Topic, Version, Yuan, fen
+from dataset.services.words import (
+    SKILL,
+    Channel,
+    Code,
+    Day,
+    Dialled,
+    Group,
+    Label,
+    MenuName,
+    Sentence,
+    Topic,
+    Version,
+    Yuan,
+    fen,
+)
 from dataset.services.workflow import Action, LineChange, Rule, State, WorkClock
 
 BLANK = re.compile(r"\{([a-z][a-z0-9_]*)\}")
@@ -113,6 +127,9 @@ class ServiceText:
     group: Group = setting("类别", "group")
     skill: Annotated[SkillId, SKILL] = setting("坐席所需技能", "skill that an agent needs")
     doors: tuple[Dialled, ...] = setting("可由哪些号码进入", "numbers that lead to it", key="door")
+    branch: MenuName | None = setting(
+        "来电人在语音菜单中选它的菜单", "menu of the package by which callers choose it", default=None
+    )
     channels: tuple[Channel, ...] = setting("受理渠道", "ways in", key="channel", default=("voice",))
     today: Code | None = setting("如今的替代业务", "the service that stands in its place today", default=None)
     knowledge: tuple[Topic, ...] = setting("显示的知识主题", "topics shown beside the form", default=())

@@ -11,6 +11,9 @@ Code = Annotated[
 ]
 SKILL = Pattern(r"[a-z][a-z0-9_]{0,31}", "小写字母开头的代码，如 fault", "a lower-case code such as fault")
 Dialled = Annotated[str, Pattern(r"[0-9]{1,15}", "1 至 15 位号码", "a number of 1 to 15 digits")]
+MenuName = Annotated[
+    str, Pattern(r"[a-z][a-z0-9_-]{0,63}", "小写字母开头的名字", "a lower-case name such as main-menu")
+]
 Label = Annotated[str, Pattern(r"\S(.{0,78}\S)?", "1 至 80 字的文字", "a text of 1 to 80 characters")]
 Sentence = Annotated[str, Pattern(r"\S(.{0,398}\S)?", "1 至 400 字的文字", "a text of 1 to 400 characters")]
 Version = Annotated[str, Pattern(r"[0-9A-Za-z][0-9A-Za-z.+-]{0,31}", '版本，如 "1"', 'a version such as "1"')]

@@ -227,7 +227,9 @@ class CityNow(Reply, frozen=True, kw_only=True):
 
 # ── services and work items ─────────────────────────────────────────────────────────────────────────────────────────
 class ServiceShort(Reply, frozen=True, kw_only=True):
-    """A service in the list. ``today``: the service that stands in its place."""
+    """A service in the list. ``chosen``: what a call has as its ``service`` when the caller chose the menu of this one;
+    ``today``: the service that stands in its place.
+    """
 
     id: str
     reference: str
@@ -237,6 +239,7 @@ class ServiceShort(Reply, frozen=True, kw_only=True):
     skill: SkillId
     makes_work: bool
     doors: tuple[str, ...]
+    chosen: str | None
     today: str | None
 
 

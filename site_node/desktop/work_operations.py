@@ -233,7 +233,9 @@ def work_operations(work: WorkService, elsewhere: Elsewhere, trail: AuditTrail) 
             "services",
             Nothing,
             STAFF,
-            lambda actor, _: {"services": [service_short(service) for service in work.services()]},
+            lambda actor, _: {
+                "services": [service_short(service, work.chosen(service)) for service in work.services()]
+            },
             "全部业务",
             "all services",
             Outcomes(ServicesFound),

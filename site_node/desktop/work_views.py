@@ -16,8 +16,8 @@ from federation.core.work_item import WorkItem
 from site_node.services.work import Receipt, WorkService
 
 
-def service_short(service: Service) -> dict[str, Any]:
-    """One line of the list of services."""
+def service_short(service: Service, chosen: str | None) -> dict[str, Any]:
+    """One line of the list of services; ``chosen``: what a call has as its service when it was chosen by keys."""
     text = service.text
     return {
         "id": service.id,
@@ -28,15 +28,16 @@ def service_short(service: Service) -> dict[str, Any]:
         "skill": text.skill,
         "makes_work": service.makes_work,
         "doors": list(text.doors),
+        "chosen": chosen,
         "today": text.today,
     }
 
 
-def service_whole(service: Service, day: date) -> dict[str, Any]:
+def service_whole(service: Service, chosen: str | None, day: date) -> dict[str, Any]:
     """A service with its form, its work, and the fees of ``day``."""
     text = service.text
     return {
-        **service_short(service),
+        **service_short(service, chosen),
         "schema": service.schema,
         "states": [
             {
@@ -231,4 +232,4 @@ def _charge(charge: Charge, service: Service) -> dict[str, Any]:
 
 def service_answer(service: Service, work: WorkService) -> dict[str, Any]:
     """``service``."""
-    return {"service": service_whole(service, day_of(work.now()))}
+    return {"service": service_whole(service, work.chosen(service), day_of(work.now()))}

@@ -145,6 +145,10 @@ class WorkService:
         """All that are in force."""
         return tuple(self._work.desk.catalogue)
 
+    def chosen(self, service: Service) -> str | None:
+        """What a contact has as its service when the caller chose ``service`` by keys; None for one without a menu."""
+        return self._work.desk.catalogue.chosen.get(service.id)
+
     def service(self, name: str) -> Service:
         """One of them by its code. Raises ``Refused`` 404 ``service-unknown``."""
         return self._work.desk.service(name)

@@ -89,6 +89,7 @@ function service(text: string, group: string, skill: string, doors: string[], mo
   return {
     id, zh, en, group, skill, doors,
     reference: `${id}@1`,
+    chosen: skill,
     makes_work: (more.states ?? []).length > 0,
     today: null,
     schema: schemaOf(fields),

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { Fee, FieldSchema, FormSchema } from '../src/protocol/shapes'
-import { found, initialsOf } from '../src/seat/find'
+import { found, initialsOf, offeredFirst } from '../src/seat/find'
 import { accepts, askedOf, changesOf, dayOf, dueOf, fenOf, fieldsOf, sectionsOf, textOf, valueOf, valuesOf, wrongsOf, yuanOf } from '../src/seat/form'
 import type { Field } from '../src/seat/form'
 
@@ -156,5 +156,30 @@ describe('finding a service', () => {
 
   it('spells the words of the trade', () => {
     expect(['光纤宽带', '障碍申告', '日期', '他网', '额度', '业务办理情况查询', '传真F&S'].map(initialsOf)).toEqual(['gxkd', 'zasg', 'rq', 'tw', 'ed', 'ywblqkcx', 'czfs'])
+  })
+})
+
+describe('the list of services beside a call', () => {
+  const offered = (id: string, skill: string, chosen: string | null = skill, makes_work = true) => ({ id, skill, chosen, makes_work })
+  const services = [
+    offered('bill', 'bill', 'bill', false),
+    offered('install_line', 'order'),
+    offered('remove_line', 'order', null),
+    offered('fault_progress', 'fault', 'fault', false),
+    offered('mass_report', 'fault'),
+    offered('fault', 'fault'),
+  ]
+  const order = (call: { service: string; skill: string } | null) => offeredFirst(services, call).map((each) => each.id)
+
+  it('begins with what the caller chose by keys, then has its branch', () => {
+    expect(order({ service: 'fault', skill: 'fault' })).toEqual(['fault', 'mass_report', 'install_line', 'remove_line', 'bill', 'fault_progress'])
+  })
+
+  it('has the branch that was chosen before the rest of the skill', () => {
+    expect(order({ service: 'order', skill: 'order' }).slice(0, 2)).toEqual(['install_line', 'remove_line'])
+  })
+
+  it('is as the province lists it without a call, what makes no work item last', () => {
+    expect(order(null)).toEqual(['install_line', 'remove_line', 'mass_report', 'fault', 'bill', 'fault_progress'])
   })
 })

@@ -185,3 +185,13 @@ def test_a_damaged_line_is_refused_or_accepted_but_never_breaks_the_reader(at: i
     text = "".join([*_LINES[:at], instead, *_LINES[at + 1 :]])
     with contextlib.suppress(Refused):
         package(text)
+
+
+@pytest.mark.parametrize(("zh", "en", "line"), [("", "Hello.", 2), ("您好。", "  ", 3)])
+def test_a_prompt_without_words_in_a_language_is_refused(zh: str, en: str, line: int) -> None:
+    """By file, line and remedy: a caller would hear nothing."""
+    with pytest.raises(Refused) as refused:
+        parse_prompts(f'[prompt.hello]\nzh = "{zh}"\nen = "{en}"\n'.encode(), "prompts.toml")
+    [problem] = refused.value.problems
+    assert (problem.slug, problem.place) == ("prompt-words", f"prompts.toml:{line}")
+    assert "write what is said" in problem.en

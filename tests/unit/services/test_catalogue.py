@@ -67,6 +67,15 @@ FAULTS: list[tuple[str, str, str, str, str]] = [
     ('version = "1"', "", "setting-missing", "", 'version such as "1"'),
     ('group = "order"', 'group = "orders"', "setting-form", 'group = "orders"', '"order"'),
     ('skill = "order"', 'skill = "orders"', "service-unknown", 'skill = "orders"', "Did you mean order?"),
+    ('branch = "order"', 'branch = "orders"', "service-unknown", 'branch = "orders"', "order"),
+    ('branch = "order"', 'branch = "fault"', "service-branch", 'branch = "fault"', "does not lead to the skill order"),
+    (
+        'door = ["10000", "189"]\nbranch = "order"',
+        'door = ["189"]\nbranch = "main"',
+        "service-branch",
+        'branch = "main"',
+        "189 does not lead to the menu main; let a key",
+    ),
     ('door = ["10000", "189"]', 'door = ["112"]', "service-door", 'door = ["112"]', "does not lead to the skill order"),
     ('door = ["10000", "189"]', 'door = ["188"]', "service-unknown", 'door = ["188"]', "Did you mean 189?"),
     ('channel = ["voice", ', 'channel = ["telex", ', "setting-form", "telex", '"voice"'),
@@ -239,3 +248,11 @@ def test_a_version_that_is_there_twice_is_refused() -> None:
         parse_catalogue({"i.toml": INSTALL.encode()}, PACKAGE, {"earlier/i-1.toml": INSTALL.encode()})
     [problem] = refused.value.problems
     assert (problem.slug, problem.place) == ("service-version-twice", "earlier/i-1.toml:3")
+
+
+def test_a_call_is_known_by_the_menu_through_which_its_service_was_chosen() -> None:
+    """By its branch: the menu's own service, or the one behind it where nothing is pressed."""
+    chosen = catalogue().chosen
+    assert (chosen["install_line"], chosen["consult_data"], chosen["fault_progress"]) == ("order", "general", "fault")
+    text = INSTALL.replace('branch = "order"', 'branch = "self"')
+    assert beside_install(install_line=text).chosen == {"install_line": "general"}

@@ -437,6 +437,7 @@ const en: Texts = {
     receiptsPending: '{n} waiting for confirmation',
   },
   services: {
+    chosen: 'The caller chose: {service}',
     search: 'Name, code, number, group, or pinyin initials',
     list: 'Services',
     none: 'No service matches',

@@ -435,6 +435,7 @@ const zh = {
     receiptsPending: '{n} 件等待确认',
   },
   services: {
+    chosen: '来电人所选：{service}',
     search: '业务名称、代码、号码、类别或拼音首字母',
     list: '业务',
     none: '没有符合的业务',

@@ -168,6 +168,8 @@ export interface ServiceShort extends Named {
   skill: string
   makes_work: boolean
   doors: string[]
+  /** what a call has as its `service` when the caller chose the menu of this one */
+  chosen: string | null
   /** the service that stands in its place today */
   today: string | null
 }

@@ -45,6 +45,29 @@ export function matchOf(thing: Findable, group: string, typed: string): number {
   return group.toLowerCase().includes(wanted) ? 1 : 0
 }
 
+/** What a service of the list is told apart by beside a call. */
+export interface Offered {
+  id: string
+  skill: string
+  makes_work: boolean
+  chosen: string | null
+}
+
+/**
+ * In the order in which `call` wants them: the one that the caller chose by keys, those of the branch that was chosen,
+ * those of its skill, all others; enquiries without a work item last. Else as the province lists them.
+ */
+export function offeredFirst<T extends Offered>(services: readonly T[], call: { service: string; skill: string } | null): T[] {
+  function rank(service: Offered): number {
+    if (!service.makes_work) return 4
+    if (call === null) return 3
+    if (service.id === call.service) return 0
+    if (service.chosen === call.service) return 1
+    return service.skill === call.skill ? 2 : 3
+  }
+  return [...services].sort((a, b) => rank(a) - rank(b))
+}
+
 /** Those that `typed` names, best first and else in their order. */
 export function found<T extends Findable>(things: readonly T[], typed: string, groupOf: (thing: T) => string): T[] {
   return things
