@@ -7,7 +7,7 @@ refused. A contact keeps the version it was born under for life.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -16,6 +16,7 @@ from dataset.errors import Language
 from dataset.ids import SkillId
 from dataset.self_service import PROMPTS, SelfServiceKind, price_prompt
 from dataset.services.words import SKILL, Code, Dialled, MenuName
+from dataset.spoken import after_number
 from dataset.toml_text import parse_toml
 
 Word = Annotated[
@@ -80,6 +81,10 @@ class Menu:
         return self.skill is None and self.self_service is None
 
 
+WITH_NUMBER = frozenset({"position", "expected_minutes", "mass_fault"})
+"""those of ``Prompts`` that are said around a number, and need the words after it too (``spoken.after_number``)"""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prompts:
     """What the core says by itself; each is the id of a prompt."""
@@ -99,6 +104,16 @@ class Prompts:
         "Left out: nothing is said",
         default=None,
     )
+
+    def all(self) -> Iterator[tuple[str, str]]:
+        """(field, prompt), with the words after their number of those that have one."""
+        for name in Prompts.__dataclass_fields__:
+            prompt: str | None = getattr(self, name)
+            if prompt is None:
+                continue
+            yield name, prompt
+            if name in WITH_NUMBER:
+                yield name, after_number(prompt)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,7 +178,7 @@ class ServicePackage:
 
     def prompts_used(self) -> frozenset[str]:
         """Ids of all prompts that this package can have said."""
-        own = {getattr(self.prompts, name) for name in Prompts.__dataclass_fields__} - {None}
+        own = {prompt for _, prompt in self.prompts.all()}
         served = (_self_service_prompts(menu.tell) for menu in self.menus.values() if menu.self_service is not None)
         return frozenset(own.union(*(menu.say for menu in self.menus.values()), *served))
 
@@ -330,10 +345,8 @@ class _Checks:
             if self._reading.sound("menu", name):
                 self._menu(name, menu)
         self._cycles()
-        for name in Prompts.__dataclass_fields__:
-            prompt = getattr(text.prompts, name)
-            if prompt is not None:
-                self._prompt(("prompts", name), prompt)
+        for name, prompt in text.prompts.all():
+            self._prompt(("prompts", name), prompt)
 
     def _system_reasons(self) -> None:
         found = {reason.code: reason.system for reason in self._text.reasons}

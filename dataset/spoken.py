@@ -37,6 +37,11 @@ def is_piece(prompt: str) -> bool:
     return prompt.startswith("number-") or prompt in PIECES
 
 
+def after_number(prompt: str) -> str:
+    """The prompt with the words after the number of ``prompt``: a sentence with a number has words on both sides."""
+    return f"{prompt}-after"
+
+
 def digits(text: str, language: Language) -> tuple[str, ...]:
     """The digits of a telephone number or a code, one by one; what is no digit is passed over."""
     one = YAO if language == "zh" else "number-1"

@@ -8,8 +8,6 @@ from dataset import spoken
 from site_node.core.telephony import Prompt
 
 LARGEST_NUMBER = 99
-_SENTENCES = frozenset({"queue-position", "queue-wait-minutes"})
-"""Prompts with words after their number, too: ``<name>-after``."""
 
 
 def sound(name: str) -> str:
@@ -29,6 +27,5 @@ def media_of(prompts: Iterable[Prompt]) -> str:
         sounds.append(sound(prompt.name))
         if prompt.number is not None:
             sounds.extend(number_sounds(prompt.number))
-            if prompt.name in _SENTENCES:
-                sounds.append(sound(f"{prompt.name}-after"))
+            sounds.append(sound(spoken.after_number(prompt.name)))
     return ",".join(sounds)

@@ -106,6 +106,7 @@ FAULTS = [
     ('say = ["menu-170"]', 'say = "menu-170"', "setting-type", 'say = "menu-170"'),
     ('sorry = "all-busy-sorry"', 'sorry = "all-bussy"', "package-prompt-missing", "sorry ="),
     ('sorry = "all-busy-sorry"\n', "", "setting-missing", "[prompts]"),
+    ('mass_fault = "mass-fault"', 'mass_fault = "please-wait"', "package-prompt-missing", "mass_fault ="),
     ('5 = "order"', 'x = "order"', "package-key", 'x = "order"'),
     ('skill = "bill"\n', "", "package-menu-dead-end", "[menu.bill]"),
     ('otherwise = "general"\n', "", "package-menu-dead-end", "[menu.main]"),

@@ -244,9 +244,8 @@ class TestPrompts:
         assert number_sounds(250) == number_sounds(99)
         assert number_sounds(-1) == number_sounds(0)
 
-    def test_a_sentence_around_a_number(self) -> None:
-        said = media_of((Prompt("please-wait"), Prompt("queue-position", 37)))
-        assert said == ",".join(
-            f"sound:yht/{name}"
-            for name in ("please-wait", "queue-position", "number-30", "number-7", "queue-position-after")
-        )
+    @pytest.mark.parametrize("sentence", ["queue-position", "mass-fault", "one-of-another-package"])
+    def test_a_sentence_around_a_number(self, sentence: str) -> None:
+        said = media_of((Prompt("please-wait"), Prompt(sentence, 37)))
+        names = ("please-wait", sentence, "number-30", "number-7", f"{sentence}-after")
+        assert said == ",".join(f"sound:yht/{name}" for name in names)
