@@ -275,7 +275,7 @@ class MassFaults:
         ``area-unknown`` for a cable or district without a line on record.
         """
         declared = await self._decide(lambda: self._declared(by, (area, name), repair_s, note))
-        self._look_soon()
+        self._look_now()  # the next caller hears of it
         return declared
 
     async def _declared(self, by: Actor, place: Place, repair_s: float, note: str) -> MassFaultId:
