@@ -58,6 +58,8 @@ class Shape:
     """more lines of the ``[queue]`` table"""
     tables: str = ""
     """more tables"""
+    services: bool = False
+    """with all services and their calendar, so that there are work items"""
     each_city: str = ""
     """more lines of every ``[[city]]`` table"""
 
@@ -70,9 +72,11 @@ class Shape:
             f"agents = {self.agents.get(city.id, 0)}\nstaff_from = {FIRST_STAFF[city.id]}\n{self.each_city}"
             for city in CITIES
         )
+        folder, calendar = CONF / "packages" / "services", CONF / "calendar.toml"
+        offered = f'services = "{folder}"\ncalendar = "{calendar}"\n' if self.services else ""
         return (
             '[province]\nname = "试验"\nname_en = "trial"\nnumber = "10000"\n'
-            f'package = "{CONF / "packages" / "yihaotong.toml"}"\n'
+            f'package = "{CONF / "packages" / "yihaotong.toml"}"\n{offered}'
             f"{self.tables}[overflow]\n{never}"
             f'[queue]\nwrap_up = "{self.wrap_up_s:g}s"\ntransfer_wait = "{self.transfer_wait_s:g}s"\n'
             f"{self.queue}{cities}"
@@ -226,11 +230,12 @@ class RealProvince:
     def console(self, op: str, **fields: Any) -> dict[str, Any]:
         """One operation of the console API over HTTP."""
         user = PROVINCE_USER.user
-        token = self._ask("login", None, {"user": user, "password": password_of(user)})["token"]
-        return self._ask(op, token, fields)
+        token = self.ask("hub", "login", None, {"user": user, "password": password_of(user)})["token"]
+        return self.ask("hub", op, token, fields)
 
-    def _ask(self, op: str, token: str | None, fields: Mapping[str, Any]) -> dict[str, Any]:
-        request = Request(f"{self.nodes['hub'].address}/api/v1/{op}", json.dumps(fields).encode())
+    def ask(self, node: str, op: str, token: str | None, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """One operation of a node's API over HTTP, with the token of a login."""
+        request = Request(f"{self.nodes[node].address}/api/v1/{op}", json.dumps(fields).encode())
         request.add_header("Content-Type", "application/json")
         if token is not None:
             request.add_header("Authorization", f"Bearer {token}")

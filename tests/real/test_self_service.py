@@ -1,4 +1,4 @@
-"""Callers who serve themselves by the keys of a real telephone: keys as RTP events, words heard, imported records."""
+"""Callers who need no agent, at real telephones: keys as RTP events, words heard, records that were imported."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from datetime import date, timedelta
-from functools import cache
+from functools import cache, partial
 from shutil import copy
 from typing import Any
 
@@ -16,7 +16,9 @@ import pytest
 from dataset import spoken
 from dataset.rows import AnyRow, ContactBorn, ContactEnded, Ending, SelfServed
 from dataset.self_service import Outcome, Say
-from federation.node.login import CHEAP
+from dataset.spoken import after_number
+from federation.node.login import CHEAP, UserRecord
+from federation.node.users import read_users, write_users
 from simulation.machines.addresses import claimed_slot
 from simulation.machines.asterisk_root import asterisk_root
 from simulation.machines.places import conf_dir
@@ -29,6 +31,10 @@ from tests.harness.spoken_words import missing_word, samples_of
 
 CITY = "guangzhou"
 LINE, LOCKED, PIN = "02081230001", "02081230002", "135790"
+CABLE = "天河-12"
+OTHER = "02081230003"
+MASS_FAULT = "mass-fault"
+DISPATCHER = UserRecord("d001", "线务调度", frozenset({"dispatcher"}), CHEAP.hash("dispatcher"))
 TODAY = date.today()
 LAST_MONTH = (TODAY.replace(day=1) - timedelta(days=1)).strftime("%Y-%m")
 DUE_ON = TODAY + timedelta(days=20)
@@ -36,7 +42,7 @@ DUE_FEN = 11_005
 RENT = 'as = "yuan"\nwith = { code = "rent_home", zh = "月租费", en = "rental" }'
 FIELDS = {
     "customers": {"id": "", "name": ""},
-    "lines": {"number": 'as = "number"', "customer": "", "service": 'as = "code"', "pin_digest": ""},
+    "lines": {"number": 'as = "number"', "customer": "", "service": 'as = "code"', "pin_digest": "", "cable": ""},
     "bills": {
         "line": 'as = "number"',
         "customer": "",
@@ -62,7 +68,7 @@ def put_on_record(province: RealProvince) -> None:
     pin = f'"{CHEAP.hash(PIN)}"'
     cells: dict[str, list[tuple[object, ...]]] = {
         "customers": [("440001", "陈志强")],
-        "lines": [(line, "440001", "install_line", pin) for line in (LINE, LOCKED)],
+        "lines": [(line, "440001", "install_line", pin, CABLE) for line in (LINE, LOCKED, OTHER)],
         "bills": [(LINE, "440001", LAST_MONTH, "110.05", "110.05", DUE_ON)],
     }
     for table, fields in FIELDS.items():
@@ -79,10 +85,12 @@ def put_on_record(province: RealProvince) -> None:
 def province(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealProvince]:
     require("asterisk", "rabbitmq")
     with claimed_slot() as slot:
-        shape = Shape(agents={CITY: 2, "shenzhen": 1, "foshan": 1}, wrap_up_s=5.0)
+        shape = Shape(agents={CITY: 2, "shenzhen": 1, "foshan": 1}, wrap_up_s=5.0, services=True)
         province = RealProvince(slot, tmp_path_factory.mktemp("self_service"), shape, ReactorDriver())
         copy(conf_dir() / "number_plan.toml", province.folder)
         put_on_record(province)
+        users = province.folder / CITY / "users.json"
+        write_users(users, [*read_users(users), DISPATCHER])
         try:
             province.start()
             yield province
@@ -148,6 +156,19 @@ def outcome(province: RealProvince, number: str) -> Outcome:
     return one.outcome
 
 
+def ending(province: RealProvince, number: str) -> ContactEnded:
+    """The one ending of a caller's contact, once it is at the hub."""
+    found: list[ContactEnded] = []
+
+    def there() -> bool:
+        found[:] = [row for row in rows_of(province, number) if isinstance(row, ContactEnded)]
+        return bool(found)
+
+    province.wait(there, 20.0, f"the contact of {number} has ended")
+    [one] = found
+    return one
+
+
 def test_a_caller_hears_the_own_bill_word_for_word(province: RealProvince, people: People) -> None:
     """To the cent, by keys over the words, and on record as served; number, PIN and amount stand nowhere."""
     caller = dial(people, LINE)
@@ -170,8 +191,7 @@ def test_a_caller_hears_the_own_bill_word_for_word(province: RealProvince, peopl
     hears(caller, Say.GOODBYE)
     people.wait(lambda: caller.call.over, "the switch hangs up after goodbye")
     assert outcome(province, LINE) is Outcome.TOLD
-    province.wait(lambda: any(isinstance(row, ContactEnded) for row in rows_of(province, LINE)), 20.0, "the ending")
-    [ended] = [row for row in rows_of(province, LINE) if isinstance(row, ContactEnded)]
+    ended = ending(province, LINE)
     assert (ended.ending, ended.cause) == (Ending.COMPLETED, "self_service")
     log = (province.folder / "log" / f"{CITY}.log").read_text("utf-8")
     assert PIN not in log + repr(province.journal(CITY))
@@ -212,3 +232,24 @@ def test_three_wrong_pins_lock_the_line_and_lead_to_an_agent(province: RealProvi
     caller.hang_up()
     agent.wrap_up()
     assert outcome(province, LOCKED) is Outcome.LOCKED
+
+
+def test_callers_of_a_mass_fault_hear_of_it_and_an_agent_at_any_key(province: RealProvince, people: People) -> None:
+    """Who hears with the hours that the line is known to be dead, and hangs up or waits, was in no queue."""
+    ask = partial(province.ask, CITY)
+    token = ask("login", None, {"user": DISPATCHER.user, "password": "dispatcher"})["token"]
+    declared = ask("mass_fault_declare", token, {"area": "cable", "name": CABLE, "repair_s": 3 * 3600.0})["mass_fault"]
+    words = (MASS_FAULT, "number-3", after_number(MASS_FAULT))
+    content = people.caller(CITY, LOCKED)
+    hears(content, *words)
+    people.wait(lambda: content.call.over, "the switch lets the caller go after the word", within_s=30.0)
+    assert (ending(province, LOCKED).ending, ending(province, LOCKED).cause) == (Ending.MENU, "mass_fault")
+    agent = people.agent(CITY)
+    insistent = people.caller(CITY, OTHER)
+    hears(insistent, *words)
+    insistent.call.voice.press("5")
+    agent.answer()
+    people.hear_each_other(insistent, agent)
+    insistent.hang_up()
+    agent.wrap_up()
+    ask("mass_fault_clear", token, {"mass_fault": declared["mass_fault"]})
