@@ -187,7 +187,7 @@ export class MockBeside {
       more: false,
       whose: isNumber ? (hits.length > 0 ? 'told' : 'unknown') : null,
       unread: 0,
-      parts: [{ city, as_of: Date.now() / 1000 }],
+      parts: [{ city, as_of: Date.now() / 1000 - (city === own ? 0 : 90), copy: city !== own }],
       missing: city !== own && city === 'foshan' ? [{ city, problem: SILENT }] : [],
     }
   }

@@ -128,6 +128,18 @@ describe('directory enquiry', () => {
     vi.unstubAllGlobals()
   })
 
+  it('says whether it is from the copy, of which city and as of when, in both languages', async () => {
+    sitDown((op) => (op === 'directory' ? { entries: [], token: null, more: false, whose: null, unread: 0, parts: [{ city: 'shenzhen', as_of: 0, copy: true }], missing: [] } : undefined))
+    const page = show(DirectoryTab)
+    await page.get('input').setValue('图书馆')
+    await page.get('input').trigger('keydown', { key: 'Enter' })
+    await settled()
+    expect(page.get('[data-testid=as-of]').text()).toBe('查的是副本：shenzhen，截至 01-01 08:00')
+    speak('en')
+    await settled()
+    expect(page.get('[data-testid=as-of]').text()).toBe('Looked up in the copy: shenzhen, as of 01-01 08:00')
+  })
+
   it('says when nothing is listed, and which city did not answer', async () => {
     sitDown()
     const page = show(DirectoryTab)

@@ -641,6 +641,7 @@ const en: Texts = {
   parts: {
     ofCard: '{what}: {city}, as of {at}',
     whole: 'Looked up: {city}, as of {at}',
+    copy: 'Looked up in the copy: {city}, as of {at}',
     without: 'Without {what}: {city}, {why}',
     part: { customer: 'customer', lines: 'lines', bills: 'bills', contacts: 'contacts', items: 'open work' },
   },

@@ -639,6 +639,7 @@ const zh = {
   parts: {
     ofCard: '{what}：{city}，截至 {at}',
     whole: '查询：{city}，截至 {at}',
+    copy: '查的是副本：{city}，截至 {at}',
     without: '缺{what}：{city}，{why}',
     part: { customer: '客户', lines: '号码', bills: '帐单', contacts: '来往', items: '在办工单' },
   },

@@ -474,6 +474,8 @@ export interface AnsweredPart {
   as_of: number
   /** of a card: which of its parts */
   part?: string
+  /** from the copy of what that city publishes, which is at least as new as `as_of` */
+  copy?: boolean
 }
 
 /** A customer on record; names and documents of persons are masked. */
