@@ -27,7 +27,7 @@ from federation.core.moves import Moves
 from federation.core.open_attempt import OPEN_MOVES
 from federation.node.clock import VirtualClock
 from federation.node.configuration import reference
-from federation.node.metrics import DoorCounts, JournalCounts, LinkCounts, ReactorLateness, StoreCounts
+from federation.node.metrics import CopyCounts, DoorCounts, JournalCounts, LinkCounts, ReactorLateness, StoreCounts
 from federation.node.province import Province, load_province
 from provincial_hub.settings import HubSettings
 from provincial_hub.shell.counts import HubCounts
@@ -77,6 +77,7 @@ def node_metrics() -> str:
     DoorCounts(registry)
     LinkCounts(registry, {}, {})
     JournalCounts(registry, None)
+    CopyCounts(registry, dict)
     ReactorLateness(registry, VirtualClock())
     return metrics(registry)
 

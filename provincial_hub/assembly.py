@@ -24,7 +24,7 @@ from federation.node.http import NodeResource, NodeWeb, WebPlace
 from federation.node.ledger_store import LedgerStore
 from federation.node.login import Logins
 from federation.node.looks import Looks
-from federation.node.metrics import DoorCounts, JournalCounts, LinkCounts
+from federation.node.metrics import CopyCounts, DoorCounts, JournalCounts, LinkCounts
 from federation.node.offering import Offering
 from federation.node.province import Province
 from federation.node.public_copies import PublicCopies
@@ -166,6 +166,7 @@ def build_hub(
     asked = DoorCounts(running.counts.registry)
     JournalCounts(running.counts.registry, journal)
     LinkCounts(running.counts.registry, link.dropped, link.failures)
+    CopyCounts(running.counts.registry, copies.ages_s if copies is not None else dict)
     door = Door(node, table, logins, console, people, asked.observed)
     asked.read_live(lambda: door.live)
     return Hub(

@@ -19,7 +19,7 @@ from federation.node.http import NodeResource, NodeWeb, WebPlace
 from federation.node.ledger_store import LedgerStore
 from federation.node.login import Logins
 from federation.node.looks import Looks
-from federation.node.metrics import DoorCounts, JournalCounts, LinkCounts, StoreCounts
+from federation.node.metrics import CopyCounts, DoorCounts, JournalCounts, LinkCounts, StoreCounts
 from federation.node.offering import Offering
 from federation.node.operations import OperationTable
 from federation.node.province import Province
@@ -248,6 +248,7 @@ def build_city(
     if records is not None and link is not None:
         others = {other.id: running.hub_followed for other in province.cities if other.id != city}
         copies = running.copies = PublicCopies(NodeId(city), records, clock, running.behind, own=city, follows=others)
+    CopyCounts(running.counts.registry, copies.ages_s if copies is not None else dict)
     directory = DirectoryService(city, records, codes, clock, copies) if records is not None else None
     tariffs = TariffService(city, records, clock, copies) if records is not None else None
     elsewhere = Elsewhere(city, running.lookups, codes)

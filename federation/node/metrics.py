@@ -141,6 +141,28 @@ class StoreCounts(Collector):
         )
 
 
+class CopyCounts(Collector):
+    """How old the copies of what other cities publish are; read when the metrics are asked for."""
+
+    _labelnames = ("table", "city")
+
+    def __init__(self, registry: CollectorRegistry, ages_s: Callable[[], Mapping[tuple[str, str], float]]) -> None:
+        """``ages_s``: by table and city, of copies that are whole."""
+        self._ages_s = ages_s
+        registry.register(self)
+
+    def collect(self) -> Iterable[Metric]:
+        """The age of each; a copy that is not whole yet has none."""
+        family = GaugeMetricFamily(
+            "yht_public_copy_age_seconds",
+            "Age of the copy of what a city publishes; none until it is whole",
+            labels=self._labelnames,
+        )
+        for names, age_s in self._ages_s().items():
+            family.add_metric(names, age_s)
+        yield family
+
+
 class LinkCounts(Collector):
     """What the link could not send, what came over it that is no envelope, and connections that failed; read when the
     metrics are asked for.

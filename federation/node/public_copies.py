@@ -126,6 +126,12 @@ class PublicCopies:
         found = next((one for one in self._followed if (one.name, one.city) == (name, city)), None)
         return found.round.done if found is not None and found.round is not None else None
 
+    def ages_s(self) -> dict[tuple[str, str], float]:
+        """The age of every whole copy, by table and city."""
+        now = self._clock.wall()
+        whole = ((one, one.round.done) for one in self._followed if one.round is not None)
+        return {(one.name, one.city): max(0.0, now - done) for one, done in whole if done is not None}
+
     def heard(self, sender: NodeId, message: CopyAsked | CopyTold) -> None:
         """A question of another node, or the answer to the one that is open."""
         if self._stopped:

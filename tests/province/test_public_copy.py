@@ -119,6 +119,19 @@ def test_with_the_hub_away_the_last_copy_serves_and_tells_its_age(province: Prov
     assert province.time.wall() - part["as_of"] > 500.0
 
 
+def test_the_operator_sees_how_old_each_copy_is(province: Province) -> None:
+    assert province.hub is not None
+    for registry, cities in (
+        (province.hub.running.counts.registry, (GUANGZHOU, SHENZHEN, FOSHAN)),
+        (province.sites[GUANGZHOU].running.counts.registry, (SHENZHEN, FOSHAN)),
+    ):
+        for city in cities:
+            for table in ("directory", "tariffs"):
+                age_s = registry.get_sample_value("yht_public_copy_age_seconds", {"table": table, "city": city})
+                assert age_s is not None
+                assert 0.0 <= age_s < 2 * (REST_S + ROUND_S)
+
+
 def test_a_restart_goes_on_from_its_copy(province: Province) -> None:
     province.restart_city(GUANGZHOU)
     province.wires.cut([NodeId(SHENZHEN), HUB])
