@@ -84,6 +84,7 @@ def test_amounts_of_a_customer_wait_for_the_check_of_identity(page: Page, addres
 def test_another_citys_customer_is_shown_with_its_city_and_moment(page: Page, address: str) -> None:
     """A seat in 广州 looks up a number of 深圳: masked there, each part says from where and when; both languages."""
     login(page, address, "guangzhou", 0)
+    expect(page.get_by_test_id("tab-directory")).to_be_visible()
     look_up(page, "工厂")
     page.locator("select[name=directory-city]").select_option("shenzhen")
     entries = page.get_by_test_id("directory-entries").get_by_role("option")
