@@ -138,6 +138,8 @@ class CallBackOf(msgspec.Struct, frozen=True, kw_only=True):
     owning: CityId
     by: Actor
     seat: str
+    customer: str = ""
+    line: str = ""
 
 
 class ContactBorn(Row, frozen=True, kw_only=True, tag="contact_born"):

@@ -124,11 +124,12 @@ def contact_view(contact: ContactSeen, *, now: float) -> Json:
 
 
 def row_view(row: Journalled) -> Json:
-    """A row of record with its place; numbers of callers masked."""
+    """A row of record with its place; numbers of customers masked."""
     fields: Json = msgspec.to_builtins(row.row)
-    for name in ("calling", "line"):
-        if name in fields:
-            fields[name] = _masked(fields[name])
+    for holder in (fields, fields.get("call_back") or {}):
+        for name in ("calling", "line"):
+            if name in holder:
+                holder[name] = _masked(holder[name])
     return {**fields, "wall": row.wall, "node": row.node, "lineage": row.lineage, "sequence": row.sequence}
 
 

@@ -177,7 +177,14 @@ class CallBacks:
             raise wrong_state(session, "call back")
         which = self._new_contact()
         attempt = AttemptId(which, N)
-        about = CallBackOf(item=event.item, owning=event.owning, by=event.by, seat=session.seat)
+        about = CallBackOf(
+            item=event.item,
+            owning=event.owning,
+            by=event.by,
+            seat=session.seat,
+            customer=event.customer,
+            line=event.line,
+        )
         self._step.write(
             rows.ContactBorn(
                 contact=which,

@@ -107,6 +107,9 @@ class CallBackAsked:
     owning: CityId
     service: str
     skill: SkillId
+    customer: str = ""
+    line: str = ""
+    """of the item"""
 
     @property
     def agent(self) -> AgentId:

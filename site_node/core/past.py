@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from dataset.ids import ContactId
+from dataset.ids import ContactId, CustomerId
 from dataset.records.contact import IdentityOnRecord, PastContact, PastSegment
 from dataset.rows import (
     ContactBorn,
@@ -74,7 +74,8 @@ class Past:
         known = self._contacts.pop(ended.contact, None)
         if known is None or known.born is None:
             return None  # its birth is on no row that is kept
-        born = known.born
+        born, about = known.born, known.born.call_back
+        items = known.items if about is None else [about.item, *known.items]
         return PastContact(
             contact=ended.contact,
             city=ended.city,
@@ -89,7 +90,10 @@ class Past:
             segments=max(known.segments, ended.answers),
             waited_s=ended.waited_s,
             talked_s=ended.talked_s,
-            work_items=tuple(known.items),
+            customer=CustomerId(about.customer) if about is not None and about.customer else None,
+            customer_city=about.owning if about is not None and about.customer else None,
+            line=about.line if about is not None else "",
+            work_items=tuple(items),
             identity=tuple(known.identity),
         )
 

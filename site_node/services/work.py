@@ -278,7 +278,10 @@ class WorkService:
             )
         by = self._by(actor, ("agent",))
         service_id = item.service.partition("@")[0]
-        self._city.act(CallBackAsked(by, number, item.id, item.owning, service_id, service.text.skill))
+        asked = CallBackAsked(
+            by, number, item.id, item.owning, service_id, service.text.skill, item.customer, item.line
+        )
+        self._city.act(asked)
         view = self._city.seat_view(by.agent)
         called = view.call_back if view is not None else None
         if called is None:

@@ -83,7 +83,7 @@ class History:
         await self._store.put(puts, Cursor(NAME, repr(wall)))
 
     async def _of_customer(self, contact: PastContact) -> PastContact:
-        if not contact.calling.isdecimal():
+        if contact.customer is not None or not contact.calling.isdecimal():  # a call-back knows whom it was for
             return contact
         line = await self._store.get(LINES, (self._city, contact.calling))
         if line is None:

@@ -7,15 +7,24 @@ from typing import Any
 import pytest
 
 from dataset.errors import Refused
-from dataset.ids import HUB, CityId, ContactId, NodeId
+from dataset.ids import HUB, CityId, ContactId, CustomerId, NodeId
 from dataset.intervals import IntervalFold
-from dataset.rows import CallBackEnded, ContactBorn, ContactEnded, WorkRequested
+from dataset.puts import Put
+from dataset.records.contact import CONTACTS, PastContact
+from dataset.records.customer import CUSTOMERS, Customer
+from dataset.records.line import LINES, Line
+from dataset.rows import VOICE_OUT, CallBackEnded, ContactBorn, ContactEnded, WorkRequested
 from dataset.work import CallBackOutcome, RequestId
 from federation.core.work_book import Accepted
+from provincial_hub.services.views import row_view
 from simulation.ledger_check import CallerLine, LedgerCheck
 from site_node.switch.simulated.phones import OutsidePhone
+from tests.harness.work import form_for
+from tests.province.test_work_records import page, put
 from tests.province.three_cities import FOSHAN, GUANGZHOU, SHENZHEN
-from tests.province.working_province import LINE, Seat, WorkingProvince
+from tests.province.working_province import INSTALL, LINE, Seat, WorkingProvince
+
+MOBILE = "13900000077"
 
 
 class CallingSeat(Seat):
@@ -38,10 +47,14 @@ class CallingSeat(Seat):
         """How the call goes, as the page is told."""
         return dict(self._state()["call_back"])
 
-    def takes_an_order(self) -> dict[str, Any]:
+    def takes_an_order(self, *, customer: str = "", **changed: Any) -> dict[str, Any]:
         """A caller orders a line; the receipt, once the caller has gone."""
         contact = self.take_call(self.city)
-        receipt = self.order(contact)
+        self.ask("identity_checked", contact=contact, line=LINE)
+        now = self.province.time.wall()
+        values = {**form_for(INSTALL, ("contact_phone", "promised"), now=now), **changed}
+        about = {"service": "install_line", "line": LINE, "customer": customer, "contact": contact}
+        receipt = self.ask("work_open", **about, values=values)
         self.done(contact)
         return receipt
 
@@ -268,6 +281,36 @@ def test_callers_are_not_counted_with_those_who_are_called(province: WorkingProv
     assert not by_channel["voice_out"].offered
     _, born = [row.row for row in province.written(GUANGZHOU) if isinstance(row.row, ContactBorn)]
     assert (born.contact, born.calling) == (contact, phone.number)
+
+
+def test_the_call_is_on_the_customers_card_whatever_number_was_called() -> None:
+    """The item says whose call it was: the number called is the mobile one in its form, and no line of this city."""
+    province = WorkingProvince(with_records=True)
+    who = CustomerId("440001")
+    put(province, Put(CUSTOMERS, Customer(city=GUANGZHOU, id=who, name="陈志强")))
+    put(province, Put(LINES, Line(city=GUANGZHOU, number=LINE, customer=who, service="adsl")))
+    office = CallingSeat(province, GUANGZHOU)
+    item = str(office.takes_an_order(contact_phone=MOBILE, customer=who)["item"])
+    contact = office.call_back(item)
+    office.done(contact)
+    province.pass_s(3.0)
+    found: list[PastContact] = page(province, CONTACTS, (GUANGZHOU, who), "by_customer")
+    [called] = [one for one in found if one.channel == VOICE_OUT]
+    assert (called.contact, called.calling, called.line, called.work_items) == (contact, MOBILE, LINE, (item,))
+
+
+def test_the_hub_shows_the_call_with_masked_numbers(province: WorkingProvince) -> None:
+    office = CallingSeat(province, GUANGZHOU)
+    item = installed(office)
+    number = telephone(province, item).number
+    contact = office.call_back(item)
+    province.pass_s(3.0)
+    rows = [row for row, _ in province.memory.disk(HUB).ledger.rows.values()]
+    [born] = [row for row in rows if isinstance(row.row, ContactBorn) and row.row.contact == contact]
+    shown = row_view(born)
+    assert number not in str(shown)
+    assert LINE not in str(shown)
+    assert shown["call_back"]["item"] == item
 
 
 def test_an_item_that_is_not_known_here_calls_nobody(province: WorkingProvince) -> None:

@@ -88,6 +88,21 @@ describe('rows of record', () => {
   })
 })
 
+describe('a customer who is called back', () => {
+  const born = row('contact_born', { city: 'foshan', door: '', calling: '138****0001', call_back: { item: 'w-1' } })
+  const ended = row('call_back_ended', { item: 'w-1', outcome: 'busy', talked_s: 0 })
+
+  it('dialled nothing, and is no caller whom nobody answered', () => {
+    expect(sentenceOf(teller, born)).toBe('佛山为工单回访客户 138****0001')
+    expect(sentenceOf(teller, row('call_back_answered', {}))).toBe('客户应答')
+    expect(sentenceOf(teller, ended)).toContain('客户占线')
+    const contact = { city: 'foshan', ending: null, waited_s: 0 } as ContactSummary
+    const way = { contact, rows: [born], decisions: [] }
+    expect(summaryOf(teller, way)).toBe('佛山正在回访客户。')
+    expect(summaryOf(teller, { ...way, rows: [born, ended] })).toContain('佛山回访客户：客户占线')
+  })
+})
+
 describe('decisions', () => {
   it('tell the choice and the reason in both languages', () => {
     const one = decision({ site: 'guangzhou', agent: null })

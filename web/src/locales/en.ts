@@ -140,6 +140,8 @@ const en: Texts = {
       menu: 'Came in at {city} and is listening to the menu.',
       unanswered: 'Came in at {city} and was not answered: {ending}, after waiting {waited}.',
       ended: 'Ending: {ending}.',
+      callsBack: '{city} is calling the customer back.',
+      calledBack: '{city} called the customer back: {outcome}, talked {talked}.',
     },
   },
   presence: {
@@ -177,6 +179,8 @@ const en: Texts = {
   cause: {
     customer: 'the customer hung up',
     agent: 'the agent finished',
+    seat: 'the seat’s telephone hung up',
+    agent_missed: 'the seat’s telephone was not answered',
     transfer: 'transferred away',
     restart: 'restart',
     withdrawn: 'withdrawn by the anchor',
@@ -306,6 +310,9 @@ const en: Texts = {
   row: {
     lineage_opened: 'Node {node} started',
     contact_born: '{calling} dialled {door} and came in at {city}',
+    contact_born_back: '{city} calls the customer {calling} back for a work item',
+    call_back_answered: 'The customer answered',
+    call_back_ended: 'Call-back: {outcome}, talked {talked} (work item {item})',
     menu_chosen: 'Service chosen: {service}',
     menu_chosen_path: 'Pressed {path} in the menu and chose: {service}',
     queue_entered_offered: 'Entered the "{skill}" queue of {node}',

@@ -138,6 +138,8 @@ const zh = {
       menu: '{city}来话，正在听语音菜单。',
       unanswered: '{city}来话，没有坐席接听：{ending}，等待 {waited}。',
       ended: '结局：{ending}。',
+      callsBack: '{city}正在回访客户。',
+      calledBack: '{city}回访客户：{outcome}，通话 {talked}。',
     },
   },
   presence: {
@@ -175,6 +177,8 @@ const zh = {
   cause: {
     customer: '客户挂机',
     agent: '坐席结束',
+    seat: '坐席话机挂机',
+    agent_missed: '坐席话机未应答',
     transfer: '转接走',
     restart: '重启',
     withdrawn: '接入局收回',
@@ -304,6 +308,9 @@ const zh = {
   row: {
     lineage_opened: '节点 {node} 启动',
     contact_born: '{calling} 拨打 {door}，在{city}接入',
+    contact_born_back: '{city}为工单回访客户 {calling}',
+    call_back_answered: '客户应答',
+    call_back_ended: '回访结果：{outcome}，通话 {talked}（工单 {item}）',
     menu_chosen: '业务选定：{service}',
     menu_chosen_path: '在语音菜单按 {path}，选定：{service}',
     queue_entered_offered: '进入{node}的“{skill}”队列',

@@ -29,12 +29,17 @@ function transferTarget({ words, names }: Teller, row: ContactRow): string {
   return words.t('row.skillTarget', { skill: names.skillName(text(row['to_skill'])) })
 }
 
+/** Whether the city called the customer. */
+function isCallBack(row: ContactRow): boolean {
+  return row.kind === 'contact_born' && typeof row['call_back'] === 'object' && row['call_back'] !== null
+}
+
 type Sentence = (teller: Teller, row: ContactRow) => string
 
 const SENTENCES: Record<string, Sentence> = {
   lineage_opened: ({ words, names }, row) => words.t('row.lineage_opened', { node: names.nodeName(row.node) }),
   contact_born: ({ words, names }, row) =>
-    words.t('row.contact_born', {
+    words.t(isCallBack(row) ? 'row.contact_born_back' : 'row.contact_born', {
       calling: text(row['calling']) || words.t('contacts.withheld'),
       door: text(row['door']),
       city: names.cityName(text(row['city']) || row.node),
@@ -83,6 +88,13 @@ const SENTENCES: Record<string, Sentence> = {
     teller.words.t(row['outcome'] === 'returned' ? 'row.transfer_returned' : 'row.transfer_asked', {
       by: teller.names.agentName(text(row['by']), ''),
       target: transferTarget(teller, row),
+    }),
+  call_back_answered: ({ words }) => words.t('row.call_back_answered'),
+  call_back_ended: ({ words }, row) =>
+    words.t('row.call_back_ended', {
+      item: text(row['item']),
+      outcome: words.word(`callBack.${text(row['outcome'])}`, text(row['outcome'])),
+      talked: seconds(row['talked_s']),
     }),
   contact_ended: ({ words }, row) =>
     words.t('row.contact_ended', {
@@ -199,6 +211,7 @@ export function summaryOf(teller: Teller, way: ContactWay): string {
   const { words, names } = teller
   const { contact, rows } = way
   const city = names.cityName(contact.city)
+  if (rows.some(isCallBack)) return calledBack(teller, rows, city)
   const answer = rows.find((row) => row.kind === 'attempt_answered')
   const said: string[] = []
   if (answer !== undefined) {
@@ -222,6 +235,13 @@ export function summaryOf(teller: Teller, way: ContactWay): string {
     said.push(words.t('way.summary.ended', { ending: words.word(`ending.${contact.ending}`, contact.ending) }))
   }
   return said.join(words.language.value === 'zh' ? '' : ' ')
+}
+
+function calledBack({ words }: Teller, rows: ContactRow[], city: string): string {
+  const ended = rows.find((row) => row.kind === 'call_back_ended')
+  if (ended === undefined) return words.t('way.summary.callsBack', { city })
+  const outcome = words.word(`callBack.${text(ended['outcome'])}`, text(ended['outcome']))
+  return words.t('way.summary.calledBack', { city, outcome, talked: seconds(ended['talked_s']) })
 }
 
 function unanswered({ words }: Teller, contact: ContactSummary, rows: ContactRow[], city: string): string {
