@@ -18,6 +18,7 @@ from dataset.records.tariff import TARIFFS
 from federation.node.public_copies import REST_S
 from tests.harness.sample_records import ENTRY, TARIFF
 from tests.province.three_cities import FOSHAN, GUANGZHOU, SHENZHEN
+from tests.province.two_hubs import TwoHubs
 from tests.province.working_province import WorkingProvince
 
 LIBRARY = replace(ENTRY, city=SHENZHEN, number="075526120001", name="深圳图书馆", aliases=(), pinyin="", initials=())
@@ -156,6 +157,31 @@ def test_what_a_copy_does_not_have_is_asked_of_its_city(province: Province) -> N
     province.put(SHENZHEN, Put(DIRECTORY, new))
     found = province.seat_of(GUANGZHOU).ask("directory", text="深圳音乐厅", city="shenzhen")
     assert (numbers(found), found["parts"][0]["copy"]) == (["075526120005"], False)
+
+
+def test_with_the_hub_that_leads_gone_the_other_hands_on_its_own_copy() -> None:
+    """Each hub has the province's from the cities; nobody begins anew."""
+    province = TwoHubs(with_records=True)
+    records, copies = province.sites[SHENZHEN].records, province.sites[GUANGZHOU].running.copies
+    assert records is not None
+    assert copies is not None
+    records.put([Put(DIRECTORY, LIBRARY)])
+    province.pass_s(2 * (REST_S + ROUND_S))
+    [leads] = province.leads()
+    province.kill(leads)
+    province.pass_s(10.0)
+    gone = province.time.wall()
+    records.put([Put(DIRECTORY, replace(LIBRARY, number="075526120005"))])
+    province.pass_s(3 * (REST_S + ROUND_S))
+    as_of = copies.as_of("directory", SHENZHEN)
+    assert as_of is not None
+    assert as_of > gone
+    found: list[Any] = []
+    store = province.memory.disk(NodeId(GUANGZHOU)).records
+    assert store is not None
+    store.get(DIRECTORY, (SHENZHEN, "075526120005")).addBoth(found.append)
+    province.pass_s(0.1)
+    assert found[0] is not None
 
 
 # ── prices ──────────────────────────────────────────────────────────────────────────────────────────────────────────
