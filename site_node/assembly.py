@@ -26,6 +26,7 @@ from federation.node.province import Province
 from federation.node.public_copies import PublicCopies
 from federation.node.search_fts5 import Fts5ArticleSearch
 from federation.ports import Clock, Journal, Link, Store
+from site_node.attachment_files import MemoryAttachments
 from site_node.core.admission import Admission
 from site_node.core.mass_faults import MassFaultRules
 from site_node.core.rules import Rules
@@ -42,8 +43,9 @@ from site_node.desktop.tariff_operations import tariffs_looked_for
 from site_node.desktop.work_operations import looking
 from site_node.line_test import EmbeddedLineTest
 from site_node.messages import EmbeddedMessages
-from site_node.ports import Capability, LineTest, Messages, Switch
+from site_node.ports import AttachmentFiles, Capability, LineTest, Messages, Switch
 from site_node.services.area_codes import AreaCodes
+from site_node.services.attachments import Attachments
 from site_node.services.audit import AuditTrail
 from site_node.services.customers import StoredCustomers
 from site_node.services.directory import DirectoryService
@@ -186,13 +188,14 @@ def build_city(
     plan: NumberPlan | None = None,
     messages: Messages | None = None,
     line_test: LineTest | None = None,
+    files: AttachmentFiles | None = None,
 ) -> City:
     """A city that is ready to ``start``. Without ``link`` and ``store`` it stands alone (B5). ``pace``: of its ledger.
     Without ``records`` it knows nothing of its customers. ``plan``: understands numbers as people type them.
 
     ``offering``: the province's services, calendar and articles; without them it takes in no work and shows no
-    knowledge. ``messages``: how customers are told; ``line_test``: how lines are tested; the embedded forms when left
-    out.
+    knowledge. ``messages``: how customers are told; ``line_test``: how lines are tested; ``files``: where attachments
+    lie; the embedded forms when left out.
 
     ``people_clock`` is the time of those who look (``clock`` when left out), which is not the city's own where the
     simulated world runs faster than real.
@@ -279,6 +282,18 @@ def build_city(
         work.mass_faults = mass_faults.book
     trail = AuditTrail(running, Looks(journal, province.hub_ids, clock))
     own = OwnCustomers(city, customers, work, trail, clock.wall) if customers is not None else None
+    attachments = None
+    if records is not None and work is not None:
+        attachments = Attachments(
+            city=city,
+            area_code=area_code,
+            lineage=journal.lineage,
+            records=records,
+            files=files if files is not None else MemoryAttachments(),
+            work=work,
+            trail=trail,
+            clock=clock,
+        )
     door = city_door(
         running,
         logins,
@@ -296,6 +311,7 @@ def build_city(
         mass_faults=mass_faults,
         trail=trail,
         tariffs=tariffs,
+        attachments=attachments,
     )
     running.lookups.table = OperationTable(
         (

@@ -137,3 +137,13 @@ class LineTest(Protocol):
         Errbacks with ``Refused``: 409 ``line-test-busy`` when the equipment or the line is under test already, 503
         ``line-test-failed`` when it came to nothing.
         """
+
+
+class AttachmentFiles(Protocol):
+    """Where contents of attachments lie, by their SHA-256 in hex."""
+
+    def keep(self, sha256: str, content: bytes) -> Deferred[None]:
+        """Keep it; fires once it is on disk. Errbacks with ``Refused`` 507 ``attachment-not-written``."""
+
+    def read(self, sha256: str) -> Deferred[bytes]:
+        """The content. Errbacks with ``Refused`` 503 ``attachment-damaged`` where it is gone or another one."""

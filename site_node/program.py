@@ -36,12 +36,14 @@ from federation.node.screens import BUILT
 from federation.node.store_sqlite import SqliteStore
 from federation.node.users import FileUsers, add_user, in_threads
 from site_node.assembly import City, build_city
+from site_node.attachment_files import FolderAttachments
 from site_node.settings import SiteSettings
 from site_node.switch.asterisk.adapter import AsteriskSwitch
 from site_node.switch.asterisk.login import AriLogin, check_login
 
 DAY_S = 86_400.0
 USERS = "users.json"
+ATTACHMENTS = "attachments"
 JOURNAL = "journal.sqlite"
 STORE = "store.sqlite"
 """records of customers and of what the province publishes; ``import`` puts them while the city is down"""
@@ -126,6 +128,7 @@ async def _start(reactor: Any, settings: SiteSettings, file: Path, wording: Word
         records=records,
         plan=plan,
         offering=offering,
+        files=FolderAttachments(directory(data / ATTACHMENTS), in_threads(reactor)),
     )
     resource = built.resource(
         reactor,

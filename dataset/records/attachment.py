@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from hashlib import sha256
 
 from dataset.errors import Problem, Refused
-from dataset.ids import AttachmentId, CityId, ContactId
+from dataset.ids import AgentId, AttachmentId, CityId, ContactId
 from dataset.records.forms import Code, Count, Moment, Name, Sha256
 from dataset.tables import Index, Record, Table
 
@@ -29,10 +29,13 @@ class Attachment(Record, frozen=True, kw_only=True):
     """bytes"""
     sha256: Sha256
     parts: Count
+    """0 also of a file whose content lies beside the records, under its hash"""
     at: Moment
     contact: ContactId | None = None
     work_item: str = ""
     pages: Count = 0
+    by: AgentId | None = None
+    """who attached it; None: it came by itself"""
 
 
 class AttachmentPart(Record, frozen=True, kw_only=True):

@@ -23,6 +23,8 @@ from federation.ports import Clock
 _ENCODE = msgspec.json.Encoder().encode
 LARGEST_REQUEST = 16_000
 """Bytes of one request body or one message; nothing that a person does is larger."""
+LARGEST_FILE = 10_000_000
+"""Bytes of a body that is a file."""
 
 
 class LoginRequest(Request, frozen=True, kw_only=True):
@@ -117,8 +119,16 @@ class Door:
         """One request with a body, answered once; never errbacks. ``token`` from a header or a cookie."""
         return self.guarded(operation, lambda: self._posted(operation, body, token)).addCallback(_as_posted)
 
+    def post_fields(self, operation: str, fields: Mapping[str, Any], token: str | None) -> Deferred[Posted]:
+        """One request whose fields a transport has read itself: a file with what is told of it."""
+        return self.guarded(operation, lambda: self._asked(operation, fields, token)).addCallback(_as_posted)
+
     async def _posted(self, operation: str, body: bytes, token: str | None) -> tuple[dict[str, Any], str | None]:
-        fields = read_object(body)
+        return await self._asked(operation, read_object(body), token)
+
+    async def _asked(
+        self, operation: str, fields: Mapping[str, Any], token: str | None
+    ) -> tuple[dict[str, Any], str | None]:
         if operation == "login":
             return await self._login(fields)
         if token is None:
@@ -193,13 +203,13 @@ class Door:
         return Deferred.fromCoroutine(run()).addErrback(failed).addCallback(count)
 
 
-def too_large() -> Refused:
-    """For a body or message over ``LARGEST_REQUEST``."""
+def too_large(limit: int = LARGEST_REQUEST) -> Refused:
+    """For a body or message over ``limit``."""
     return Refused(
         Problem(
             "request-too-large",
-            zh=f"请求超过上限 {LARGEST_REQUEST} 字节",
-            en=f"the request is over the limit of {LARGEST_REQUEST} bytes",
+            zh=f"请求超过上限 {limit} 字节",
+            en=f"the request is over the limit of {limit} bytes",
         ),
         status=413,
     )

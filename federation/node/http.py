@@ -8,9 +8,10 @@ path (``/hub``, ``/city/<id>``).
 # (twisted.web.resource and .server are not annotated)
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Annotated, Any, TypedDict, cast
 
@@ -32,7 +33,7 @@ from twisted.web.server import NOT_DONE_YET, Request, Site
 from dataset.declared import Between, setting
 from dataset.errors import Problem, Refused
 from federation.node.configuration import read_file
-from federation.node.door import LARGEST_REQUEST, Door, LoginRequest, Posted, too_large
+from federation.node.door import LARGEST_FILE, LARGEST_REQUEST, Door, LoginRequest, Posted, too_large
 from federation.node.live import LiveLimits
 from federation.node.openapi import description
 from federation.node.operations import refusal_of
@@ -225,9 +226,13 @@ class OperationResource(Plain):
 
     def render_POST(self, request: Request) -> bytes | int:  # noqa: N802
         """Check where the request comes from, run the operation, answer."""
+        door = self._web.door
         try:
             token = self._token(request)
-            body = self._body(request)
+            if door.table.takes_file(self._operation) and not _is_json(request):
+                asked = partial(door.post_fields, self._operation, _file_fields(request), token)
+            else:
+                asked = partial(door.post, self._operation, self._body(request), token)
         except Refused as refused:
             return _refused(request, refused)
         gone: list[Failure] = []
@@ -237,7 +242,7 @@ class OperationResource(Plain):
             if not gone:
                 self._answer(request, posted)
 
-        self._web.door.post(self._operation, body, token).addCallback(answer)
+        asked().addCallback(answer)
         return NOT_DONE_YET
 
     def _token(self, request: Request) -> str | None:
@@ -259,8 +264,7 @@ class OperationResource(Plain):
         return bytes(cookie).decode("latin-1")
 
     def _body(self, request: Request) -> bytes:
-        kind = (request.getHeader(b"content-type") or b"").split(b";")[0].strip().lower()
-        if kind != b"application/json":
+        if not _is_json(request):
             raise Refused(
                 Problem("json-expected", "应为 application/json", "application/json is expected", "Content-Type"),
                 status=415,
@@ -319,17 +323,20 @@ class MetricsResource(Plain):
 
 # ── listening ───────────────────────────────────────────────────────────────────────────────────────────────────────
 class BoundedRequest(Request):
-    """A request whose body stops being read at the limit; the answer is 413 and the connection ends."""
+    """A request whose body stops being read at the limit; the answer is 413 and the connection ends. Files are larger
+    than JSON, and twisted keeps them in a file of its own meanwhile.
+    """
 
     _taken = 0
 
     def handleContentChunk(self, data: bytes) -> None:  # noqa: N802
         """Keep what came, unless it is too much."""
+        limit = LARGEST_FILE if _media_type(self) not in ("", "application/json") else LARGEST_REQUEST
         self._taken += len(data)
-        if self._taken <= LARGEST_REQUEST:
+        if self._taken <= limit:
             super().handleContentChunk(data)
-        elif self._taken - len(data) <= LARGEST_REQUEST:
-            body = msgspec.json.encode(refusal_of(too_large()))
+        elif self._taken - len(data) <= limit:
+            body = msgspec.json.encode(refusal_of(too_large(limit)))
             headers = {
                 **SECURITY_HEADERS,
                 b"content-type": b"application/json",
@@ -395,6 +402,28 @@ def _certificate(file: str) -> CertificateOptions:
                 place=file,
             )
         ) from error
+
+
+def _media_type(request: Request) -> str:
+    return (request.getHeader(b"content-type") or b"").split(b";")[0].strip().lower().decode("latin-1")
+
+
+def _is_json(request: Request) -> bool:
+    return _media_type(request) == "application/json"
+
+
+def _file_fields(request: Request) -> dict[str, Any]:
+    """What is told of a file in the address, its type, and its bytes in Base64. Raises ``Refused`` ``bad-request``."""
+    fields: dict[str, Any] = {}
+    for name, values in (request.args or {}).items():
+        try:
+            fields[name.decode("ascii")] = values[-1].decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise Refused(
+                Problem("bad-request", "地址中的字段应为 UTF-8", "fields in the address are in UTF-8", "query")
+            ) from error
+    content = request.content.read(LARGEST_FILE + 1) if request.content is not None else b""
+    return {**fields, "media_type": _media_type(request), "content": b64encode(content).decode()}
 
 
 def _json_headers(request: Request, status: int) -> None:

@@ -66,6 +66,8 @@ class Operation:
     """None: its answer is not declared yet, which a test reports"""
     refused: Callable[[Actor, Mapping[str, Any], Refused], None] | None = None
     """told of every refusal, with the fields as they came; for operations whose refusals go on record"""
+    takes_file: bool = False
+    """over HTTP the body may be a file as it is: its type is ``media_type``, its bytes ``content``"""
 
 
 Told = Callable[[str, Outcomes, "Answer | Refused"], None]
@@ -85,6 +87,11 @@ class OperationTable:
 
     def __iter__(self) -> Iterator[Operation]:
         return iter(self._operations.values())
+
+    def takes_file(self, name: str) -> bool:
+        """Whether ``name`` is an operation whose body may be a file."""
+        operation = self._operations.get(name)
+        return operation is not None and operation.takes_file
 
     def __contains__(self, name: object) -> bool:
         return name in self._operations

@@ -483,6 +483,38 @@ class ItemsFound(ItemsHere, frozen=True, kw_only=True):
     missing: tuple[MissingPart, ...]
 
 
+class AttachmentShown(Reply, frozen=True, kw_only=True):
+    """A file that is attached to a work item."""
+
+    attachment: str
+    item: str
+    name: str
+    media_type: str
+    size: Count
+    sha256: str
+    at: float
+    by: AgentId | None
+
+
+class AttachmentAdded(Reply, frozen=True, kw_only=True):
+    """It is on disk."""
+
+    attachment: AttachmentShown
+
+
+class AttachmentsFound(Reply, frozen=True, kw_only=True):
+    """All of one work item, the oldest first."""
+
+    attachments: tuple[AttachmentShown, ...]
+
+
+class AttachmentOpened(Reply, frozen=True, kw_only=True):
+    """One of them, its ``content`` in Base64."""
+
+    attachment: AttachmentShown
+    content: str
+
+
 # ── customers ───────────────────────────────────────────────────────────────────────────────────────────────────────
 class CustomersHere(Reply, frozen=True, kw_only=True):
     """Customers of one city. ``more``: there are others."""

@@ -12,6 +12,7 @@ from federation.node.login import Actor, Logins
 from federation.node.operations import Operation
 from federation.ports import Clock
 from site_node.core.views import SeatView
+from site_node.desktop.attachment_operations import attachment_operations
 from site_node.desktop.customer_operations import customer_operations
 from site_node.desktop.customers_here import OwnCustomers
 from site_node.desktop.directory_operations import directory_operations
@@ -25,6 +26,7 @@ from site_node.desktop.views import away_state, seat_state
 from site_node.desktop.work_operations import work_operations
 from site_node.desktop.work_views import receipt
 from site_node.services.assigning import WorkAssigner
+from site_node.services.attachments import Attachments
 from site_node.services.audit import AuditTrail
 from site_node.services.city import City
 from site_node.services.directory import DirectoryService
@@ -78,12 +80,14 @@ def city_door(
     mass_faults: MassFaults | None = None,
     trail: AuditTrail | None = None,
     tariffs: TariffService | None = None,
+    attachments: Attachments | None = None,
 ) -> CityDoor:
     """The door of ``city``. ``clock`` is that of the people outside, also where the city runs faster than real time.
 
     ``work``: of a city that takes in work; ``elsewhere``: what other cities know of it; ``customers``, ``directory``,
     ``tariffs`` and ``knowledge``: of a city with records. ``tests``: of the city's lines; ``repeats``: of matters that
     come back; ``mass_faults``: of a city that looks for them. ``trail``: without it nobody looks at a customer's data.
+    ``attachments``: of work items of a city with records.
     """
 
     def shown(actor: Actor, seat: str, view: SeatView | None) -> dict[str, Any]:
@@ -111,6 +115,8 @@ def city_door(
         more += directory_operations(directory, elsewhere, trail)
     if tariffs is not None and elsewhere is not None:
         more += tariff_operations(tariffs, elsewhere)
+    if attachments is not None and trail is not None:
+        more += attachment_operations(attachments, trail)
     if knowledge is not None:
         more += knowledge_operations(knowledge)
     table = agent_operations(seats, rules.package, more)

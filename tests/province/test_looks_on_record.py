@@ -40,6 +40,8 @@ class Asked(NamedTuple):
 
 
 ON_RECORD: dict[tuple[str, str], Asked] = {
+    ("city", "work_attachment"): Asked({"attachment": "{attachment}", "reason": "复核"}),
+    ("city", "work_attachments"): Asked({"item": "{item}"}),
     ("city", "card"): Asked({"line": LINE}),
     ("city", "customers"): Asked({"text": LINE}),
     ("city", "directory"): Asked({"text": LINE}),
@@ -71,7 +73,7 @@ NOT_OF_CUSTOMERS = {
     *(("city", name) for name in ("articles_judged", "knowledge_missing")),
     *(("city", f"mass_fault{name}") for name in ("s", "_clear", "_confirm", "_declare", "_reject")),
     *(("city", f"work_{name}") for name in ("act", "called_back", "give_back", "hand_over", "note", "open", "park")),
-    *(("city", f"work_{name}") for name in ("press", "request", "take")),
+    *(("city", f"work_{name}") for name in ("attach", "press", "request", "take")),
     ("other", "mass_faults"),
     ("city", "tariffs"),
     ("other", "tariffs"),
@@ -98,13 +100,15 @@ class Scene:
         self.contact = self.seat.take_call(GUANGZHOU)
         values = form_for(catalogue().services["fault"], now=province.time.wall()) | {"line": LINE}
         self.item = self.seat.ask("work_open", service="fault", values=values, customer=WHO)["item"]
+        text = {"name": "a.txt", "media_type": "text/plain", "content": "YQ=="}
+        self.attachment = self.seat.ask("work_attach", item=self.item, **text)["attachment"]["attachment"]
         self.seat.ask("work_act", item=self.item, action="withdraw", note="用户撤回")
         self.seat.ask("work_open", service="fault", values=values, customer=WHO, again_of=self.item)
         province.pass_s(3.0)
 
     def ask(self, door: str, operation: str, asked: Asked, *, role: str = "") -> list[DataViewed]:
         """Ask it in the first role that may; the rows that it left."""
-        known = {"{item}": self.item, "{contact}": self.contact}
+        known = {"{item}": self.item, "{contact}": self.contact, "{attachment}": self.attachment}
         fields = {name: known.get(value, value) for name, value in asked.fields.items()}
         assert self.province.hub is not None
         city = self.province.sites[GUANGZHOU]

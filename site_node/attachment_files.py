@@ -1,0 +1,109 @@
+"""Where the contents of attachments lie: in files named by their hash, or in memory."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from twisted.internet.defer import Deferred, fail, succeed
+
+from dataset.errors import Problem, Refused
+from dataset.records.attachment import digest
+
+
+class MemoryAttachments:
+    """``AttachmentFiles`` for simulations."""
+
+    def __init__(self) -> None:
+        self._contents: dict[str, bytes] = {}
+
+    def keep(self, sha256: str, content: bytes) -> Deferred[None]:
+        """See ``AttachmentFiles``."""
+        self._contents[sha256] = content
+        return succeed(None)
+
+    def read(self, sha256: str) -> Deferred[bytes]:
+        """See ``AttachmentFiles``."""
+        content = self._contents.get(sha256)
+        return succeed(content) if content is not None else fail(_damaged(sha256))
+
+
+class FolderAttachments:
+    """``AttachmentFiles`` in a folder of the city's data; ``run`` runs a function off the reactor's thread."""
+
+    def __init__(self, folder: Path, run: Callable[..., Deferred[Any]]) -> None:
+        self._folder = folder
+        self._run = run
+
+    def keep(self, sha256: str, content: bytes) -> Deferred[None]:
+        """See ``AttachmentFiles``."""
+        return self._run(self._write, sha256, content)
+
+    def read(self, sha256: str) -> Deferred[bytes]:
+        """See ``AttachmentFiles``."""
+        return self._run(self._content, sha256)
+
+    def _path(self, sha256: str) -> Path:
+        return self._folder / sha256[:2] / sha256
+
+    def _write(self, sha256: str, content: bytes) -> None:
+        """Whole and on disk under its name, or not at all; what is there already is the same."""
+        path = self._path(sha256)
+        beside = path.with_name(f"{sha256}.new")
+        try:
+            with suppress(OSError):
+                if digest(path.read_bytes()) == sha256:
+                    return
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            beside.replace(path)
+            for folder in (path.parent, self._folder):
+                _sync(folder)
+        except OSError as error:
+            with suppress(OSError):
+                beside.unlink()
+            raise Refused(
+                Problem(
+                    "attachment-not-written",
+                    zh=f"附件无法保存：{error.strerror}；请通知管理员，稍后再传",
+                    en=f"the attachment could not be kept: {error.strerror}; tell the administrator, and try again",
+                    place=str(self._folder),
+                ),
+                status=507,
+            ) from error
+
+    def _content(self, sha256: str) -> bytes:
+        try:
+            content = self._path(sha256).read_bytes()
+        except OSError as error:
+            raise _damaged(sha256) from error
+        if digest(content) != sha256:
+            raise _damaged(sha256)
+        return content
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _damaged(sha256: str) -> Refused:
+    return Refused(
+        Problem(
+            "attachment-damaged",
+            zh="附件内容不在磁盘上，或已不是收到时的内容；请从备份恢复",
+            en="the attachment is not on disk, or is not what was received: restore it from a backup",
+            place=sha256,
+        ),
+        status=503,
+    )

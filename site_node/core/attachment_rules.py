@@ -1,0 +1,74 @@
+"""What may be attached to a work item: which kinds of files, how large, under which names. Pure."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping
+
+from dataset.errors import Problem, Refused
+
+LARGEST_FILE = 10_000_000
+"""bytes of one file, as much as a door takes (``federation.node.door``); a scanned page is a tenth of it"""
+MOST_OF_ITEM = 20
+"""files of one work item"""
+LONGEST_NAME = 100
+
+_BEGINNINGS: Mapping[str, tuple[bytes, ...]] = {
+    "image/jpeg": (b"\xff\xd8\xff",),
+    "image/png": (b"\x89PNG\r\n\x1a\n",),
+    "image/tiff": (b"II*\x00", b"MM\x00*"),
+    "application/pdf": (b"%PDF-",),
+    "audio/wav": (b"RIFF",),
+    "audio/mpeg": (b"ID3", b"\xff\xfb", b"\xff\xf3", b"\xff\xf2"),
+    "text/plain": (b"",),
+}
+"""what files of each type begin with; nothing that a browser would run is among them"""
+MEDIA_TYPES = tuple(_BEGINNINGS)
+
+
+def check_file(name: str, media_type: str, content: bytes) -> None:
+    """Raise ``Refused``: 413 ``attachment-too-large``; 400 ``attachment-name``, ``attachment-type``,
+    ``attachment-empty``.
+    """
+    if len(content) > LARGEST_FILE:
+        mb = LARGEST_FILE // 1_000_000
+        zh, en = f"文件超过上限 {mb} MB", f"the file is over the limit of {mb} MB"
+        raise _refused("attachment-too-large", zh, en, "content", 413)
+    if not _is_name(name):
+        raise _refused(
+            "attachment-name",
+            f"文件名应为 1 至 {LONGEST_NAME} 字，不含 / \\ : 和控制字符，不以点开头",
+            f"a file's name has 1 to {LONGEST_NAME} characters, without / \\ : and control characters, and does not"
+            " begin with a dot",
+            "name",
+        )
+    if not content:
+        raise _refused("attachment-empty", "文件是空的", "the file is empty", "content")
+    if not _is_of_type(media_type, content):
+        raise _refused(
+            "attachment-type",
+            f"只收这些类型，且内容须与类型相符：{'、'.join(MEDIA_TYPES)}",
+            f"only these types are taken, and the content has to be of that type: {', '.join(MEDIA_TYPES)}",
+            "media_type",
+        )
+
+
+def _is_name(name: str) -> bool:
+    clean = name == name.strip() and not name.startswith(".") and 1 <= len(name) <= LONGEST_NAME
+    return clean and not any(one in "/\\:" or unicodedata.category(one)[0] == "C" for one in name)
+
+
+def _is_of_type(media_type: str, content: bytes) -> bool:
+    beginnings = _BEGINNINGS.get(media_type)
+    if beginnings is None or not content.startswith(beginnings):
+        return False
+    if media_type != "text/plain":
+        return media_type != "audio/wav" or content[8:12] == b"WAVE"
+    try:
+        return "\x00" not in content.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+
+
+def _refused(slug: str, zh: str, en: str, place: str, status: int = 400) -> Refused:
+    return Refused(Problem(slug, zh=zh, en=en, place=place), status=status)
