@@ -75,6 +75,7 @@ function operate(base: string, who: string, op: string, fields: Record<string, u
   if (base !== '/hub') return beside.knows(op) && !values['no-services'] ? beside.act(who, op, fields) : work.knows(op) ? work.act(who, op, fields) : province.act(who, op, fields)
   if (op === 'ping') return {}
   if (op === 'contacts') return { contacts: province.latest(typeof fields['city'] === 'string' ? fields['city'] : null, Number(fields['limit'] ?? 50)) }
+  if (op === 'services_report') return province.services()
   if (op === 'contact') return province.way(String(fields['contact']))
   throw new MockRefusal(400, 'bad-request', '没有这个操作', 'there is no such operation', 'op')
 }

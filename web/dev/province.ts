@@ -16,6 +16,7 @@ import type {
   Problem,
   Province,
   SeatState,
+  ServicesReport,
   SkillPicture,
   Targets,
 } from '../src/protocol/shapes.ts'
@@ -609,6 +610,11 @@ export class MockProvince {
       flows: [...pairs].map(([key, pair]) => ({ from: key.split('>')[0] ?? '', to: key.split('>')[1] ?? '', up: pair.up, last_15_min: pair.last })),
       latest: this.latest(null, 40),
     }
+  }
+
+  services(): ServicesReport {
+    const counted = { service: 'fault', zh: '障碍申告', en: 'Fault report', aim: 0.98, opened: 3, ended: 2, promised: 2, within: 1, open: 4, overdue: 1 }
+    return { lines: [null, 'guangzhou'].map((city) => ({ ...counted, city })), complete: true, missing: [], untold: [] }
   }
 
   latest(city: string | null, limit: number): ContactSummary[] {

@@ -742,6 +742,27 @@ export interface Province {
   latest: ContactSummary[]
 }
 
+/** One service on some days: of a city, or (`city` null) of all. `within` of `promised` ended in the promised time. */
+export interface ServiceLine extends Named {
+  city: string | null
+  service: string
+  aim: number | null
+  opened: number
+  ended: number
+  promised: number
+  within: number
+  /** as of now, or of the end of the last day */
+  open: number
+  overdue: number
+}
+
+export interface ServicesReport {
+  lines: ServiceLine[]
+  complete: boolean
+  missing: { city: string }[]
+  untold: { city: string; items: number }[]
+}
+
 export type ProvincePush =
   | { push: 'province'; province: Province }
   | { push: 'taken_over' }

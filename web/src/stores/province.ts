@@ -4,7 +4,7 @@ import { login as askLogin } from '../protocol/http'
 import { LiveConnection, liveAddress } from '../protocol/live'
 import type { LinkStatus } from '../protocol/live'
 import { problemOf } from '../protocol/problem'
-import type { ContactSummary, ContactWay, LoggedIn, Problem, Province, ProvincePush } from '../protocol/shapes'
+import type { ContactSummary, ContactWay, LoggedIn, Problem, Province, ProvincePush, ServicesReport } from '../protocol/shapes'
 import { moment } from '../shared/clock'
 import { usePlaces } from './places'
 import { dropSession, keepSession, keptSession } from './sessions'
@@ -110,6 +110,11 @@ export const useProvince = defineStore('province', () => {
     return ((await ask('contacts', fields)) as { contacts: ContactSummary[] }).contacts
   }
 
+  /** What came of each service on `day` (`YYYY-MM-DD`). */
+  async function servicesOf(day: string): Promise<ServicesReport> {
+    return (await ask('services_report', { first: day, last: day })) as ServicesReport
+  }
+
   const speed = computed(() => province.value?.speed ?? 1)
 
   return {
@@ -127,5 +132,6 @@ export const useProvince = defineStore('province', () => {
     hurry,
     wayOf,
     contactsOf,
+    servicesOf,
   }
 })
