@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import msgspec
 import pytest
 
 from dataset import rows
 from dataset.errors import Refused
 from dataset.ids import AgentId, ConnectionId, ContactId, SkillId
 from dataset.rows import VOICE_OUT, Ending, Evidence, Journalled
-from dataset.work import Actor, CallBackOutcome, WorkItemId
+from dataset.work import Actor, CallBackOutcome, CalledBack, WorkItemId
 from federation.core.lease import LeaseState
+from federation.core.work_item import WorkItem, apply
 from site_node.core import events
 from site_node.core.agent import Presence
 from site_node.core.call_back import CallBack, CallBackState
@@ -32,6 +34,7 @@ from site_node.core.telephony import (
     Seat,
     SwitchDown,
 )
+from tests.harness.services import calendar, catalogue
 from tests.unit.core.core_alone import HOME, CoreAlone
 
 NUMBER = "02081230001"
@@ -351,3 +354,31 @@ def test_a_contact_of_a_caller_has_no_call_back(calling: Calling) -> None:
     assert calling.core.site.call_backs.get(which) is None
     [born] = [row for row in calling.core.rows if isinstance(row, rows.ContactBorn)]
     assert born.call_back is None
+
+
+# ── journals of before ──────────────────────────────────────────────────────────────────────────────────────────────
+def test_rows_from_before_there_were_calls_are_read_as_they_were_meant() -> None:
+    """A birth without a call-back is a caller's, and an agent's word from then reached the customer."""
+    born = (
+        b'{"kind":"contact_born","contact":"0020-0000000a-000001","city":"guangzhou","channel":"voice","door":"112",'
+        b'"calling":"13800000001","connection":"c","package":"yihaotong@1"}'
+    )
+    stepped = (
+        b'{"kind":"work_stepped","item":"w-0020-0000000a-000001","request":null,"serving":"guangzhou",'
+        b'"service":"install_line@1","step":{"step":"called_back","at":1.0,"reached":true,"by":'
+        b'{"agent":"1001@guangzhou","role":"agent","city":"guangzhou"}}}'
+    )
+    birth, taken = msgspec.json.decode(born, type=rows.AnyRow), msgspec.json.decode(stepped, type=rows.AnyRow)
+    assert isinstance(birth, rows.ContactBorn)
+    assert birth.call_back is None
+    assert isinstance(taken, rows.WorkStepped)
+    assert taken.step == CalledBack(
+        at=1.0, by=Actor(agent=AgentId("1001@guangzhou"), role="agent", city=HOME), reached=True
+    )
+    item = WorkItem(
+        id=ITEM, service="s@1", owning=HOME, customer="", line="", values={}, opened_by=taken.step.by, opened_at=0.0,
+        again_of=None,
+        state="installed", since=0.0, due_at=None,
+    )  # fmt: skip
+    after, _ = apply(catalogue().services["install_line"], calendar(), item, taken.step)
+    assert after.called_back
