@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
+import binascii
+from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from typing import Annotated, Any
 
 import msgspec
 
+from dataset.errors import Problem, Refused
 from dataset.records.attachment import Attachment
 from dataset.rows import Viewed
 from federation.node.login import Actor
@@ -24,7 +26,7 @@ ATTACHED = Outcomes(
     AttachmentAdded,
     {
         **_OF_ITEM,
-        400: ("attachment-name", "attachment-type", "attachment-empty"),
+        400: ("attachment-content", "attachment-name", "attachment-type", "attachment-empty"),
         409: (*_OF_ITEM[409], "attachments-too-many"),
         413: ("attachment-too-large",),
         507: ("attachment-not-written",),
@@ -51,8 +53,8 @@ class Attach(Request, frozen=True, kw_only=True):
     item: Name
     name: Annotated[str, msgspec.Meta(max_length=255)]
     media_type: Annotated[str, msgspec.Meta(max_length=64)]
-    content: bytes
-    """Base64 in JSON"""
+    content: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9+/=]*$")]
+    """Base64"""
 
 
 class OfWorkItem(Request, frozen=True, kw_only=True):
@@ -72,7 +74,8 @@ def attachment_operations(attachments: Attachments, trail: AuditTrail) -> tuple[
     """Of work items of this city."""
 
     async def attach(actor: Actor, ask: Attach) -> Answer:
-        return {"attachment": _shown(await attachments.attach(actor, ask.item, ask.name, ask.media_type, ask.content))}
+        content = _bytes(ask.content)
+        return {"attachment": _shown(await attachments.attach(actor, ask.item, ask.name, ask.media_type, content))}
 
     async def found(actor: Actor, ask: OfWorkItem) -> Answer:
         return {"attachments": [_shown(one) for one in await attachments.of_item(actor, ask.item)]}
@@ -111,6 +114,15 @@ def attachment_operations(attachments: Attachments, trail: AuditTrail) -> tuple[
 def _look(operation: str, name: str, fields: Mapping[str, Any]) -> Look:
     reason = word(fields, "reason", LONGEST_REASON)
     return Look(operation=operation, what=Viewed.ITEM, id=word(fields, name), reason=reason)
+
+
+def _bytes(content: str) -> bytes:
+    try:
+        return b64decode(content, validate=True)
+    except binascii.Error as error:
+        raise Refused(
+            Problem("attachment-content", "内容应为 Base64", "the content is expected in Base64", "content")
+        ) from error
 
 
 def _shown(one: Attachment) -> dict[str, Any]:

@@ -115,6 +115,9 @@ def test_content_that_is_no_base64_is_a_bad_request(province: Watched) -> None:
     with pytest.raises(Refused) as refused:
         seat.ask("work_attach", item=item, name="a.png", media_type="image/png", content="?")
     assert slug(refused) == "bad-request"
+    with pytest.raises(Refused) as refused:
+        seat.ask("work_attach", item=item, name="a.png", media_type="image/png", content="a=a")
+    assert slug(refused) == "attachment-content"
 
 
 def test_an_item_takes_so_many_files_and_another_citys_none(province: Watched) -> None:

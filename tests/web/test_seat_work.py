@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
@@ -148,6 +149,14 @@ def test_a_work_item_of_the_own_city_by_keyboard(page: Page, address: str) -> No
     page.keyboard.type("用户要求上门前先打电话")
     page.keyboard.press("Control+s")
     expect(page.get_by_test_id("steps")).to_contain_text("用户要求上门前先打电话")
+    scan = {"name": "合同.pdf", "mimeType": "application/pdf", "buffer": b"%PDF-1.7 " + b"0" * 300_000}
+    page.get_by_test_id("attach-file").set_input_files([scan])
+    attached = page.get_by_test_id("attachments").get_by_role("button")
+    expect(attached).to_have_text("合同.pdf")
+    with page.expect_download() as download:
+        attached.press("Enter")
+    assert download.value.suggested_filename == "合同.pdf"
+    assert Path(download.value.path()).read_bytes() == scan["buffer"]
     page.get_by_test_id("work_give_back").press("Enter")
     expect(page.get_by_test_id("steps")).to_contain_text("退回队列")
     leave(page)

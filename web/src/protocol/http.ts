@@ -42,3 +42,21 @@ export async function login(base: string, user: string, password: string, seat?:
     body: JSON.stringify(body),
   })) as LoggedIn
 }
+
+/** One operation over HTTP, for answers that are larger than a message. Throws `Refused`. */
+export async function post(base: string, token: string, op: string, fields: object): Promise<unknown> {
+  return answerOf(`${base}/api/v1/${op}`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json', Authorization: `Bearer ${token}` },
+    body: JSON.stringify(fields),
+  })
+}
+
+/** An operation that takes a file as it is. Throws `Refused`. */
+export async function postFile(base: string, token: string, op: string, fields: Record<string, string>, file: File): Promise<unknown> {
+  return answerOf(`${base}/api/v1/${op}?${new URLSearchParams(fields).toString()}`, {
+    method: 'POST',
+    headers: { 'Content-Type': file.type || 'application/octet-stream', Authorization: `Bearer ${token}` },
+    body: file,
+  })
+}

@@ -335,6 +335,24 @@ export interface ItemWhole extends ItemShort {
   messages: ItemMessage[]
 }
 
+/** A file that is attached to a work item. */
+export interface Attachment {
+  attachment: string
+  item: string
+  name: string
+  media_type: string
+  size: number
+  sha256: string
+  at: number
+  by: string | null
+}
+
+export interface AttachmentOpened {
+  attachment: Attachment
+  /** Base64 */
+  content: string
+}
+
 /** What the customer owes for it. */
 export interface ItemCharge extends Named {
   code: string

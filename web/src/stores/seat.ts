@@ -1,6 +1,6 @@
 import { defineStore } from 'pinia'
 import { computed, ref, shallowRef } from 'vue'
-import { login as askLogin } from '../protocol/http'
+import { login as askLogin, post as postTo, postFile } from '../protocol/http'
 import { LiveConnection, liveAddress } from '../protocol/live'
 import type { LinkStatus } from '../protocol/live'
 import { DISCONNECTED, problemOf, Refused } from '../protocol/problem'
@@ -171,6 +171,18 @@ export const useSeat = defineStore('seat', () => {
   }
 
   /** Does one operation and gives its answer, which is waited for `withinMs`. Throws `Refused`. */
+  /** What is larger than a message goes over HTTP, with this tab's own login. Throws `Refused`. */
+  async function post(op: string, fields: object): Promise<unknown> {
+    if (session.value === null) throw new Refused(DISCONNECTED)
+    return postTo(base, session.value.token, op, fields)
+  }
+
+  /** A file with its fields. Throws `Refused`. */
+  async function upload(op: string, fields: Record<string, string>, file: File): Promise<unknown> {
+    if (session.value === null) throw new Refused(DISCONNECTED)
+    return postFile(base, session.value.token, op, fields, file)
+  }
+
   async function ask(op: string, fields: object = {}, withinMs?: number): Promise<unknown> {
     if (connection === null) throw new Refused(DISCONNECTED)
     return connection.ask(op, fields, withinMs)
@@ -206,6 +218,8 @@ export const useSeat = defineStore('seat', () => {
     hurry,
     act,
     ask,
+    post,
+    upload,
     hearWork,
     targets,
   }
