@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import FilePayload, Page, expect
 
 from tests.web import test_seat_page
 from tests.web.test_seat_page import call, login, take_call
@@ -149,14 +149,16 @@ def test_a_work_item_of_the_own_city_by_keyboard(page: Page, address: str) -> No
     page.keyboard.type("用户要求上门前先打电话")
     page.keyboard.press("Control+s")
     expect(page.get_by_test_id("steps")).to_contain_text("用户要求上门前先打电话")
-    scan = {"name": "合同.pdf", "mimeType": "application/pdf", "buffer": b"%PDF-1.7 " + b"0" * 300_000}
-    page.get_by_test_id("attach-file").set_input_files([scan])
+    scan = b"%PDF-1.7 " + b"0" * 300_000
+    page.get_by_test_id("attach-file").set_input_files(
+        FilePayload(name="合同.pdf", mimeType="application/pdf", buffer=scan)
+    )
     attached = page.get_by_test_id("attachments").get_by_role("button")
     expect(attached).to_have_text("合同.pdf")
     with page.expect_download() as download:
         attached.press("Enter")
     assert download.value.suggested_filename == "合同.pdf"
-    assert Path(download.value.path()).read_bytes() == scan["buffer"]
+    assert Path(download.value.path()).read_bytes() == scan
     page.get_by_test_id("work_give_back").press("Enter")
     expect(page.get_by_test_id("steps")).to_contain_text("退回队列")
     leave(page)
