@@ -93,7 +93,7 @@ class SimulatedProvince:
             clock, Random(rng.random()), [city.id for city in province.cities], trunk_delay_s=trunk_delay_s
         )
         self.wires = Wires(clock, Random(rng.random()), delay_s=link_delay_s)
-        self.lock = InProcessLock(clock)
+        self.lock = InProcessLock(clock, province.hub_ids)
         """by which one of several hubs leads (B2)"""
         self.people_clock = people_clock if people_clock is not None else clock
         self.speed = speed

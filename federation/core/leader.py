@@ -4,6 +4,7 @@ long a hub may lead.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -20,9 +21,18 @@ class Tenure(NamedTuple):
     """A hub's hold on the lock by which one of several leads (B2)."""
 
     term: int
-    """grows with each hold, whoever has it; above all that were heard of"""
+    """grows with each hold, whoever has it; above all that were heard of, and of a hub alone (``own_term``)"""
     until: float
     """on the holder's own monotonic clock: surely nobody else has the lock before; each renewal moves it on"""
+
+
+def own_term(node: NodeId, hubs: Sequence[NodeId], above: int) -> int:
+    """The lowest term above ``above`` that is ``node``'s, one of ``hubs``: of two hubs one has the odd terms, the other
+    the even ones, as proposers have ballots in Paxos. So no two hubs ever have the same, whatever a lock forgets while
+    one of them hears nothing of the other.
+    """
+    place = sorted(hubs).index(node) + 1
+    return above + 1 + (place - above - 1) % len(hubs)
 
 
 @dataclass(slots=True)

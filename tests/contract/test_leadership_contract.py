@@ -76,7 +76,7 @@ class World(Protocol):
 class InProcessWorld:
     def __init__(self) -> None:
         self.clock = VirtualClock()
-        self.lock = InProcessLock(self.clock)
+        self.lock = InProcessLock(self.clock, (HUB, HUB2))
         self.nodes: dict[Hub, NodeId] = {}
 
     def hub(self, node: NodeId, heard: int = 0) -> Hub:
@@ -144,7 +144,7 @@ class ConsulWorld:
     def hub(self, node: NodeId, heard: int = 0) -> Hub:
         access = ConsulAccess(addresses=((self.machine.spec.address, self.machine.spec.port),))
         runner = DeafRunner(in_threads(self.driver.reactor))
-        leadership = ConsulLeadership(access, node, f"{len(self.hubs)}", self.clock, runner)
+        leadership = ConsulLeadership(access, node, (HUB, HUB2), f"{len(self.hubs)}", self.clock, runner)
         hub = Hub(leadership, self.clock.monotonic, heard)
         self.hubs.append(hub)
         self.deaf[hub] = runner

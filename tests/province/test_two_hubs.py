@@ -185,8 +185,10 @@ def test_with_the_lock_out_of_reach_for_everybody_nobody_leads(world: TwoHubs) -
     assert world.followed() == {(None, 1)}
     world.lock.restore(HUB, HUB2)
     world.pass_s(4.0)
-    assert len(world.leads()) == 1
-    assert {term for _, term in world.followed()} == {2}
+    [leader] = world.leads()
+    [(followed, term)] = world.followed()
+    assert followed == leader
+    assert term != 1, "a new one"
 
 
 def test_a_lock_that_lost_its_terms_gives_no_old_one_out_for_long(world: TwoHubs) -> None:
@@ -203,6 +205,31 @@ def test_a_lock_that_lost_its_terms_gives_no_old_one_out_for_long(world: TwoHubs
     world.pass_s(6.0)
     assert world.leads() == [HUB]
     assert world.followed() == {(HUB, 43)}
+
+
+def test_a_lock_that_forgets_twice_gives_two_hubs_no_term_in_common(world: TwoHubs) -> None:
+    """While the first was cut off from the line it heard nothing of the other's reign, and the lock forgot that too."""
+    led: dict[int, set[NodeId]] = {}
+
+    def note(fate: Fate, _: NodeId, one: Envelope) -> None:
+        if fate is Fate.SENT and isinstance(one.body, HubBeat) and one.body.leads:
+            led.setdefault(one.term, set()).add(one.sender)
+
+    world.wires.on_fate = note
+    world.pass_s(3.0)
+    assert world.leads() == [HUB]
+    world.wires.cut([HUB])
+    world.lock.forget()
+    world.pass_s(5.0)
+    assert world.leads() == [HUB2]
+    world.lock.forget()
+    world.pass_s(5.0)
+    assert world.leads() == [HUB]
+    world.wires.cut([HUB], restore=True)
+    world.pass_s(5.0)
+    assert len(led) == 3
+    assert all(len(hubs) == 1 for hubs in led.values()), led
+    assert {hub for hub, _ in world.followed()} == {HUB}
 
 
 def test_a_hub_with_an_empty_disk_becomes_equal_to_the_other(world: TwoHubs) -> None:

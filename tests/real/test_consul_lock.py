@@ -61,7 +61,7 @@ class Hubs:
 
     def of(self, node: NodeId, access: ConsulAccess) -> Hub:
         run = f"{len(self.all):08x}"
-        lock = ConsulLeadership(access, node, run, self.clock, in_threads(self.driver.reactor))
+        lock = ConsulLeadership(access, node, (HUB, HUB2), run, self.clock, in_threads(self.driver.reactor))
         self.all.append(Hub(lock, self.clock.monotonic))
         return self.all[-1]
 

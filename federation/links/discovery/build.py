@@ -38,7 +38,7 @@ def build_leadership(
         switch = beside(str(file), settings.file)
         read_switch(switch, hubs)
         return FileLeadership(switch, node, hubs, clock, in_threads(reactor))
-    return ConsulLeadership(_access(settings, file), node, secrets.token_hex(4), clock, in_threads(reactor))
+    return ConsulLeadership(_access(settings, file), node, hubs, secrets.token_hex(4), clock, in_threads(reactor))
 
 
 def _access(settings: LeaderSettings, file: Path) -> ConsulAccess:

@@ -6,9 +6,10 @@ the hub's own (``ttl_s``, passed three times as often) and has no time of its ow
 critical, Consul ends the session and lets the lock go at once, and the others, who wait for that by a blocking query,
 compete. The holder counts from the moment *before* it passed its check, and not quite as long as Consul does.
 
-The term stands in the lock's value: whoever acquires the lock writes one more than the value said, or than anybody was
-heard to have. Consul counts acquisitions (``LockIndex``): had another hub come in between, that shows, and the lock is
-given back. So no two holds have one term, and a Consul that lost its data goes on where the hubs are.
+The term stands in the lock's value: whoever acquires the lock writes the next of its own terms (``own_term``) above
+what the value said, and above what anybody was heard to have. Consul counts acquisitions (``LockIndex``): had another
+hub come in between, perhaps under a higher one, that shows, and the lock is given back. So the term grows with each
+hold, no two hubs have one, and a Consul that lost its data goes on where the hubs are.
 
 py-consul blocks, so every round of questions is made in a thread, one after the other.
 """
@@ -26,7 +27,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from dataset.ids import NodeId
-from federation.core.leader import Tenure
+from federation.core.leader import Tenure, own_term
 from federation.node.login import Runner
 from federation.ports import Clock, Timer
 
@@ -64,10 +65,13 @@ class ConsulTrouble(Exception):
 class _Session:
     """One session at one server, with the check it hangs on. All methods block, and raise ``ConsulTrouble``."""
 
-    def __init__(self, access: ConsulAccess, at: tuple[str, int], node: NodeId, name: str) -> None:
+    def __init__(
+        self, access: ConsulAccess, at: tuple[str, int], node: NodeId, hubs: Sequence[NodeId], name: str
+    ) -> None:
         self.at = at
         self._access = access
         self._node = node
+        self._hubs = hubs
         self._service = f"{SERVICE}-{name}"
         self._check = f"service:{self._service}"
         host, port = at
@@ -114,7 +118,7 @@ class _Session:
 
     def acquire(self, entry: dict[str, Any] | None, heard: int) -> int | None:
         """Get the lock, which was free as ``entry``; the term, or None when another was faster."""
-        term = max(_term_in(entry), heard) + 1
+        term = own_term(self._node, self._hubs, max(_term_in(entry), heard))
         value = json.dumps({"hub": self._node, "term": term})
         if not self._ask(lambda: self._consul.kv.put(self._access.lock, value, acquire=self._id)):
             return None
@@ -122,7 +126,7 @@ class _Session:
         if not self.is_ours(now):
             return None
         if now is None or now["LockIndex"] != (entry["LockIndex"] if entry is not None else 0) + 1:
-            self.release()  # another had it in between, perhaps under this term
+            self.release()  # another had it in between, perhaps under a higher term
             return None
         return term
 
@@ -160,9 +164,17 @@ class _Competitor:
     own, so one that nobody passes any more ends with it, and lets go what it may have got.
     """
 
-    def __init__(self, access: ConsulAccess, node: NodeId, run: str, monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        access: ConsulAccess,
+        node: NodeId,
+        hubs: Sequence[NodeId],
+        run: str,
+        monotonic: Callable[[], float],
+    ) -> None:
         self._access = access
         self._node = node
+        self._hubs = hubs
         self._run = run
         self._monotonic = monotonic
         self._session: _Session | None = None
@@ -194,7 +206,7 @@ class _Competitor:
         if session is None:
             self._sessions += 1
             at = self._access.addresses[self._at % len(self._access.addresses)]
-            session = _Session(self._access, at, self._node, f"{self._node}-{self._run}-{self._sessions}")
+            session = _Session(self._access, at, self._node, self._hubs, f"{self._node}-{self._run}-{self._sessions}")
             session.open()
             self._session = session
         session.alive()
@@ -225,10 +237,21 @@ class _Competitor:
 
 
 class ConsulLeadership:
-    """``federation.ports.Leadership`` over a lock in Consul. ``run``: a random word for this run of the hub."""
+    """``federation.ports.Leadership`` over a lock in Consul, for ``node``, one of ``hubs``.
 
-    def __init__(self, access: ConsulAccess, node: NodeId, run: str, clock: Clock, in_thread: Runner) -> None:
-        self._competitor = _Competitor(access, node, run, clock.monotonic)
+    ``run``: a random word for this run of the hub.
+    """
+
+    def __init__(
+        self,
+        access: ConsulAccess,
+        node: NodeId,
+        hubs: Sequence[NodeId],
+        run: str,
+        clock: Clock,
+        in_thread: Runner,
+    ) -> None:
+        self._competitor = _Competitor(access, node, hubs, run, clock.monotonic)
         self._every_s = access.ttl_s / ROUNDS
         self._clock = clock
         self._in_thread = in_thread

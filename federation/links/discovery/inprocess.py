@@ -6,12 +6,12 @@ lose all it knows, as a Consul without a disk does.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from twisted.internet.defer import Deferred, succeed
 
 from dataset.ids import NodeId
-from federation.core.leader import Tenure
+from federation.core.leader import Tenure, own_term
 from federation.ports import Clock, Timer
 
 TTL_S = 3.0
@@ -20,9 +20,13 @@ SURE = 0.9
 
 
 class InProcessLock:
-    """The lock itself. ``ttl_s``: how long it waits for its holder; hubs ask it three times as often."""
+    """The lock itself, for all ``hubs``.
 
-    def __init__(self, clock: Clock, *, ttl_s: float = TTL_S) -> None:
+    ``ttl_s``: how long it waits for its holder; hubs ask it three times as often.
+    """
+
+    def __init__(self, clock: Clock, hubs: Sequence[NodeId], *, ttl_s: float = TTL_S) -> None:
+        self._hubs = hubs
         self.ttl_s = ttl_s
         self.holder: NodeId | None = None
         self.term = 0
@@ -64,7 +68,7 @@ class InProcessLock:
             return None
         if self._held_by is None:
             self._held_by, self.holder = hub, hub.node
-            self.term = max(self.term, heard) + 1
+            self.term = own_term(hub.node, self._hubs, max(self.term, heard))
         self._drop_expiry()
         self._expiry = self._clock.call_later(self.ttl_s, self._let_go)
         return self.term

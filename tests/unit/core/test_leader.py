@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from dataset.ids import HUB, LineageId, NodeId
-from federation.core.leader import HubsInSight
+from federation.core.leader import HubsInSight, own_term
 
 OTHER = NodeId("hub2")
 
@@ -55,3 +58,18 @@ def test_a_hub_that_keeps_falling_silent_counts_again_after_three_beats_in_a_row
     assert hubs.leader(14.5) == HUB
     hubs.heard(HUB, 1, leads=True, now=20.0, run=LineageId("0000000b"))
     assert hubs.leader(20.0) == HUB
+
+
+@given(st.integers(0, 10_000), st.sets(st.text("abh0123456789", min_size=1), min_size=1, max_size=5))
+def test_a_term_is_the_next_of_one_hub_alone(above: int, names: set[str]) -> None:
+    hubs = [NodeId(name) for name in names]
+    terms = {hub: own_term(hub, hubs, above) for hub in hubs}
+    assert sorted(terms.values()) == list(range(above + 1, above + 1 + len(hubs))), "each has one, and the next at that"
+    for hub, term in terms.items():
+        assert own_term(hub, hubs, term) == term + len(hubs)
+
+
+def test_two_hubs_have_the_odd_and_the_even_terms() -> None:
+    hub, hub2 = NodeId("hub"), NodeId("hub2")
+    assert [own_term(hub, (hub2, hub), above) for above in (0, 1, 2)] == [1, 3, 3]
+    assert [own_term(hub2, (hub, hub2), above) for above in (0, 1, 2)] == [2, 2, 4]
