@@ -13,6 +13,7 @@ from twisted.web.resource import Resource
 from dataset.ids import CityId, LineageId, NodeId
 from dataset.number_plan import NumberPlan
 from dataset.packages import ServicePackage
+from dataset.records.package import PackageKind
 from federation.core.ledger import SendingPace
 from federation.node.articles import Articles
 from federation.node.http import NodeResource, NodeWeb, WebPlace
@@ -58,6 +59,7 @@ from site_node.services.repeats import Repeats
 from site_node.services.seats import SeatRules, SeatSettings
 from site_node.services.self_service import SelfServiceRecords
 from site_node.services.tariffs import TariffService
+from site_node.services.versions import VersionsInUse
 from site_node.services.work import WorkService
 from site_node.shell.aftermath import Aftermath
 from site_node.shell.counts import CityCounts
@@ -294,6 +296,11 @@ def build_city(
             trail=trail,
             clock=clock,
         )
+    versions = None
+    if records is not None and offering is not None:
+        in_use: dict[tuple[PackageKind, str], str] = {(PackageKind.MENUS, package.name): package.version}
+        in_use |= {(PackageKind.SERVICE, one.id): one.text.version for one in offering.catalogue}
+        versions = VersionsInUse(city, records, in_use, clock)
     door = city_door(
         running,
         logins,
@@ -312,6 +319,7 @@ def build_city(
         trail=trail,
         tariffs=tariffs,
         attachments=attachments,
+        versions=versions,
     )
     running.lookups.table = OperationTable(
         (
@@ -324,7 +332,7 @@ def build_city(
         )
     )
     asked.read_live(lambda: door.door.live)
-    parts: list[Part | None] = [articles, mass_faults, identity, copies]
+    parts: list[Part | None] = [articles, mass_faults, identity, versions, copies]
     if records is not None:
         parts.append(History(city, journal, records, clock))
     if records is not None and aftermath is not None:

@@ -11,6 +11,7 @@ from dataset.records.customer import CUSTOMERS
 from dataset.records.directory import DIRECTORY
 from dataset.records.line import LINES
 from dataset.records.money import BILLS, PAYMENTS
+from dataset.records.package import PACKAGES
 from dataset.records.tariff import TARIFFS
 from dataset.records.work import CHARGES, MESSAGES, WORK_ITEMS
 from dataset.tables import Table
@@ -28,6 +29,7 @@ LOCAL: tuple[Table[Any], ...] = (
     CHARGES,
     MESSAGES,
     JUDGEMENTS,
+    PACKAGES,
 )
 """Of one city; another city's are fetched from it."""
 PUBLIC: tuple[Table[Any], ...] = (DIRECTORY, TARIFFS, ARTICLES)

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from dataset.ids import AgentId, CityId, ContactId, SkillId
+from dataset.records.package import PackageKind
 from dataset.records.tariff import TariffUnit
 from dataset.records.work import MessageState
 from dataset.rows import MassFaultArea
@@ -481,6 +482,22 @@ class ItemsFound(ItemsHere, frozen=True, kw_only=True):
     """Work items, and whose part is missing."""
 
     missing: tuple[MissingPart, ...]
+
+
+class VersionShown(Reply, frozen=True, kw_only=True):
+    """A version of a service, or of the package of menus. ``until``: null while it is in use."""
+
+    kind: PackageKind
+    name: str
+    version: str
+    since: float
+    until: float | None
+
+
+class VersionsFound(Reply, frozen=True, kw_only=True):
+    """By kind and name, the latest of each first."""
+
+    versions: tuple[VersionShown, ...]
 
 
 class AttachmentShown(Reply, frozen=True, kw_only=True):

@@ -22,6 +22,7 @@ from site_node.desktop.mass_fault_operations import mass_fault_operations
 from site_node.desktop.operations import agent_operations
 from site_node.desktop.repeat_operations import repeat_operations
 from site_node.desktop.tariff_operations import tariff_operations
+from site_node.desktop.version_operations import version_operations
 from site_node.desktop.views import away_state, seat_state
 from site_node.desktop.work_operations import work_operations
 from site_node.desktop.work_views import receipt
@@ -36,6 +37,7 @@ from site_node.services.line_tests import LineTests
 from site_node.services.repeats import Repeats
 from site_node.services.seats import SeatRules, SeatService
 from site_node.services.tariffs import TariffService
+from site_node.services.versions import VersionsInUse
 from site_node.services.work import WorkService
 from site_node.shell.mass_faults import MassFaults
 
@@ -81,13 +83,14 @@ def city_door(
     trail: AuditTrail | None = None,
     tariffs: TariffService | None = None,
     attachments: Attachments | None = None,
+    versions: VersionsInUse | None = None,
 ) -> CityDoor:
     """The door of ``city``. ``clock`` is that of the people outside, also where the city runs faster than real time.
 
     ``work``: of a city that takes in work; ``elsewhere``: what other cities know of it; ``customers``, ``directory``,
     ``tariffs`` and ``knowledge``: of a city with records. ``tests``: of the city's lines; ``repeats``: of matters that
     come back; ``mass_faults``: of a city that looks for them. ``trail``: without it nobody looks at a customer's data.
-    ``attachments``: of work items of a city with records.
+    ``attachments``, ``versions``: of a city with records.
     """
 
     def shown(actor: Actor, seat: str, view: SeatView | None) -> dict[str, Any]:
@@ -115,6 +118,8 @@ def city_door(
         more += directory_operations(directory, elsewhere, trail)
     if tariffs is not None and elsewhere is not None:
         more += tariff_operations(tariffs, elsewhere)
+    if versions is not None:
+        more += version_operations(versions)
     if attachments is not None and trail is not None:
         more += attachment_operations(attachments, trail)
     if knowledge is not None:

@@ -13,6 +13,7 @@ from dataset.records.customer import CUSTOMERS, Customer, CustomerKind, Document
 from dataset.records.directory import DIRECTORY, DirectoryEntry
 from dataset.records.line import LINES, Line, LineStatus
 from dataset.records.money import BILLS, PAYMENTS, Bill, BillItem, Payment
+from dataset.records.package import PACKAGES, PackageInUse, PackageKind
 from dataset.records.tariff import TARIFFS, TariffItem, TariffUnit
 from dataset.records.work import CHARGES, MESSAGES, WORK_ITEMS, Charge, CustomerMessage, WorkRecord
 from dataset.rows import Ending
@@ -162,6 +163,10 @@ SAMPLES = (
         ),
     ),
     Put(ATTACHMENT_PARTS, AttachmentPart(attachment=FAX, n=0, content=b"\x00\xffx")),
+    Put(
+        PACKAGES,
+        PackageInUse(city=GZ, kind=PackageKind.SERVICE, name="install_line", version="2", since=1_770_000_000.0),
+    ),
     Put(ARTICLES, ARTICLE),
     Put(JUDGEMENTS, JUDGEMENT),
     Put(

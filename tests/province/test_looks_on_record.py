@@ -74,6 +74,7 @@ NOT_OF_CUSTOMERS = {
     *(("city", f"mass_fault{name}") for name in ("s", "_clear", "_confirm", "_declare", "_reject")),
     *(("city", f"work_{name}") for name in ("act", "called_back", "give_back", "hand_over", "note", "open", "park")),
     *(("city", f"work_{name}") for name in ("attach", "press", "request", "take")),
+    ("city", "versions"),
     ("other", "mass_faults"),
     ("city", "tariffs"),
     ("other", "tariffs"),
