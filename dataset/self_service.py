@@ -38,6 +38,7 @@ class Say(StrEnum):
     NO_PIN = "self-no-pin"
     LOCKED = "self-locked"
     UNREADABLE = "self-unreadable"
+    CITY_AWAY = "self-city-away"
     TOO_MANY = "self-too-many"
     AGAIN = "self-again"
     GOODBYE = "goodbye"

@@ -58,6 +58,7 @@ from site_node.services.past_items import PastItems
 from site_node.services.repeats import Repeats
 from site_node.services.seats import SeatRules, SeatSettings
 from site_node.services.self_service import SelfServiceRecords
+from site_node.services.self_service_elsewhere import SelfServiceEverywhere, self_service_looked_for
 from site_node.services.tariffs import TariffService
 from site_node.services.versions import VersionsInUse
 from site_node.services.work import WorkService
@@ -211,8 +212,10 @@ def build_city(
         if records is not None:
             aftermath = Aftermath(city, province.city(city).name, desk, records, clock)
     self_service = None
+    codes = AreaCodes({other.area_code: other.id for other in province.cities}, plan)
     if customers is not None:
         self_service = SelfServiceRecords(customers, logins.matches, clock, desk.book if desk is not None else None)
+    everywhere = SelfServiceEverywhere(city, self_service, codes) if self_service is not None else None
     running = RunningCity(
         site=Site(rules_of(province, city, journal.lineage), package),
         clock=clock,
@@ -227,7 +230,7 @@ def build_city(
         facts=customers.facts if customers is not None else no_records,
         aftermath=aftermath,
         past=past.since if past is not None else None,
-        self_service=self_service.answer if self_service is not None else None,
+        self_service=everywhere.answer if everywhere is not None else None,
     )
     roster = {record.agent: record for record in province.agents_of(city, package)}
     by_command = Capability.SEAT_ANSWER in switch.capabilities
@@ -244,7 +247,8 @@ def build_city(
     StoreCounts(running.counts.registry, records)
     if link is not None:
         LinkCounts(running.counts.registry, link.dropped, link.failures)
-    codes = AreaCodes({other.area_code: other.id for other in province.cities}, plan)
+    if everywhere is not None:
+        everywhere.lookups = running.lookups
     identity = IdentityChecks(city, journal, running.record, records)
     work = None
     if running.work is not None:
@@ -329,6 +333,7 @@ def build_city(
             *(customers_looked_for(own, trail) if own is not None else ()),
             *(directory_looks(directory, trail) if directory is not None else ()),
             *(tariffs_looked_for(tariffs) if tariffs is not None else ()),
+            *((self_service_looked_for(self_service),) if self_service is not None else ()),
         )
     )
     asked.read_live(lambda: door.door.live)

@@ -129,4 +129,9 @@ class Unread:
     """The records could not be read."""
 
 
-Answer = LineFound | LineUnknown | PinWrong | PinLocked | Statement | OpenItems | Prices | Unread
+@dataclass(frozen=True, slots=True)
+class Away:
+    """The city whose line it is did not answer."""
+
+
+Answer = LineFound | LineUnknown | PinWrong | PinLocked | Statement | OpenItems | Prices | Unread | Away

@@ -16,6 +16,7 @@ from dataset.records.tariff import TariffUnit
 from dataset.self_service import Outcome, Say, SelfServiceKind, price_prompt, service_prompt, state_prompt
 from site_node.core.self_records import (
     Answer,
+    Away,
     BillQuestion,
     LineFound,
     LineQuestion,
@@ -144,6 +145,10 @@ class Walk:
         match answer:
             case Unread():
                 return SelfStep(place, (Prompt(Say.UNREADABLE),), leaves=Outcome.FAILED)
+            case Away() if place.stage is Stage.LOOKING:
+                return self._number(place)
+            case Away():
+                return SelfStep(place, (Prompt(Say.CITY_AWAY),), leaves=Outcome.FAILED)
             case LineFound() if place.stage is Stage.LOOKING:
                 return self._number(replace(place, own=answer))
             case LineUnknown() if place.stage is Stage.LOOKING:

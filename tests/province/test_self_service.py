@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from twisted.internet.defer import Deferred
 
 from dataset import rows, spoken
-from dataset.ids import HUB, CityId, CustomerId
+from dataset.ids import HUB, CityId, CustomerId, NodeId
 from dataset.intervals import fold
 from dataset.measures import balance
 from dataset.puts import Put
@@ -305,3 +305,68 @@ def test_no_pin_stands_in_any_row_and_the_number_only_where_its_pin_was_right(pr
     for secret in (PIN, LINE, LINE[3:]):
         assert secret not in written
     assert PIN not in repr(checked)
+
+
+# ── callers of another city ─────────────────────────────────────────────────────────────────────────────────────────
+def test_a_caller_of_another_city_hears_the_bill_from_the_city_of_the_line(province: Province) -> None:
+    """The own number is recognised there, the PIN compared there; number and PIN are in no row of either city."""
+    caller = province.dial(calling=LINE, city=SHENZHEN).keys("61")
+    assert Say.OWN_NUMBER in caller.listens(2.0)
+    heard = caller.keys(f"1#{PIN}#").hears_answer()
+    assert set(spoken.amount(11_005, "zh")) <= set(heard)
+    caller.keys("#").listens(10.0)
+    [served] = province.rows_of(rows.SelfServed, SHENZHEN)
+    assert isinstance(served, rows.SelfServed)
+    assert served.outcome is Outcome.TOLD
+    assert province.served() == []
+    for city in (GUANGZHOU, SHENZHEN):
+        assert PIN not in repr(province.written(city))
+
+
+def test_open_work_of_another_citys_line_is_told(province: Province) -> None:
+    seat = province.seat_of(GUANGZHOU)
+    seat.order(seat.take_call(GUANGZHOU, NEIGHBOUR), line=NEIGHBOUR)
+    province.pass_s(2.0)
+    caller = province.dial(city=SHENZHEN).keys("62").keys(f"{NEIGHBOUR}#")
+    caller.listens(2.0)
+    heard = caller.keys(f"{PIN}#").hears_answer()
+    assert heard[:3] == ["service-install-line", Say.STATE, "state-install-line-accepted"]
+
+
+def test_wrong_pins_keyed_in_elsewhere_lock_the_line_everywhere(province: Province) -> None:
+    """Two in 深圳 and one at home: the owning city counts them."""
+    away = province.dial(calling=LINE, city=SHENZHEN).keys("61")
+    away.listens(2.0)
+    away.keys("1#").keys("1#")
+    away.listens(1.0)
+    away.keys("2#")
+    away.listens(1.0)
+    home = province.dial(calling=LINE).keys("61")
+    home.listens(2.0)
+    home.keys("1#").keys("3#")
+    assert Say.LOCKED in home.listens(1.0)
+    again = province.dial(calling=LINE, city=SHENZHEN).keys("61")
+    again.listens(2.0)
+    again.keys("1#").keys(f"{PIN}#")
+    assert Say.LOCKED in again.listens(1.0)
+
+
+def test_a_caller_whose_city_is_away_is_told_so_and_put_through_to_an_agent(province: Province) -> None:
+    province.wires.cut([NodeId(GUANGZHOU)])
+    caller = province.dial(calling=LINE, city=SHENZHEN).keys("61")
+    assert Say.ASK_NUMBER in caller.listens(5.0)
+    caller.keys(f"{LINE}#")
+    assert Say.CITY_AWAY in caller.listens(3.0)
+    [served] = province.rows_of(rows.SelfServed, SHENZHEN)
+    assert isinstance(served, rows.SelfServed)
+    assert served.outcome is Outcome.FAILED
+    assert len(province.rows_of(rows.QueueEntered, SHENZHEN)) == 1
+
+
+def test_an_agent_can_be_had_while_the_other_city_is_asked(province: Province) -> None:
+    province.wires.cut([NodeId(GUANGZHOU)])
+    province.dial(calling=LINE, city=SHENZHEN).keys("610")
+    [served] = province.rows_of(rows.SelfServed, SHENZHEN)
+    assert isinstance(served, rows.SelfServed)
+    assert served.outcome is Outcome.TO_AGENT
+    assert len(province.rows_of(rows.QueueEntered, SHENZHEN)) == 1
