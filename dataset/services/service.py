@@ -15,6 +15,7 @@ from dataset.ids import SkillId
 from dataset.services.form import Field, Value, When, schema_of
 from dataset.services.words import (
     SKILL,
+    Answers,
     Channel,
     Code,
     Day,
@@ -132,6 +133,7 @@ class ServiceText:
     )
     channels: tuple[Channel, ...] = setting("受理渠道", "ways in", key="channel", default=("voice",))
     today: Code | None = setting("如今的替代业务", "the service that stands in its place today", default=None)
+    answers: Answers | None = setting("当场答复的内容", "what answers it at once, where it makes no work", default=None)
     knowledge: tuple[Topic, ...] = setting("显示的知识主题", "topics shown beside the form", default=())
     fields: tuple[Field, ...] = setting("表单字段", "fields of the form", key="field", default=())
     states: tuple[State, ...] = setting("状态", "states", key="state", default=())

@@ -28,6 +28,8 @@ Topic = Annotated[
 
 Group = Literal["enquiry", "consulting", "order", "fault", "complaint", "promotion"]
 """The part of the operator's business, as its reports are grouped."""
+Answers = Literal["bill", "progress", "tariff", "directory"]
+"""What answers an enquiry at once: bills and payments, all that is under way for a customer, prices, 114."""
 Channel = Literal["voice", "menu", "fax", "email", "letter", "web", "sms", "chat"]
 """A way in. ``voice`` is a talk with an agent, ``menu`` the telephone's keys."""
 Role = Literal["agent", "dispatcher", "crew", "back_office", "supervisor", "site_admin", "province"]

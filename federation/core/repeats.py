@@ -19,6 +19,7 @@ OFTEN = 2
 """so many of one kind within the longer time are worth a word to whoever has the customer on the phone"""
 SHORT_S = 30 * 86_400.0
 LONG_S = 90 * 86_400.0
+YEAR_S = 366 * 86_400.0
 
 
 class EarlierItem(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,3 +92,13 @@ def often(items: Iterable[EarlierItem], now: float) -> tuple[Often, ...]:
         for service, found in sorted(by_service.items())
         if len(found) >= OFTEN
     )
+
+
+def everything(items: Iterable[EarlierItem]) -> tuple[EarlierItem, ...]:
+    """Each item once, though several cities tell of it: what is under way first, then the newest first."""
+    found: dict[WorkItemId, EarlierItem] = {}
+    for one in items:
+        known = found.get(one.item)
+        if known is None or (not known.ending and one.ending):  # an ending stands
+            found[one.item] = one
+    return tuple(sorted(found.values(), key=lambda one: (bool(one.ending), -one.opened_at, one.item)))

@@ -17,7 +17,7 @@ from dataset.records.tariff import TariffUnit
 from dataset.records.work import MessageState
 from dataset.rows import MassFaultArea
 from dataset.services.form import Value
-from dataset.services.words import Role
+from dataset.services.words import Answers, Role
 from dataset.services.workflow import RuleKind, WorkClock
 from dataset.work import CallBackOutcome
 from federation.core.repeats import EarlierItem, Often
@@ -229,7 +229,7 @@ class CityNow(Reply, frozen=True, kw_only=True):
 # ── services and work items ─────────────────────────────────────────────────────────────────────────────────────────
 class ServiceShort(Reply, frozen=True, kw_only=True):
     """A service in the list. ``chosen``: what a call has as its ``service`` when the caller chose the menu of this one;
-    ``today``: the service that stands in its place.
+    ``today``: the service that stands in its place; ``answers``: what answers it at once.
     """
 
     id: str
@@ -239,6 +239,7 @@ class ServiceShort(Reply, frozen=True, kw_only=True):
     group: str
     skill: SkillId
     makes_work: bool
+    answers: Answers | None
     doors: tuple[str, ...]
     chosen: str | None
     today: str | None
@@ -622,6 +623,15 @@ class RepeatsFound(Reply, frozen=True, kw_only=True):
     """Services that a customer had twice or more, in all ``cities`` that answered."""
 
     repeats: tuple[Often, ...]
+    as_of: float
+    cities: tuple[CityId, ...]
+    missing: tuple[MissingPart, ...]
+
+
+class ProgressFound(Reply, frozen=True, kw_only=True):
+    """Everything that a customer had taken in, in all ``cities`` that answered, what is under way first."""
+
+    items: tuple[EarlierItem, ...]
     as_of: float
     cities: tuple[CityId, ...]
     missing: tuple[MissingPart, ...]

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Annotated, Any
 
 import msgspec
 
 from dataset.masking import masked, masked_document
 from dataset.rows import Viewed
-from federation.core.repeats import EarlierItem, Often
+from federation.core.repeats import YEAR_S, EarlierItem, Often
 from federation.node.login import Actor
 from federation.node.looks import Look
-from federation.node.operations import Answer, Operation, Outcomes, Request
-from site_node.desktop.answers import RepeatsFound, RepeatsHere
-from site_node.desktop.work_operations import CALLER, STAFF, STORE, LineOrCaller, Word, whole_number
+from federation.node.operations import Answer, Operation, Outcomes, Request, Run
+from site_node.desktop.answers import ProgressFound, RepeatsFound, RepeatsHere
+from site_node.desktop.work_operations import CALLER, MOST_SHOWN, STAFF, STORE, LineOrCaller, Word, whole_number
 from site_node.services.audit import AuditTrail
 from site_node.services.elsewhere import Elsewhere
 from site_node.services.repeats import OWNER_WITHIN_S, Repeats
@@ -44,17 +44,27 @@ class OfDocument(Request, frozen=True, kw_only=True):
 
 REPEATS_HERE = Outcomes(RepeatsFound, {503: STORE})
 REPEATS = Outcomes(RepeatsFound, {**CALLER, 503: STORE})
+PROGRESS_HERE = Outcomes(ProgressFound, {503: STORE})
+PROGRESS = Outcomes(ProgressFound, {**CALLER, 503: STORE})
 
 
 def repeats_looked_for(repeats: Repeats, trail: AuditTrail) -> tuple[Operation, ...]:
     """What other cities may ask of this one."""
 
-    async def here(actor: Actor, ask: OfDocument) -> Answer:
-        found = await repeats.of_document(ask.document)
+    def own(actor: Actor, ask: OfDocument, operation: str, found: Sequence[EarlierItem]) -> Answer:
         if found:
             which = masked_document(ask.document)
-            trail.listed(actor, _look("repeats_here", found, what=Viewed.SEARCH, id=which))
+            trail.listed(actor, _look(operation, found, what=Viewed.SEARCH, id=which))
         return {"items": [msgspec.to_builtins(one) for one in found]}
+
+    async def here(actor: Actor, ask: OfDocument) -> Answer:
+        return own(actor, ask, "repeats_here", await repeats.of_document(ask.document))
+
+    async def progress_here(actor: Actor, ask: OfDocument) -> Answer:
+        return own(actor, ask, "progress_here", await repeats.of_document(ask.document, YEAR_S))
+
+    async def progress(actor: Actor, ask: OfLine) -> Answer:
+        return await _under_way(repeats, trail, actor, ask.line)
 
     async def of_line(actor: Actor, ask: OfLine) -> Answer:
         return await _owned(repeats, trail, actor, ask.line)
@@ -64,25 +74,51 @@ def repeats_looked_for(repeats: Repeats, trail: AuditTrail) -> tuple[Operation, 
             "repeats_here", OfDocument, STAFF, here, "本局重复情况", "repeats here", Outcomes(RepeatsHere, {503: STORE})
         ),
         Operation("repeats", OfLine, STAFF, of_line, "重复受理", "matters that come back", REPEATS_HERE),
+        Operation(
+            "progress_here",
+            OfDocument,
+            STAFF,
+            progress_here,
+            "本局办理情况",
+            "what is under way here",
+            Outcomes(RepeatsHere, {503: STORE}),
+        ),
+        Operation("progress", OfLine, STAFF, progress, "办理情况", "what is under way", PROGRESS_HERE),
     )
 
 
 def repeat_operations(
     repeats: Repeats, work: WorkService, elsewhere: Elsewhere, trail: AuditTrail
 ) -> tuple[Operation, ...]:
-    """``repeats``: at the owning city of the line, which asks the others."""
+    """``repeats`` and ``progress``: at the owning city of the line, which asks the others."""
 
-    async def of_line(actor: Actor, ask: OfCaller) -> Answer:
-        line = whole_number(work, actor, ask.line, ask.contact)
-        owning = elsewhere.codes.city_of(line)
-        nothing: Answer = {}
-        there, missing = await elsewhere.ask(actor, owning, "repeats", {"line": line}, nothing, within_s=OWNER_WITHIN_S)
-        if there is not None:
-            return there
-        own = await _owned(repeats, trail, actor, line)
-        return {**own, "missing": [*own["missing"], *missing]}
+    def at_owner(operation: str, own: Callable[[Repeats, AuditTrail, Actor, str], Awaitable[Answer]]) -> Run:
+        async def run(actor: Actor, ask: OfCaller) -> Answer:
+            line = whole_number(work, actor, ask.line, ask.contact)
+            owning = elsewhere.codes.city_of(line)
+            nothing: Answer = {}
+            there, missing = await elsewhere.ask(
+                actor, owning, operation, {"line": line}, nothing, within_s=OWNER_WITHIN_S
+            )
+            if there is not None:
+                return there
+            here = await own(repeats, trail, actor, line)
+            return {**here, "missing": [*here["missing"], *missing]}
 
-    return (Operation("repeats", OfCaller, STAFF, of_line, "重复受理", "matters that come back", REPEATS),)
+        return run
+
+    one = Operation
+    return (
+        one("repeats", OfCaller, STAFF, at_owner("repeats", _owned), "重复受理", "matters that come back", REPEATS),
+        one("progress", OfCaller, STAFF, at_owner("progress", _under_way), "办理情况", "what is under way", PROGRESS),
+    )
+
+
+async def _under_way(repeats: Repeats, trail: AuditTrail, actor: Actor, line: str) -> Answer:
+    items, cities, missing = await repeats.progress(actor, line)
+    trail.listed(actor, _look("progress", items, what=Viewed.LINE, id=line, line=line))
+    shown = [_masked(msgspec.to_builtins(one)) for one in items[:MOST_SHOWN]]
+    return {"items": shown, "as_of": repeats.now(), "cities": cities, "missing": missing}
 
 
 async def _owned(repeats: Repeats, trail: AuditTrail, actor: Actor, line: str) -> Answer:
@@ -106,6 +142,8 @@ def _look(operation: str, items: Iterable[EarlierItem], **about: Any) -> Look:
 def _shown(one: Often) -> dict[str, Any]:
     """Numbers masked: whoever asked knows the own one, and is not told others of the customer."""
     shown: dict[str, Any] = msgspec.to_builtins(one)
-    for item in shown["items"]:
-        item["line"] = masked(item["line"]) if item["line"] else ""
-    return shown
+    return {**shown, "items": [_masked(item) for item in shown["items"]]}
+
+
+def _masked(item: dict[str, Any]) -> dict[str, Any]:
+    return {**item, "line": masked(item["line"]) if item["line"] else ""}

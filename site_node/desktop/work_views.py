@@ -27,6 +27,7 @@ def service_short(service: Service, chosen: str | None) -> dict[str, Any]:
         "group": text.group,
         "skill": text.skill,
         "makes_work": service.makes_work,
+        "answers": text.answers,
         "doors": list(text.doors),
         "chosen": chosen,
         "today": text.today,

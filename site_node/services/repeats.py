@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from federation.core.repeats import LONG_S, EarlierItem, Often, often
+from federation.core.repeats import LONG_S, YEAR_S, EarlierItem, Often, everything, often
 from federation.node.login import Actor
 from federation.ports import Clock
 from site_node.services.elsewhere import Elsewhere
@@ -30,9 +30,9 @@ class Repeats:
         """Wall time of the city."""
         return self._clock.wall()
 
-    async def of_document(self, document: str) -> tuple[EarlierItem, ...]:
+    async def of_document(self, document: str, within_s: float = LONG_S) -> tuple[EarlierItem, ...]:
         """Items here of whoever has this document. Raises ``Refused`` while the records cannot be read."""
-        return await self._past.of_document(document, self.now() - LONG_S) if self._past is not None else ()
+        return await self._past.of_document(document, self.now() - within_s) if self._past is not None else ()
 
     async def of_line(self, actor: Actor, line: str) -> tuple[tuple[Often, ...], list[str], list[dict[str, Any]]]:
         """What there is of the customer of ``line``, a line of this city: here, and in every other city that has lines
@@ -40,16 +40,32 @@ class Repeats:
 
         Raises ``Refused`` while the own records cannot be read.
         """
+        items, answered, missing = await self._everywhere(actor, line, LONG_S, "repeats_here")
+        return often(items, self.now()), answered, missing
+
+    async def progress(
+        self, actor: Actor, line: str
+    ) -> tuple[tuple[EarlierItem, ...], list[str], list[dict[str, Any]]]:
+        """Everything of the customer of ``line`` that was taken in within a year, each item once: what is under way
+        first, then the newest. With it the cities that answered, and those that did not. Raises as ``of_line``.
+        """
+        items, answered, missing = await self._everywhere(actor, line, YEAR_S, "progress_here")
+        return everything(items), answered, missing
+
+    async def _everywhere(
+        self, actor: Actor, line: str, within_s: float, there: str
+    ) -> tuple[list[EarlierItem], list[str], list[dict[str, Any]]]:
+        """Items of the customer of ``line``, here and by the operation ``there`` in every other city."""
         items = list(self._desk.earlier(line, ""))
         document = ""
         if self._past is not None:
-            found, document = await self._past.of_line_and_customer(line, self.now() - LONG_S)
+            found, document = await self._past.of_line_and_customer(line, self.now() - within_s)
             items += found
         answered, missing = [str(self._elsewhere.city)], list[dict[str, Any]]()
         if document:
             cities, wanted = self._elsewhere.codes.cities, {"document": document}
-            answers, missing = await self._elsewhere.ask_each(actor, cities, "repeats_here", wanted)
-            for city, there in answers:
-                items += msgspec.convert(there.get("items", []), tuple[EarlierItem, ...])
+            answers, missing = await self._elsewhere.ask_each(actor, cities, there, wanted)
+            for city, told in answers:
+                items += msgspec.convert(told.get("items", []), tuple[EarlierItem, ...])
                 answered.append(str(city))
-        return often(items, self.now()), answered, missing
+        return items, answered, missing

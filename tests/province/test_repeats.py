@@ -138,3 +138,21 @@ def test_a_seat_cannot_ask_by_a_document(province: WorkingProvince) -> None:
     with pytest.raises(Refused) as refused:
         province.seat_of(GUANGZHOU).ask("repeats_here", document=WHO.number)
     assert refused.value.problems[0].slug == "unknown-operation"
+
+
+def test_everything_of_a_customer_is_under_way_in_whatever_city(province: WorkingProvince) -> None:
+    """What goes on first, then what has ended, the newest first; a city that is away is named."""
+    old = past(province, SHENZHEN, AT_SHENZHEN, days=200.0)
+    office = province.seat_of(GUANGZHOU)
+    first = report(office)
+    far = province.seat_of(FOSHAN)
+    found = far.ask("progress", line=LINE)
+    assert [(one["item"], bool(one["ending"])) for one in found["items"]] == [(first, False), (old, True)]
+    assert {one["line"] for one in found["items"]} == {"020****0001", "075****0001"}
+    assert (sorted(found["cities"]), found["missing"]) == (["foshan", "guangzhou", "shenzhen"], [])
+    ended(office, first)
+    assert [one["item"] for one in far.ask("progress", line=LINE)["items"]] == [first, old]
+    province.wires.cut([NodeId(SHENZHEN)])
+    found = office.ask("progress", line=LINE)
+    assert [one["item"] for one in found["items"]] == [first]
+    assert [one["city"] for one in found["missing"]] == ["shenzhen"]

@@ -10,6 +10,7 @@ from playwright.sync_api import Page, expect
 from tests.harness.services import catalogue
 from tests.harness.work import form_for
 from tests.web.conftest import ROOT, OwnDemo
+from tests.web.test_seat_enquiries import check, looked_up
 from tests.web.test_seat_page import call, presence
 from tests.web.test_seat_tools import CITY, probed, talk, to_form
 from tests.web.test_seat_work import leave
@@ -99,6 +100,19 @@ def test_pictures_of_what_a_seat_does_with_a_line(page: Page, address: str, demo
     page.get_by_test_id("items-massFaults").press("Space")
     expect(page.get_by_test_id("mass-faults")).to_be_visible()
     picture(page, "mass-faults")
+    leave(page)
+
+
+def test_pictures_of_an_enquiry(page: Page, address: str, demo: OwnDemo) -> None:
+    """A bill that is asked for, after the check of identity."""
+    talk(page, address, demo, "170")
+    to_form(page, "hfhjf", "话费和缴费查询")
+    page.locator("select[name=what]").select_option("payments")
+    check(page)
+    looked_up(page)
+    expect(page.get_by_test_id("answer-account")).to_be_visible()
+    page.get_by_test_id("answer-account").scroll_into_view_if_needed()
+    picture(page, "bill")
     leave(page)
 
 

@@ -9,6 +9,7 @@ from playwright.sync_api import Page, expect
 
 from tests.web.conftest import ROOT, OwnDemo, missing
 from tests.web.test_province_page import enter
+from tests.web.test_seat_enquiries import check, looked_up
 from tests.web.test_seat_page import call, leave, presence
 from tests.web.test_seat_tools import CITY, probed, talk, to_form
 from tests.web.test_supervise import CITY as SUPERVISED
@@ -128,6 +129,27 @@ def test_a_line_that_does_not_work(page: Page, address: str, demo: OwnDemo) -> N
     expect(page.get_by_test_id("mass-faults")).to_be_visible()
     found += look(page, "mass faults")
     clerk("mass_fault_clear", mass_fault=fault["mass_fault"])
+    page.keyboard.press("Alt+1")
+    leave(page)
+    assert not found, "\n".join(found)
+
+
+def test_enquiries(page: Page, address: str, demo: OwnDemo) -> None:
+    """A bill that is asked for, refused at first, and prices."""
+    talk(page, address, demo, "170")
+    to_form(page, "hfhjf", "话费和缴费查询")
+    page.locator("select[name=what]").select_option("payments")
+    looked_up(page)
+    found = look(page, "bill before the check of identity")
+    check(page)
+    looked_up(page)
+    expect(page.get_by_test_id("answer-account")).to_be_visible()
+    found += look(page, "bill")
+    to_form(page, "zfcx", "资费查询")
+    page.locator("[name=subject]").first.select_option("domestic")
+    page.locator("select[name=answer-service]").select_option("domestic_direct")
+    expect(page.get_by_test_id("answer-prices")).to_be_visible()
+    found += look(page, "prices")
     page.keyboard.press("Alt+1")
     leave(page)
     assert not found, "\n".join(found)

@@ -20,8 +20,8 @@ function text(fields: Fields, name: string): string {
   return typeof fields[name] === 'string' ? fields[name] : ''
 }
 
-function shortOf({ id, reference, zh, en, group, skill, makes_work, doors, chosen, today }: ServiceWhole): ServiceShort {
-  return { id, reference, zh, en, group, skill, makes_work, doors, chosen, today }
+function shortOf({ id, reference, zh, en, group, skill, makes_work, answers, doors, chosen, today }: ServiceWhole): ServiceShort {
+  return { id, reference, zh, en, group, skill, makes_work, ...(answers === undefined ? {} : { answers }), doors, chosen, today }
 }
 
 function refuse(slug: string, zh: string, en: string, place = '', status = 409): never {

@@ -167,6 +167,8 @@ export interface ServiceShort extends Named {
   group: string
   skill: string
   makes_work: boolean
+  /** what answers it at once, where it makes no work */
+  answers?: 'bill' | 'progress' | 'tariff' | 'directory' | null
   doors: string[]
   /** what a call has as its `service` when the caller chose the menu of this one */
   chosen: string | null
@@ -259,6 +261,8 @@ export interface ServiceWhole extends ServiceShort {
   actions: ServiceAction[]
   fees: Fee[]
   knowledge: string[]
+  /** what is held against the records */
+  rules?: (Named & { kind: string; at: string[] })[]
 }
 
 /** What became of a form or a step: at once, or `pending` until the owning city has answered. */
@@ -471,6 +475,32 @@ export interface Often {
   within_30_days: number
   within_90_days: number
   items: EarlierItem[]
+}
+
+/** Everything that a customer had taken in, what is under way first. */
+export interface ProgressAnswer {
+  items: EarlierItem[]
+  as_of: number
+  cities: string[]
+  missing: MissingPart[]
+}
+
+/** A price for `per` units. */
+export interface Price extends Named {
+  code: string
+  fen: number
+  unit: string
+  per: number
+  since: string
+  until: string | null
+  /** set by the regulator */
+  regulated: boolean
+  city: string | null
+}
+
+export interface PricesAnswer {
+  prices: Price[]
+  missing?: MissingPart[]
 }
 
 export interface RepeatsAnswer {

@@ -50,16 +50,22 @@ export interface Offered {
   id: string
   skill: string
   makes_work: boolean
+  answers?: string | null
   chosen: string | null
+}
+
+/** Whether a service has a form at the seat: it makes work, or it is answered at once. */
+export function opens(service: Pick<Offered, 'makes_work' | 'answers'>): boolean {
+  return service.makes_work || (service.answers ?? null) !== null
 }
 
 /**
  * In the order in which `call` wants them: the one that the caller chose by keys, those of the branch that was chosen,
- * those of its skill, all others; enquiries without a work item last. Else as the province lists them.
+ * those of its skill, all others; those that have no form last. Else as the province lists them.
  */
 export function offeredFirst<T extends Offered>(services: readonly T[], call: { service: string; skill: string } | null): T[] {
   function rank(service: Offered): number {
-    if (!service.makes_work) return 4
+    if (!opens(service)) return 4
     if (call === null) return 3
     if (service.id === call.service) return 0
     if (service.chosen === call.service) return 1

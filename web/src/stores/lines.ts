@@ -1,7 +1,7 @@
 import { defineStore } from 'pinia'
 import { reactive, ref, watch } from 'vue'
 import { isPassing, problemOf } from '../protocol/problem'
-import type { ItemShort, LineTest, LineTestAnswer, MassFault, MassFaultArea, MassFaultsAnswer, RepeatsAnswer } from '../protocol/shapes'
+import type { ItemShort, LineTest, LineTestAnswer, MassFault, MassFaultArea, MassFaultsAnswer, ProgressAnswer, RepeatsAnswer } from '../protocol/shapes'
 import { useSeat } from './seat'
 import { useWork } from './work'
 
@@ -72,6 +72,11 @@ export const useLines = defineStore('lines', () => {
     return absent.value.has('repeats') ? null : asked<RepeatsAnswer>('repeats', named(line))
   }
 
+  /** Everything of a line's customer that was taken in, in all cities. Throws `Refused`. */
+  async function progressOf(line: string): Promise<ProgressAnswer> {
+    return asked<ProgressAnswer>('progress', named(line))
+  }
+
   watch(
     () => seat.state?.agent,
     () => {
@@ -80,5 +85,5 @@ export const useLines = defineStore('lines', () => {
     },
   )
 
-  return { tested, absent, testLine, testItem, massFaultsOver, massFaults, decide, repeatsOf }
+  return { tested, absent, testLine, testItem, massFaultsOver, massFaults, decide, repeatsOf, progressOf }
 })
