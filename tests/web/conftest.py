@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -39,6 +40,9 @@ FLAGS = [
 ]
 START_WITHIN_S = 60.0
 STOP_WITHIN_S = 30.0
+CITIES = ("guangzhou", "shenzhen", "foshan")
+SOME_FIRMS = "工厂"
+LOOK_EVERY_S = 0.2
 SIZE = {"width": 1366, "height": 768}
 
 
@@ -64,6 +68,7 @@ def demo() -> Iterator[Running]:
         return
     options = ["--port", "0", "--seed", "7", "--calls-per-hour", "700", "--own-seats", "3"]
     with _started("simulation", "demo", *options) as started:
+        _filled(started)
         yield Running(started.address)
 
 
@@ -71,6 +76,7 @@ def demo() -> Iterator[Running]:
 def own_demo() -> Iterator[OwnDemo]:
     """The demo in which nobody calls but the test; a module takes it for its ``demo``."""
     with _started("tests.web.own_demo") as started:
+        _filled(started)
         yield started
 
 
@@ -94,6 +100,17 @@ class OwnDemo(Running):
             return _posted(f"{base}/{op}", fields, token)
 
         return ask
+
+
+def _filled(demo: OwnDemo) -> None:
+    """Until every city has its records: the demo puts them there once its first page is up."""
+    deadline = time.monotonic() + START_WITHIN_S
+    for city in CITIES:
+        ask = demo.clerk(city)
+        while not ask("directory", text=SOME_FIRMS)["entries"]:
+            if time.monotonic() > deadline:
+                pytest.fail(f"the demo's directory of {city} is empty after {START_WITHIN_S:g} s")
+            time.sleep(LOOK_EVERY_S)
 
 
 def _posted(url: str, fields: dict[str, Any], token: str) -> dict[str, Any]:
