@@ -51,6 +51,19 @@ def ask_why(page: Page, where: str, reason: str, text: str) -> None:
     page.keyboard.press("Enter")
 
 
+def test_the_list_of_services_begins_with_what_the_caller_chose(page: Page, address: str, demo: OwnDemo) -> None:
+    """Who dialled 112 wants a fault report: it is said, it is first, and Enter opens its form."""
+    talk(page, address, demo)
+    page.keyboard.press("F3")
+    expect(page.get_by_test_id("chosen")).to_have_text("来电人所选：障碍申告")
+    first = page.get_by_test_id("services").get_by_role("option").first
+    expect(first).to_have_attribute("data-service", "fault")
+    expect(first).to_have_attribute("aria-selected", "true")
+    page.keyboard.press("Enter")
+    expect(page.get_by_test_id("form-tab")).to_contain_text("障碍申告")
+    leave(page)
+
+
 def test_personal_data_is_shown_in_full_for_a_reason(page: Page, address: str, demo: OwnDemo) -> None:
     """Refused before the identity was checked, in words; then shown, and masked again. A reason is required."""
     number = talk(page, address, demo)
