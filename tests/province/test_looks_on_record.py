@@ -64,6 +64,8 @@ ON_RECORD: dict[tuple[str, str], Asked] = {
 }
 MASKED_WHILE_LIVE = {("city", "city"), ("hub", "province"), ("city", "work_call_back")}
 """pictures of this moment, renewed all the time: of contacts that go on, numbers masked"""
+TO_THE_CALLER = {("other", "self_service")}
+"""told to whoever keys in a PIN, whom no role is; ``identity_checked`` of the city that asks says so"""
 PUBLIC = {("city", "service"), ("city", "services"), ("city", "targets"), ("hub", "parked"), ("hub", "services_report")}
 """words of the province about itself, and numbers of rows, whose names a customer's data has too"""
 NOT_OF_CUSTOMERS = {
@@ -137,7 +139,7 @@ def scene() -> Scene:
 
 
 def test_every_operation_is_said_to_show_a_customers_data_or_not_to() -> None:
-    said = [*ON_RECORD, *MASKED_WHILE_LIVE, *PUBLIC, *NOT_OF_CUSTOMERS]
+    said = [*ON_RECORD, *MASKED_WHILE_LIVE, *TO_THE_CALLER, *PUBLIC, *NOT_OF_CUSTOMERS]
     assert len(said) == len(set(said)), "one of them twice"
     assert {(one.door, one.operation) for one in decided()} == set(said)
 
