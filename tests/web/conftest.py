@@ -40,8 +40,8 @@ FLAGS = [
 ]
 START_WITHIN_S = 60.0
 STOP_WITHIN_S = 30.0
-CITIES = ("guangzhou", "shenzhen", "foshan")
-SOME_FIRMS = "工厂"
+CITIES = {"guangzhou": "广州", "shenzhen": "深圳", "foshan": "佛山"}
+"""with a word that some firm of each has in its address, in however small a demo"""
 LOOK_EVERY_S = 0.2
 SIZE = {"width": 1366, "height": 768}
 
@@ -105,9 +105,9 @@ class OwnDemo(Running):
 def _filled(demo: OwnDemo) -> None:
     """Until every city has its records: the demo puts them there once its first page is up."""
     deadline = time.monotonic() + START_WITHIN_S
-    for city in CITIES:
+    for city, word in CITIES.items():
         ask = demo.clerk(city)
-        while not ask("directory", text=SOME_FIRMS)["entries"]:
+        while not ask("directory", text=word)["entries"]:
             if time.monotonic() > deadline:
                 pytest.fail(f"the demo's directory of {city} is empty after {START_WITHIN_S:g} s")
             time.sleep(LOOK_EVERY_S)
