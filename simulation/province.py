@@ -93,7 +93,7 @@ class SimulatedProvince:
             clock, Random(rng.random()), [city.id for city in province.cities], trunk_delay_s=trunk_delay_s
         )
         self.wires = Wires(clock, Random(rng.random()), delay_s=link_delay_s)
-        self.lock = InProcessLock(clock, province.hub_ids)
+        self.lock = InProcessLock(clock)
         """by which one of several hubs leads (B2)"""
         self.people_clock = people_clock if people_clock is not None else clock
         self.speed = speed
@@ -155,7 +155,8 @@ class SimulatedProvince:
 
     def leadership_of(self, node: NodeId, clock: Clock) -> Leadership:
         """The lock as a hub sees it in its next run; ``clock`` is that run's."""
-        return self.lock.leadership(node, clock) if len(self.province.hub_ids) > 1 else Alone()
+        hubs = self.province.hub_ids
+        return self.lock.leadership(node, hubs, clock) if len(hubs) > 1 else Alone()
 
     # ── cities ──────────────────────────────────────────────────────────────────────────────────────────────────
     def start_city(self, city: CityId) -> City:

@@ -76,11 +76,11 @@ class World(Protocol):
 class InProcessWorld:
     def __init__(self) -> None:
         self.clock = VirtualClock()
-        self.lock = InProcessLock(self.clock, (HUB, HUB2))
+        self.lock = InProcessLock(self.clock)
         self.nodes: dict[Hub, NodeId] = {}
 
     def hub(self, node: NodeId, heard: int = 0) -> Hub:
-        hub = Hub(self.lock.leadership(node), self.clock.monotonic, heard)
+        hub = Hub(self.lock.leadership(node, (HUB, HUB2)), self.clock.monotonic, heard)
         self.nodes[hub] = node
         return hub
 

@@ -76,7 +76,6 @@ def demo() -> Iterator[Running]:
 def own_demo() -> Iterator[OwnDemo]:
     """The demo in which nobody calls but the test; a module takes it for its ``demo``."""
     with _started("tests.web.own_demo") as started:
-        _filled(started)
         yield started
 
 

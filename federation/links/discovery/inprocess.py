@@ -20,13 +20,9 @@ SURE = 0.9
 
 
 class InProcessLock:
-    """The lock itself, for all ``hubs``.
+    """The lock itself. ``ttl_s``: how long it waits for its holder; hubs ask it three times as often."""
 
-    ``ttl_s``: how long it waits for its holder; hubs ask it three times as often.
-    """
-
-    def __init__(self, clock: Clock, hubs: Sequence[NodeId], *, ttl_s: float = TTL_S) -> None:
-        self._hubs = hubs
+    def __init__(self, clock: Clock, *, ttl_s: float = TTL_S) -> None:
         self.ttl_s = ttl_s
         self.holder: NodeId | None = None
         self.term = 0
@@ -37,9 +33,9 @@ class InProcessLock:
         self._waiting: list[InProcessLeadership] = []
         self._cut: set[NodeId] = set()
 
-    def leadership(self, node: NodeId, clock: Clock | None = None) -> InProcessLeadership:
-        """The port of a new run of ``node``, which counts its time by ``clock``."""
-        return InProcessLeadership(self, node, clock if clock is not None else self._clock)
+    def leadership(self, node: NodeId, hubs: Sequence[NodeId], clock: Clock | None = None) -> InProcessLeadership:
+        """The port of a new run of ``node``, one of ``hubs`` as it knows them, which counts its time by ``clock``."""
+        return InProcessLeadership(self, node, hubs, clock if clock is not None else self._clock)
 
     # ── trouble ─────────────────────────────────────────────────────────────────────────────────────────────────
     def cut(self, *nodes: NodeId) -> None:
@@ -68,7 +64,7 @@ class InProcessLock:
             return None
         if self._held_by is None:
             self._held_by, self.holder = hub, hub.node
-            self.term = own_term(hub.node, self._hubs, max(self.term, heard))
+            self.term = own_term(hub.node, hub.hubs, max(self.term, heard))
         self._drop_expiry()
         self._expiry = self._clock.call_later(self.ttl_s, self._let_go)
         return self.term
@@ -96,8 +92,9 @@ class InProcessLock:
 class InProcessLeadership:
     """``federation.ports.Leadership`` over an ``InProcessLock``."""
 
-    def __init__(self, lock: InProcessLock, node: NodeId, clock: Clock) -> None:
+    def __init__(self, lock: InProcessLock, node: NodeId, hubs: Sequence[NodeId], clock: Clock) -> None:
         self.node = node
+        self.hubs = hubs
         self._lock = lock
         self._clock = clock
         self._heard: Callable[[], int] = lambda: 0
