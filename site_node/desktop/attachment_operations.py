@@ -45,6 +45,8 @@ OPENED = Outcomes(
 
 
 OPEN = "work_attachment"
+BASE64 = r"^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{4}|[A-Za-z0-9+/]{3}=|[A-Za-z0-9+/]{2}==)$"
+"""RFC 4648, of one byte at least; told in the description, and refused here in words of its own"""
 
 
 class Attach(Request, frozen=True, kw_only=True):
@@ -53,8 +55,7 @@ class Attach(Request, frozen=True, kw_only=True):
     item: Name
     name: Annotated[str, msgspec.Meta(max_length=255)]
     media_type: Annotated[str, msgspec.Meta(max_length=64)]
-    content: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9+/=]*$")]
-    """Base64"""
+    content: Annotated[str, msgspec.Meta(extra_json_schema={"pattern": BASE64})]
 
 
 class OfWorkItem(Request, frozen=True, kw_only=True):
