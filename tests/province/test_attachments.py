@@ -110,11 +110,11 @@ def test_what_is_no_file_for_a_work_item_is_refused_and_leaves_nothing(
     assert seat.ask("work_attachments", item=item)["attachments"] == []
 
 
-def test_content_that_is_no_base64_is_a_bad_request(province: Watched) -> None:
+def test_content_that_is_no_base64_is_refused(province: Watched) -> None:
     seat, item = fault(province)
     with pytest.raises(Refused) as refused:
         seat.ask("work_attach", item=item, name="a.png", media_type="image/png", content="?")
-    assert slug(refused) == "bad-request"
+    assert slug(refused) == "attachment-content"
     with pytest.raises(Refused) as refused:
         seat.ask("work_attach", item=item, name="a.png", media_type="image/png", content="a=a")
     assert slug(refused) == "attachment-content"
