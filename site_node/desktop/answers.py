@@ -729,9 +729,10 @@ class PriceShown(Reply, frozen=True, kw_only=True):
 
 
 class PricesHere(Reply, frozen=True, kw_only=True):
-    """What a service costs, by code."""
+    """What a service costs on ``day``, by code."""
 
     prices: tuple[PriceShown, ...]
+    day: date
     parts: tuple[CopiedPart, ...]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated, Any
 
 import msgspec
@@ -19,9 +20,10 @@ Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 
 
 class Prices(Request, frozen=True, kw_only=True):
-    """What ``service`` costs today. ``city``: where; this one when empty."""
+    """What ``service`` costs. ``city``: where; this one when empty. ``day``: past or to come; today when left out."""
 
     service: Name
+    day: date | None = None
     city: Annotated[str, msgspec.Meta(max_length=64)] = ""
 
 
@@ -29,13 +31,14 @@ class PricesThere(Request, frozen=True, kw_only=True):
     """The same, asked by another city for this one."""
 
     service: Name
+    day: date | None = None
 
 
 def tariffs_looked_for(tariffs: TariffService) -> tuple[Operation, ...]:
     """What seats of other cities may ask."""
 
     async def here(_: Actor, ask: PricesThere) -> Answer:
-        return await _here(tariffs, ask.service, tariffs.city)
+        return await _here(tariffs, ask, tariffs.city)
 
     outcomes = Outcomes(PricesHere, {503: STORE})
     return (Operation("tariffs", PricesThere, STAFF, here, "资费", "prices", outcomes),)
@@ -51,19 +54,26 @@ def tariff_operations(tariffs: TariffService, elsewhere: Elsewhere) -> tuple[Ope
         there: Answer | None = None
         missing: list[dict[str, Any]] = []
         if tariffs.copied(city) is None:
-            there, missing = await elsewhere.ask(actor, city, "tariffs", {"service": ask.service}, {})
-        found = there if there is not None else await _here(tariffs, ask.service, city)
+            # a city of the version before knows of no day, and is asked as it was where none is named
+            fields = {"service": ask.service} | ({"day": ask.day.isoformat()} if ask.day is not None else {})
+            there, missing = await elsewhere.ask(actor, city, "tariffs", fields, {})
+        found = there if there is not None else await _here(tariffs, ask, city)
         return {**found, "missing": missing}
 
     outcomes = Outcomes(PricesFound, {404: ("city-unknown",), 503: STORE})
     return (Operation("tariffs", Prices, STAFF, anywhere, "资费", "prices", outcomes),)
 
 
-async def _here(tariffs: TariffService, service: str, city: CityId) -> Answer:
-    found = await tariffs.today(service, city)
+async def _here(tariffs: TariffService, ask: Prices | PricesThere, city: CityId) -> Answer:
+    day = ask.day if ask.day is not None else tariffs.today()
+    found = await tariffs.on(day, ask.service, city)
     copied = tariffs.copied(city)
     part = {"city": tariffs.city, "as_of": tariffs.now()} if copied is None else {"city": city, "as_of": copied}
-    return {"prices": [_price(one) for one in found], "parts": [{**part, "copy": copied is not None}]}
+    return {
+        "prices": [_price(one) for one in found],
+        "day": day.isoformat(),
+        "parts": [{**part, "copy": copied is not None}],
+    }
 
 
 def _price(one: TariffItem) -> dict[str, Any]:

@@ -1,6 +1,8 @@
-"""What a service costs today, in this city or in another: prices of the province, and what a city has of its own."""
+"""What a service costs on a day, in this city or in another: prices of the province, and what a city has of its own."""
 
 from __future__ import annotations
+
+from datetime import date
 
 from dataset.calendar import day_of
 from dataset.errors import Problem, Refused
@@ -28,8 +30,12 @@ class TariffService:
         """As of when all prices of another ``city`` are here (seconds since 1970, UTC); None: they are not."""
         return self._copies.as_of("tariffs", city) if self._copies is not None else None
 
-    async def today(self, service: str, city: CityId) -> tuple[TariffItem, ...]:
-        """What ``service`` costs in ``city``, as far as it is on record here; by code.
+    def today(self) -> date:
+        """The day in China."""
+        return day_of(self._clock.wall())
+
+    async def on(self, day: date, service: str, city: CityId) -> tuple[TariffItem, ...]:
+        """What ``service`` costs in ``city`` on ``day``, past or to come, as far as it is on record here; by code.
 
         Raises ``Refused``: the store's, and 503 ``record-damaged`` when one price of many cannot be read.
         """
@@ -43,7 +49,7 @@ class TariffService:
             token = page.token
             if token is None:
                 break
-        found = tariffs_on(items, day_of(self._clock.wall()), city)
+        found = tariffs_on(items, day, city)
         return tuple(found[code] for code in sorted(found))
 
 

@@ -208,6 +208,28 @@ def test_prices_of_another_city_are_the_provinces_and_its_own_from_the_copy(prov
     assert [(one["city"], one["copy"]) for one in found["parts"]] == [("guangzhou", False)]
 
 
+def test_prices_are_those_of_the_day_that_is_asked_about() -> None:
+    """Past, to come, and of another city that is asked there."""
+    province = Province()
+    until, since = date(2026, 12, 31), date(2027, 1, 1)
+    province.put(GUANGZHOU, Put(TARIFFS, replace(ALL_OVER, until=until)))
+    province.put(GUANGZHOU, Put(TARIFFS, replace(ALL_OVER, since=since, fen=20)))
+    province.put(SHENZHEN, Put(TARIFFS, replace(SPECIAL, since=since, fen=16)))
+    seat = province.seat_of(GUANGZHOU)
+    province.stop_hub()
+
+    def on(day: str, **where: str) -> list[int]:
+        found = seat.ask("tariffs", service="install_line", day=day, **where)
+        assert found["day"] == day
+        return [fen for _, fen, _ in prices(found)]
+
+    assert [on(day) for day in ("1998-01-01", "2026-12-31", "2027-01-01")] == [[], [22], [20]]
+    assert on("2027-01-01", city="shenzhen") == [16]
+    with pytest.raises(Refused) as refused:
+        on("2027-02-30")
+    assert refused.value.problems[0].place == "day"
+
+
 def test_without_a_copy_the_city_is_asked_and_named_when_it_does_not_answer() -> None:
     province = Province()
     province.put(GUANGZHOU, Put(TARIFFS, ALL_OVER))

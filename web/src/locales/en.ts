@@ -814,7 +814,7 @@ const en: Texts = {
     ending: { done: 'done', refused: 'not possible', cancelled: 'cancelled', withdrawn: 'withdrawn' },
     ofService: 'Of which service',
     today: 'Tariffs of today',
-    todayOnly: 'Only the tariffs of today; look for later ones under knowledge',
+    onDay: 'Tariffs of {day}',
     noPrices: 'No tariff is published',
     price: '{yuan} yuan a {unit}',
     pricePer: '{yuan} yuan for {n} {unit}',

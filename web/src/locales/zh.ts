@@ -812,7 +812,7 @@ const zh = {
     ending: { done: '已办结', refused: '未能办理', cancelled: '已取消', withdrawn: '已撤回' },
     ofService: '哪项业务',
     today: '今天的资费',
-    todayOnly: '只有今天的资费；将来的请查知识',
+    onDay: '{day} 的资费',
     noPrices: '没有公布的资费',
     price: '{yuan} 元/{unit}',
     pricePer: '{yuan} 元/{n} {unit}',

@@ -500,6 +500,7 @@ export interface Price extends Named {
 
 export interface PricesAnswer {
   prices: Price[]
+  day: string
   missing?: MissingPart[]
 }
 
