@@ -151,15 +151,23 @@ class SeatedAgent:
 
     def answer(self, within_s: float = 20.0) -> None:
         """Wait for the ring, pick up, and be in talk."""
+        self.pick_up(within_s)
+        self.wait_presence("talking")
+
+    def pick_up(self, within_s: float = 20.0) -> None:
+        """Wait for the ring, and answer the telephone."""
         self.province.wait(lambda: self.rings, within_s, f"{self.agent}'s telephone rings")
         assert self.phone.call is not None
         self.phone.call.answer()
-        self.wait_presence("talking")
 
     def hears(self, other: Caller | SeatedAgent) -> bool:
         """Whether the other one's tone is heard now."""
+        return self.hears_tone(other.phone.tone_hz)
+
+    def hears_tone(self, hertz: float) -> bool:
+        """Whether a telephone of this tone is heard now."""
         call = self.phone.call
-        return call is not None and call.state == "talking" and call.voice.hears_tone(other.phone.tone_hz)
+        return call is not None and call.state == "talking" and call.voice.hears_tone(hertz)
 
     def wrap_up(self, disposition: str = "solved") -> None:
         """Code and finish the contact in wrap-up; 示闲 afterwards."""
