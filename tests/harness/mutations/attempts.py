@@ -20,6 +20,7 @@ from site_node.core.serving import Serving
 from site_node.core.sessions import Sessions
 from site_node.core.telephony import Make, Offered
 from site_node.switch.simulated.exchange import Exchange
+from site_node.switch.simulated.phones import RingingPhone
 from tests.harness.mutations.registry import Real, breaks
 
 
@@ -252,14 +253,13 @@ def slot_is_assignable_without_its_switch(real: Real) -> None:
 def seat_takes_a_second_call(real: Real) -> None:
     """The switch rings a seat that has a call already."""
 
-    def make(original: Any, self: Exchange, request: Make, extension: str) -> None:
-        phone = self.seats.get(extension)
+    def make(original: Any, self: Exchange, request: Make, phone: RingingPhone | None, called: str) -> None:
         if phone is not None and phone.registered and phone.busy:
-            self.far_alerting(phone.ring(self._made(request, phone, extension, request.leg)))
+            self.far_alerting(phone.ring(self._made(request, phone, called, request.leg)))
         else:
-            original(self, request, extension)
+            original(self, request, phone, called)
 
-    real.around(Exchange, "_make_to_seat", make)
+    real.around(Exchange, "_make_to_phone", make)
 
 
 # ── A7 ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
