@@ -32,7 +32,7 @@ from tests.harness.spoken_words import missing_word, samples_of
 CITY = "guangzhou"
 LINE, LOCKED, PIN = "02081230001", "02081230002", "135790"
 CABLE = "天河-12"
-OTHER = "02081230003"
+CONTENT, INSISTENT = "02081230003", "02081230004"
 MASS_FAULT = "mass-fault"
 DISPATCHER = UserRecord("d001", "线务调度", frozenset({"dispatcher"}), CHEAP.hash("dispatcher"))
 TODAY = date.today()
@@ -68,7 +68,7 @@ def put_on_record(province: RealProvince) -> None:
     pin = f'"{CHEAP.hash(PIN)}"'
     cells: dict[str, list[tuple[object, ...]]] = {
         "customers": [("440001", "陈志强")],
-        "lines": [(line, "440001", "install_line", pin, CABLE) for line in (LINE, LOCKED, OTHER)],
+        "lines": [(line, "440001", "install_line", pin, CABLE) for line in (LINE, LOCKED, CONTENT, INSISTENT)],
         "bills": [(LINE, "440001", LAST_MONTH, "110.05", "110.05", DUE_ON)],
     }
     for table, fields in FIELDS.items():
@@ -240,12 +240,12 @@ def test_callers_of_a_mass_fault_hear_of_it_and_an_agent_at_any_key(province: Re
     token = ask("login", None, {"user": DISPATCHER.user, "password": "dispatcher"})["token"]
     declared = ask("mass_fault_declare", token, {"area": "cable", "name": CABLE, "repair_s": 3 * 3600.0})["mass_fault"]
     words = (MASS_FAULT, "number-3", after_number(MASS_FAULT))
-    content = people.caller(CITY, LOCKED)
+    content = people.caller(CITY, CONTENT)
     hears(content, *words)
     people.wait(lambda: content.call.over, "the switch lets the caller go after the word", within_s=30.0)
-    assert (ending(province, LOCKED).ending, ending(province, LOCKED).cause) == (Ending.MENU, "mass_fault")
+    assert (ending(province, CONTENT).ending, ending(province, CONTENT).cause) == (Ending.MENU, "mass_fault")
     agent = people.agent(CITY)
-    insistent = people.caller(CITY, OTHER)
+    insistent = people.caller(CITY, INSISTENT)
     hears(insistent, *words)
     insistent.call.voice.press("5")
     agent.answer()
