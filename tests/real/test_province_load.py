@@ -135,15 +135,18 @@ def _spoke(number: str, times: dict[str, tuple[float, float]], seats: dict[str, 
 
 
 def _limits(times: dict[str, tuple[float, float]]) -> tuple[int, int]:
-    """Answered by one pool, and by cities on their own, of the very arrivals of this run; handling from a seed."""
-    rng = Random(11)
+    """Answered by one pool, and by cities on their own, of the very arrivals of this run.
+
+    Each caller's handling time is drawn from the number, so that who of two came first by a hair does not change
+    everybody's: the limits vary by a few calls in 300 only (80 to 82 % on their own).
+    """
     first = min(at for at, _ in times.values())
     arrivals = [
         Arrival(
             at=at - first,
             city=CITIES[int(number[2]) - 1].id,
             stays_s=STAYS_S[int(number[3])],
-            handling_s=RING_S + rng.expovariate(1 / HANDLING_S) + WRAP_UP_S,
+            handling_s=RING_S + Random(f"handling {number}").expovariate(1 / HANDLING_S) + WRAP_UP_S,
         )
         for number, (at, _) in sorted(times.items(), key=lambda item: item[1])
     ]
