@@ -17,7 +17,9 @@ from tests.harness.services import catalogue
 from tests.harness.sip_phone import SipPhone
 from tests.harness.work import form_for
 
-CITY, LINE = "guangzhou", "02081230001"
+CITY = "guangzhou"
+LINES = ("02081230001", "02081230002")
+"""one for each test, since a line has one fault at a time"""
 SIP = 5060
 TONE_HZ = 1500.0
 """of the customer's telephone, below those of seats"""
@@ -50,10 +52,10 @@ def customer(province: RealProvince) -> Iterator[SipPhone]:
         phone.close()
 
 
-def reported(agent: SeatedAgent) -> str:
+def reported(agent: SeatedAgent, line: str) -> str:
     """A fault that the agent takes in at the counter; the item."""
-    values = form_for(catalogue().services["fault"], now=time.time()) | {"line": LINE, "contact_phone": "13900000077"}
-    return str(agent.do("work_open", service="fault", line=LINE, values=values)["item"])
+    values = form_for(catalogue().services["fault"], now=time.time()) | {"line": line, "contact_phone": "13900000077"}
+    return str(agent.do("work_open", service="fault", line=line, values=values)["item"])
 
 
 def call_back(people: People, agent: SeatedAgent, customer: SipPhone, item: str) -> str:
@@ -93,7 +95,7 @@ def test_a_customer_who_answers_is_heard_and_on_record_as_reached(
     province: RealProvince, people: People, customer: SipPhone
 ) -> None:
     agent = people.agent(CITY)
-    item = reported(agent)
+    item = reported(agent, LINES[0])
     contact = call_back(people, agent, customer, item)
     call = customer.call
     assert call is not None
@@ -116,7 +118,7 @@ def test_a_customer_who_answers_is_heard_and_on_record_as_reached(
 
 def test_a_customer_who_declines_was_not_reached(province: RealProvince, people: People, customer: SipPhone) -> None:
     agent = people.agent(CITY)
-    item = reported(agent)
+    item = reported(agent, LINES[1])
     contact = call_back(people, agent, customer, item)
     assert customer.call is not None
     customer.call.decline()
