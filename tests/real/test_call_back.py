@@ -125,7 +125,7 @@ def test_a_customer_who_declines_was_not_reached(province: RealProvince, people:
     people.wait(lambda: told(agent)["outcome"] == "refused", "the page says so")
     agent.wrap_up()
     call, end = ended(province, contact)
-    assert (call.outcome, end.ending, end.cause) == ("refused", "closed_by_us", "refused")
+    assert (call.outcome, end.ending, end.cause) == ("refused", "closed_by_us", "rejected")
     people.wait(lambda: bool(steps(agent, item)), "the step follows from the call")
     assert [step["reached"] for step in steps(agent, item)] == [False]
 
