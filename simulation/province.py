@@ -223,11 +223,11 @@ class SimulatedProvince:
             UserRecord(agent.staff, agent.name, STAFF_ROLES, CHEAP.hash(password_of(agent.staff)), agent.agent)
             for agent in self.province.agents_of(city, self.package)
         ]
-        lead, clerk = lead_of(city), clerk_of(city)
+        lead, clerk, name = lead_of(city), clerk_of(city), self.province.city(city).name
         return [
             *agents,
-            UserRecord(lead, f"{city} 班长", LEAD_ROLES, CHEAP.hash(password_of(lead))),
-            UserRecord(clerk, f"{city} 后台", STAFF_ROLES | LEAD_ROLES, CHEAP.hash(password_of(clerk))),
+            UserRecord(lead, f"{name}班长", LEAD_ROLES, CHEAP.hash(password_of(lead))),
+            UserRecord(clerk, f"{name}后台", STAFF_ROLES | LEAD_ROLES, CHEAP.hash(password_of(clerk))),
         ]
 
     def _logins(self, node: NodeId, users: Sequence[UserRecord]) -> Logins:
