@@ -73,6 +73,7 @@ def test_amounts_of_a_customer_wait_for_the_check_of_identity(page: Page, addres
     expect(sheet).to_contain_text("****")
     expect(sheet).not_to_contain_text(number)
     expect(page.get_by_test_id("due")).to_have_text("＊＊")
+    expect(page.get_by_test_id("customer-check")).to_be_enabled()
     page.get_by_test_id("customer-check").press("Enter")
     expect(page.get_by_test_id("due")).to_have_text(re.compile(r"^[\d.]+ 元$"))
     page.get_by_test_id("customer-line").get_by_role("button").first.press("Enter")

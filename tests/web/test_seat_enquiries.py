@@ -24,7 +24,8 @@ def demo(own_demo: OwnDemo) -> OwnDemo:
 
 
 def looked_up(page: Page) -> None:
-    """Ask, and wait until it is answered or refused."""
+    """Ask, once the form is there, and wait until it is answered or refused."""
+    expect(page.get_by_test_id("answer")).to_have_attribute("data-going", "false")
     page.keyboard.press("Control+s")
     expect(page.get_by_test_id("answer")).to_have_attribute("data-going", "false")
 
