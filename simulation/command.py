@@ -110,6 +110,12 @@ yht.add_command(provincial_hub, "hub")
     show_default=True,
     help="平均每市在册的电话，来电者多是其中的客户 telephones on record per city; most callers are among them",
 )
+@click.option(
+    "--clerks/--no-clerks",
+    default=True,
+    show_default=True,
+    help="后台是否办理工单 whether the offices behind the seats do the work that is handed in",
+)
 @click.pass_obj
 def demo(reactor: Any, /, file: Path, port: int, **options: Any) -> None:
     """A province alive in the browser: hub and cities with simulated callers over a day's profile.

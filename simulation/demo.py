@@ -65,6 +65,8 @@ class DemoSettings:
     """seats of each city that are left free for people"""
     lines: int = 300
     """telephone lines on record, on average of the cities; 0: nobody is on record"""
+    clerks: bool = True
+    """whether somebody behind the seats does the work that is handed in"""
 
 
 @dataclass(slots=True)
@@ -172,7 +174,7 @@ class Demo:
         self._port = await listen(self._reactor, settings, web_site(root))
         for staff in self._people.staff:
             staff.arrive()
-        for clerk in self._people.clerks:
+        for clerk in self._people.clerks if self.settings.clerks else ():
             clerk.arrive()
         self.callers.start()
         self._clock.call_later(0.0, self._fill)  # the first page does not wait for it

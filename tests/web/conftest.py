@@ -67,6 +67,7 @@ def demo() -> Iterator[Running]:
         yield Running(elsewhere.rstrip("/"))
         return
     options = ["--port", "0", "--seed", "7", "--calls-per-hour", "700", "--own-seats", "3"]
+    options += ["--no-clerks"]  # nobody else takes the items of the tests
     with _started("simulation", "demo", *options) as started:
         _filled(started)
         yield Running(started.address)
