@@ -245,11 +245,18 @@ class RealProvince:
 
 
 @contextmanager
-def real_province(folder: Path, shape: Shape, driver: ReactorDriver) -> Iterator[RealProvince]:
-    """A started province in a slot of its own; skips, or fails where services are required, without its services."""
+def real_province(
+    folder: Path, shape: Shape, driver: ReactorDriver, prepare: Callable[[RealProvince], None] | None = None
+) -> Iterator[RealProvince]:
+    """A started province in a slot of its own; skips, or fails where services are required, without its services.
+
+    ``prepare``: what is done with its files before anything runs.
+    """
     require("asterisk", "rabbitmq", "sipp", *(["lines"] if shape.lines else []))
     with claimed_slot() as slot:
         province = RealProvince(slot, folder, shape, driver)
+        if prepare is not None:
+            prepare(province)
         try:
             province.start()
             yield province

@@ -1,4 +1,4 @@
-"""Services that the tests of the AMQP layer share."""
+"""What tests on real services share: the broker of those of the AMQP layer, the people of those of a province."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.harness.real_machines import require
+from tests.harness.real_people import People
+from tests.harness.real_province import RealProvince
 from tests.real.amqp_broker import RabbitNode
 
 
@@ -25,3 +27,13 @@ def rabbit(rabbit_node: RabbitNode) -> Iterator[RabbitNode]:
     rabbit_node.clean()
     yield rabbit_node
     rabbit_node.heal()
+
+
+@pytest.fixture
+def people(province: RealProvince) -> Iterator[People]:
+    """Callers and agents of one test, in the ``province`` of its module."""
+    everybody = People(province)
+    try:
+        yield everybody
+    finally:
+        everybody.close()

@@ -33,15 +33,6 @@ def province(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealProvince]
 
 
 @pytest.fixture
-def people(province: RealProvince) -> Iterator[People]:
-    everybody = People(province)
-    try:
-        yield everybody
-    finally:
-        everybody.close()
-
-
-@pytest.fixture
 def customer(province: RealProvince) -> Iterator[SipPhone]:
     """The telephone of every customer: it listens where the city's calls go out."""
     spec = province.switches[CITY].spec

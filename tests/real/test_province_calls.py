@@ -30,15 +30,6 @@ def province(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealProvince]
         yield running
 
 
-@pytest.fixture
-def people(province: RealProvince) -> Iterator[People]:
-    everybody = People(province)
-    try:
-        yield everybody
-    finally:
-        everybody.close()
-
-
 def record(province: RealProvince, number: str) -> list[AnyRow]:
     """All rows at the hub about the one contact of a caller, once its ending and all its segments are there."""
     found: list[AnyRow] = []

@@ -38,15 +38,6 @@ def witness(province: RealProvince) -> Iterator[Witness]:
     seen.end()
 
 
-@pytest.fixture
-def people(province: RealProvince) -> Iterator[People]:
-    everybody = People(province)
-    try:
-        yield everybody
-    finally:
-        everybody.close()
-
-
 def test_the_hub_is_killed_under_load(province: RealProvince, witness: Witness, tmp_path: Path) -> None:
     """Cities go on with their own calls; after the hub's return the ledger is complete."""
 

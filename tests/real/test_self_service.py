@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 from functools import cache, partial
 from shutil import copy
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -19,16 +19,15 @@ from dataset.self_service import Outcome, Say
 from dataset.spoken import after_number
 from federation.node.login import CHEAP, UserRecord
 from federation.node.users import read_users, write_users
-from simulation.machines.addresses import claimed_slot
 from simulation.machines.asterisk_root import asterisk_root
 from simulation.machines.places import conf_dir
 from simulation.machines.prompts import render_prompts
 from tests.harness.driving import ReactorDriver
-from tests.harness.real_machines import require
 from tests.harness.real_people import Caller, People
-from tests.harness.real_province import RealProvince, Shape
+from tests.harness.real_province import RealProvince, Shape, real_province
 from tests.harness.spoken_words import missing_word, samples_of
 
+R = TypeVar("R")
 CITY = "guangzhou"
 LINE, LOCKED, PIN = "02081230001", "02081230002", "135790"
 CABLE = "天河-12"
@@ -81,30 +80,19 @@ def put_on_record(province: RealProvince) -> None:
         assert done.returncode == 0, done.stdout + done.stderr
 
 
+def prepare(province: RealProvince) -> None:
+    """Records, the number plan that typed numbers are read by, and a dispatcher among the users."""
+    copy(conf_dir() / "number_plan.toml", province.folder)
+    put_on_record(province)
+    users = province.folder / CITY / "users.json"
+    write_users(users, [*read_users(users), DISPATCHER])
+
+
 @pytest.fixture(scope="module")
 def province(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealProvince]:
-    require("asterisk", "rabbitmq")
-    with claimed_slot() as slot:
-        shape = Shape(agents={CITY: 2, "shenzhen": 1, "foshan": 1}, wrap_up_s=5.0, services=True)
-        province = RealProvince(slot, tmp_path_factory.mktemp("self_service"), shape, ReactorDriver())
-        copy(conf_dir() / "number_plan.toml", province.folder)
-        put_on_record(province)
-        users = province.folder / CITY / "users.json"
-        write_users(users, [*read_users(users), DISPATCHER])
-        try:
-            province.start()
-            yield province
-        finally:
-            province.stop()
-
-
-@pytest.fixture
-def people(province: RealProvince) -> Iterator[People]:
-    everybody = People(province)
-    try:
-        yield everybody
-    finally:
-        everybody.close()
+    shape = Shape(agents={CITY: 2, "shenzhen": 1, "foshan": 1}, wrap_up_s=5.0, services=True)
+    with real_province(tmp_path_factory.mktemp("self_service"), shape, ReactorDriver(), prepare) as running:
+        yield running
 
 
 @cache
@@ -143,28 +131,15 @@ def rows_of(province: RealProvince, number: str) -> list[AnyRow]:
     return [row for row in rows if getattr(row, "contact", None) in own]
 
 
-def outcome(province: RealProvince, number: str) -> Outcome:
-    """What came of the one self-service of a caller, once it is at the hub."""
-    found: list[SelfServed] = []
+def the_one(province: RealProvince, number: str, kind: type[R]) -> R:
+    """The only row of its kind about a caller, once it is at the hub."""
+    found: list[R] = []
 
     def there() -> bool:
-        found[:] = [row for row in rows_of(province, number) if isinstance(row, SelfServed)]
+        found[:] = [row for row in rows_of(province, number) if isinstance(row, kind)]
         return bool(found)
 
-    province.wait(there, 20.0, f"the self-service of {number} is on record")
-    [one] = found
-    return one.outcome
-
-
-def ending(province: RealProvince, number: str) -> ContactEnded:
-    """The one ending of a caller's contact, once it is at the hub."""
-    found: list[ContactEnded] = []
-
-    def there() -> bool:
-        found[:] = [row for row in rows_of(province, number) if isinstance(row, ContactEnded)]
-        return bool(found)
-
-    province.wait(there, 20.0, f"the contact of {number} has ended")
+    province.wait(there, 20.0, f"{kind.__name__} of {number} is on record")
     [one] = found
     return one
 
@@ -190,8 +165,8 @@ def test_a_caller_hears_the_own_bill_word_for_word(province: RealProvince, peopl
     caller.call.voice.press("#")
     hears(caller, Say.GOODBYE)
     people.wait(lambda: caller.call.over, "the switch hangs up after goodbye")
-    assert outcome(province, LINE) is Outcome.TOLD
-    ended = ending(province, LINE)
+    assert the_one(province, LINE, SelfServed).outcome is Outcome.TOLD
+    ended = the_one(province, LINE, ContactEnded)
     assert (ended.ending, ended.cause) == (Ending.COMPLETED, "self_service")
     log = (province.folder / "log" / f"{CITY}.log").read_text("utf-8")
     assert PIN not in log + repr(province.journal(CITY))
@@ -211,7 +186,7 @@ def test_an_agent_at_any_point_sees_which_line_it_is_about(province: RealProvinc
     assert agent.calls[0]["line"] == "020****0001"
     caller.hang_up()
     agent.wrap_up()
-    assert outcome(province, "13800000231") is Outcome.TO_AGENT
+    assert the_one(province, "13800000231", SelfServed).outcome is Outcome.TO_AGENT
 
 
 def test_three_wrong_pins_lock_the_line_and_lead_to_an_agent(province: RealProvince, people: People) -> None:
@@ -231,7 +206,7 @@ def test_three_wrong_pins_lock_the_line_and_lead_to_an_agent(province: RealProvi
     people.hear_each_other(caller, agent)
     caller.hang_up()
     agent.wrap_up()
-    assert outcome(province, LOCKED) is Outcome.LOCKED
+    assert the_one(province, LOCKED, SelfServed).outcome is Outcome.LOCKED
 
 
 def test_callers_of_a_mass_fault_hear_of_it_and_an_agent_at_any_key(province: RealProvince, people: People) -> None:
@@ -243,7 +218,8 @@ def test_callers_of_a_mass_fault_hear_of_it_and_an_agent_at_any_key(province: Re
     content = people.caller(CITY, CONTENT)
     hears(content, *words)
     people.wait(lambda: content.call.over, "the switch lets the caller go after the word", within_s=30.0)
-    assert (ending(province, CONTENT).ending, ending(province, CONTENT).cause) == (Ending.MENU, "mass_fault")
+    ended = the_one(province, CONTENT, ContactEnded)
+    assert (ended.ending, ended.cause) == (Ending.MENU, "mass_fault")
     agent = people.agent(CITY)
     insistent = people.caller(CITY, INSISTENT)
     hears(insistent, *words)
