@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -12,6 +11,7 @@ from twisted.internet.defer import Deferred, fail, succeed
 
 from dataset.errors import Problem, Refused
 from dataset.records.attachment import digest
+from federation.node.whole_files import sync_folder, write_whole
 
 
 class MemoryAttachments:
@@ -52,23 +52,14 @@ class FolderAttachments:
     def _write(self, sha256: str, content: bytes) -> None:
         """Whole and on disk under its name, or not at all; what is there already is the same."""
         path = self._path(sha256)
-        beside = path.with_name(f"{sha256}.new")
         try:
             with suppress(OSError):
                 if digest(path.read_bytes()) == sha256:
                     return
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            beside.replace(path)
-            for folder in (path.parent, self._folder):
-                _sync(folder)
+            write_whole(path, content)
+            sync_folder(self._folder)
         except OSError as error:
-            with suppress(OSError):
-                beside.unlink()
             raise Refused(
                 Problem(
                     "attachment-not-written",
@@ -87,14 +78,6 @@ class FolderAttachments:
         if digest(content) != sha256:
             raise _damaged(sha256)
         return content
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _damaged(sha256: str) -> Refused:

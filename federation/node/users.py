@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from dataset.errors import Problem, Refused
 from dataset.ids import AgentId
 from federation.node.login import LONGEST_PASSWORD, ROLES, SHORTEST_PASSWORD, STRONG, Runner, UserRecord
 from federation.node.program import directory
+from federation.node.whole_files import write_whole
 
 
 class _Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -78,18 +78,7 @@ def write_users(path: Path, records: Iterable[UserRecord]) -> None:
         for one in records
     )
     data = msgspec.json.format(msgspec.json.encode(_File(users=entries)), indent=1)
-    beside = path.with_name(f"{path.name}.new")
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    write_whole(path, data)
 
 
 def check_login(path: Path, user: str, password: str, role: str) -> None:
