@@ -136,7 +136,8 @@ class Wires:
     def cut(self, nodes: Iterable[NodeId], *, restore: bool = False) -> None:
         """Cut (or restore) every line between ``nodes`` and the rest, and tell the nodes that their link went."""
         apart = set(nodes)
-        everybody = {*self._links, *apart}
+        known = {node for line in self._lines for node in line}  # also those that are down just now
+        everybody = {*self._links, *known, *apart}
         for inside in apart:
             for outside in everybody - apart:
                 for pair in ((inside, outside), (outside, inside)):

@@ -160,7 +160,8 @@ class CallBacks:
     def asked(self, event: CallBackAsked) -> None:
         """A contact is born, in the journal first (J1), and the agent's own telephone rings.
 
-        Raises ``Refused``: 503 ``switch-away``, 409 ``wrong-state`` where the slot is not free.
+        Raises ``Refused``: 503 ``switch-away``, 409 ``wrong-state`` where the slot is not free, 409
+        ``call-back-under-way`` where somebody here calls about the same item.
         """
         session = self._sessions.of(event.agent)
         if not session.verified:
@@ -175,6 +176,17 @@ class CallBacks:
         free = session.lease is None and session.wrapping is None
         if not free or session.presence not in (Presence.READY, Presence.NOT_READY):
             raise wrong_state(session, "call back")
+        for other in self._live.values():
+            if other.about.item == event.item:
+                raise Refused(
+                    Problem(
+                        "call-back-under-way",
+                        zh=f"坐席 {other.agent} 正在为此工单回访用户，请等其结束",
+                        en=f"{other.agent} is calling the customer about this item: wait until that call has ended",
+                        place=event.item,
+                    ),
+                    status=409,
+                )
         which = self._new_contact()
         attempt = AttemptId(which, N)
         about = CallBackOf(

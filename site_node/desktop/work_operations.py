@@ -303,7 +303,7 @@ def work_operations(work: WorkService, elsewhere: Elsewhere, trail: AuditTrail) 
                 CallBackBegun,
                 {
                     404: ("work-unknown",),
-                    409: ("not-logged-in", "wrong-state", "work-ended", "call-back-number"),
+                    409: ("not-logged-in", "wrong-state", "work-ended", "call-back-number", "call-back-under-way"),
                     503: ("switch-away",),
                 },
             ),

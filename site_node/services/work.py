@@ -256,7 +256,8 @@ class WorkService:
         """Call the customer of an item: the agent's own telephone rings first. The contact, and the number called.
 
         Raises ``Refused``: 404 ``work-unknown``, 409 ``work-ended``, ``call-back-number`` where the item has no number,
-        and what the agent's session refuses: 409 ``wrong-state``, ``not-logged-in``, 503 ``switch-away``.
+        and what the agent's session refuses: 409 ``wrong-state``, ``not-logged-in``, ``call-back-under-way``, 503
+        ``switch-away``.
         """
         item = self._work.desk.item(which)
         service = self._work.desk.service_of(item)

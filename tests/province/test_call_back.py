@@ -13,12 +13,13 @@ from dataset.puts import Put
 from dataset.records.contact import CONTACTS, PastContact
 from dataset.records.customer import CUSTOMERS, Customer
 from dataset.records.line import LINES, Line
-from dataset.rows import VOICE_OUT, CallBackEnded, ContactBorn, ContactEnded, WorkRequested
-from dataset.work import CallBackOutcome, RequestId
-from federation.core.work_book import Accepted
+from dataset.rows import VOICE_OUT, CallBackEnded, ContactBorn, ContactEnded, WorkRequested, WorkStepped
+from dataset.work import CallBackOutcome, CalledBack, RequestId, WorkItemId
+from federation.core.work_book import Accepted, WorkBook
 from provincial_hub.services.views import row_view
 from simulation.ledger_check import CallerLine, LedgerCheck
 from site_node.switch.simulated.phones import OutsidePhone
+from tests.harness.mutations import MUTATIONS
 from tests.harness.work import form_for
 from tests.province.test_work_records import page, put
 from tests.province.three_cities import FOSHAN, GUANGZHOU, SHENZHEN
@@ -30,8 +31,8 @@ MOBILE = "13900000077"
 class CallingSeat(Seat):
     """A seat whose agent calls customers."""
 
-    def __init__(self, province: WorkingProvince, city: CityId) -> None:
-        super().__init__(province, city)
+    def __init__(self, province: WorkingProvince, city: CityId, number: int = 0) -> None:
+        super().__init__(province, city, number)
         self.city = city
 
     def call_back(self, item: str) -> str:
@@ -144,6 +145,92 @@ def test_an_item_is_closed_after_a_call_that_was_answered(province: WorkingProvi
     assert told[1]["talked_s"] == pytest.approx(12.0, abs=1.5)
     assert office.ask("work_act", item=item, action="close")["state"] == "accepted"
     balanced(province)
+
+
+def test_two_agents_of_a_city_do_not_call_about_one_item_at_once(province: WorkingProvince) -> None:
+    office = CallingSeat(province, GUANGZHOU)
+    item = installed(office)
+    phone = telephone(province, item)
+    contact = office.call_back(item)
+    other = CallingSeat(province, GUANGZHOU, 1)
+    with pytest.raises(Refused) as refused:
+        other.ask("work_call_back", item=item)
+    assert slug_of(refused) == "call-back-under-way"
+    assert refused.value.problems[0].place == item
+    assert office.staff in refused.value.problems[0].en
+    phone.answer()
+    province.pass_s(1.0)
+    phone.hang_up()
+    province.pass_s(1.0)
+    office.done(contact)
+    assert other.call_back(item) != contact
+    assert phone.ringing
+
+
+def answered_twice(province: WorkingProvince) -> None:
+    """*Callback answered twice* (federation.md): two cities call about one item while their line is down, the
+    customer answers both, and the owning city dies before it has answered the other's step.
+    """
+    away, office = CallingSeat(province, SHENZHEN), CallingSeat(province, GUANGZHOU)
+    item = str(away.takes_an_order()["item"])
+    province.pass_s(3.0)
+    for action in ("confirm_plant", "send_crew", "installed_it"):
+        assert office.ask("work_act", item=item, action=action)["state"] == "accepted"
+    province.pass_s(3.0)
+    province.wires.cut([NodeId(SHENZHEN)])
+    phone = telephone(province, item)
+    calls = []
+    for seat in (office, away):
+        calls.append(seat.call_back(item))
+        phone.answer()
+        province.pass_s(4.0)
+        phone.hang_up()
+        province.pass_s(1.0)
+        seat.done(calls[-1])
+    province.crash_city(GUANGZHOU)
+    province.wires.cut([NodeId(SHENZHEN)], restore=True)
+    province.pass_s(1.0)
+    for _ in range(2):
+        province.start_city(GUANGZHOU)
+        province.pass_s(20.0)
+        province.crash_city(GUANGZHOU)
+    province.start_city(GUANGZHOU)
+    province.pass_s(20.0)
+    again = CallingSeat(province, GUANGZHOU)
+    assert again.ask("work_act", item=item, action="close")["state"] == "accepted"
+    with pytest.raises(Refused):
+        again.ask("work_call_back", item=item)
+    province.pass_s(10.0)
+    for book in (work_book(province, GUANGZHOU), work_book(province, SHENZHEN), province.hub_book()):
+        told = [step for step in book.steps(WorkItemId(item)) if isinstance(step, CalledBack)]
+        assert sorted(str(step.by.contact) for step in told) == sorted(calls)
+        assert all(step.reached for step in told)
+    for city, contact in zip((GUANGZHOU, SHENZHEN), calls, strict=True):
+        ends = [one.row for one in province.written(city) if getattr(one.row, "contact", "") == contact]
+        assert sum(isinstance(row, ContactEnded) for row in ends) == 1
+    answers = [str(row.row.request) for row in province.written(GUANGZHOU) if isinstance(row.row, WorkStepped)]
+    assert len(answers) == len(set(answers)), "a request is answered once"
+
+
+def test_a_call_back_that_is_answered_twice(province: WorkingProvince) -> None:
+    """Two calls, two endings, two steps on record, one closing: the same at both cities and at the hub."""
+    answered_twice(province)
+
+
+def test_a_call_back_that_is_answered_twice_shows_when_answers_are_not_looked_up() -> None:
+    """The rule that keeps it: a request that has an answer on record is not answered again (I1)."""
+    with (
+        MUTATIONS["requests_are_answered_whenever_they_are_seen"].in_force(),
+        pytest.raises(AssertionError, match="answered once"),
+    ):
+        answered_twice(WorkingProvince())
+
+
+def work_book(province: WorkingProvince, city: CityId) -> WorkBook:
+    """What ``city`` knows of items."""
+    work = province.sites[city].running.work
+    assert work is not None
+    return work.desk.book
 
 
 def test_a_word_without_a_call_has_to_say_how(province: WorkingProvince) -> None:
