@@ -17,14 +17,12 @@ from twisted.python.failure import Failure
 
 from dataset.errors import Problem, Refused
 from federation.node.login import LONGEST_PASSWORD, Actor, Logins, not_logged_in
-from federation.node.operations import OperationTable, Request, decode, not_an_object, refusal_of
+from federation.node.operations import OperationTable, Request, decode, json_expected, not_an_object, refusal_of
 from federation.ports import Clock
 
 _ENCODE = msgspec.json.Encoder().encode
 LARGEST_REQUEST = 16_000
 """Bytes of one request body or one message; nothing that a person does is larger."""
-LARGEST_FILE = 10_000_000
-"""Bytes of a body that is a file."""
 
 
 class LoginRequest(Request, frozen=True, kw_only=True):
@@ -114,6 +112,34 @@ class Door:
         """live connections attached now"""
         logins.ended = attendance.left
 
+    # ── before a body is read ───────────────────────────────────────────────────────────────────────────────────────
+    def largest_body(self, operation: str, token: str | None, *, file: bool) -> int:
+        """How many bytes a request may bring, by what stands before them; ``file``: they are a file as it is.
+
+        Raises ``Refused``: 401 of a login that is none, 404 ``unknown-operation``; for a file 403 ``not-your-role`` and
+        415 ``json-expected``. Roles of a form are looked at with its fields: who was refused what goes on record.
+        """
+        try:
+            return self._largest_body(operation, token, file=file)
+        except Refused as refused:
+            self._observed(self._label(operation), refused.problems[0].slug, 0.0)
+            raise
+
+    def _largest_body(self, operation: str, token: str | None, *, file: bool) -> int:
+        if operation == "login":
+            if file:
+                raise json_expected()
+            return LARGEST_REQUEST
+        if token is None:
+            # An unknown operation is no secret, but nobody is told more than that before they log in.
+            raise not_logged_in()
+        actor = self._logins.actor(token)
+        if not file:
+            self.table.check_known(operation)
+            return LARGEST_REQUEST
+        self.table.check_file(actor, operation)
+        return self.table.largest_file(operation)
+
     # ── one request ─────────────────────────────────────────────────────────────────────────────────────────────────
     def post(self, operation: str, body: bytes, token: str | None) -> Deferred[Posted]:
         """One request with a body, answered once; never errbacks. ``token`` from a header or a cookie."""
@@ -132,7 +158,6 @@ class Door:
         if operation == "login":
             return await self._login(fields)
         if token is None:
-            # An unknown operation is no secret, but nobody is told more than that before they log in.
             raise not_logged_in()
         actor = self._logins.actor(token)
         self.attendance.seen(actor)
@@ -178,8 +203,7 @@ class Door:
         trace and becomes a ``Refused`` 500 ``internal``, so that a caller never waits for ever.
         """
         began = self.clock.monotonic()
-        # Names from outside must not become label values without end.
-        label = operation if operation in self.table or operation == "login" else "unknown"
+        label = self._label(operation)
 
         def count(result: Any) -> Any:
             slug = result.problems[0].slug if isinstance(result, Refused) else ""
@@ -201,6 +225,10 @@ class Door:
             )
 
         return Deferred.fromCoroutine(run()).addErrback(failed).addCallback(count)
+
+    def _label(self, operation: str) -> str:
+        """Names from outside must not become label values without end."""
+        return operation if operation in self.table or operation == "login" else "unknown"
 
 
 def too_large(limit: int = LARGEST_REQUEST) -> Refused:

@@ -12,8 +12,10 @@ from base64 import b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache, partial
+from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated, Any, TypedDict, cast
+from urllib.parse import unquote_to_bytes
 
 import msgspec
 from cryptography import x509
@@ -23,7 +25,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_late
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.endpoints import SSL4ServerEndpoint, TCP4ServerEndpoint
 from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import IListeningPort, IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IListeningPort, IReactorTime
 from twisted.internet.ssl import CertificateOptions
 from twisted.python.failure import Failure
 from twisted.web.error import UnsupportedMethod
@@ -33,10 +35,10 @@ from twisted.web.server import NOT_DONE_YET, Request, Site
 from dataset.declared import Between, setting
 from dataset.errors import Problem, Refused
 from federation.node.configuration import read_file
-from federation.node.door import LARGEST_FILE, LARGEST_REQUEST, Door, LoginRequest, Posted, too_large
+from federation.node.door import LARGEST_REQUEST, Door, LoginRequest, Posted, too_large
 from federation.node.live import LiveLimits
 from federation.node.openapi import description
-from federation.node.operations import refusal_of
+from federation.node.operations import json_expected, refusal_of
 from federation.node.origin import OriginRule, given
 from federation.node.screens import Screens
 from federation.node.websocket import LiveResource
@@ -54,6 +56,9 @@ SECURITY_HEADERS = {
     b"cross-origin-resource-policy": b"same-origin",
     b"permissions-policy": b"camera=(), geolocation=(), payment=(), microphone=(self)",
 }
+HSTS = b"max-age=31536000"
+LINGER_S = 2.0
+"""how long what still comes after a refusal is read and thrown away"""
 Json = Callable[[], Mapping[str, Any]]
 
 
@@ -122,7 +127,7 @@ def secure(request: Request) -> None:
     for name, value in SECURITY_HEADERS.items():
         request.setHeader(name, value)
     if request.isSecure():
-        request.setHeader(b"strict-transport-security", b"max-age=31536000")
+        request.setHeader(b"strict-transport-security", HSTS)
 
 
 class NodeResource(Plain):
@@ -224,13 +229,18 @@ class OperationResource(Plain):
             return _problem(request, 404, "not-here", "本节点没有此项", "this node does not have it")
         return _other_method(request, b"POST")
 
+    def largest_body(self, request: Request) -> int:
+        """How many bytes may follow the head of ``request``. Raises ``Refused`` where none need come."""
+        return self._web.door.largest_body(self._operation, self._token(request), file=not _is_json(request))
+
     def render_POST(self, request: Request) -> bytes | int:  # noqa: N802
         """Check where the request comes from, run the operation, answer."""
         door = self._web.door
         try:
             token = self._token(request)
-            if door.table.takes_file(self._operation) and not _is_json(request):
-                asked = partial(door.post_fields, self._operation, _file_fields(request), token)
+            largest = door.table.largest_file(self._operation)
+            if largest and not _is_json(request):
+                asked = partial(door.post_fields, self._operation, _file_fields(request, largest), token)
             else:
                 asked = partial(door.post, self._operation, self._body(request), token)
         except Refused as refused:
@@ -265,10 +275,7 @@ class OperationResource(Plain):
 
     def _body(self, request: Request) -> bytes:
         if not _is_json(request):
-            raise Refused(
-                Problem("json-expected", "应为 application/json", "application/json is expected", "Content-Type"),
-                status=415,
-            )
+            raise json_expected()
         return cast(bytes, request.content.read(LARGEST_REQUEST + 1)) if request.content is not None else b""
 
     def _answer(self, request: Request, posted: Posted) -> None:
@@ -323,31 +330,87 @@ class MetricsResource(Plain):
 
 # ── listening ───────────────────────────────────────────────────────────────────────────────────────────────────────
 class BoundedRequest(Request):
-    """A request whose body stops being read at the limit; the answer is 413 and the connection ends. Files are larger
-    than JSON, and twisted keeps them in a file of its own meanwhile.
+    """A request that is refused by its head where that is enough: who sends it, to which operation, how much. What
+    comes after a refusal is not kept, and the connection ends.
     """
 
+    _limit = LARGEST_REQUEST
     _taken = 0
+    _refused = False
+    _closing: IDelayedCall | None = None
+
+    def gotLength(self, length: int | None) -> None:  # noqa: N802
+        """The head is here; of the body, ``length`` bytes (None: as many as come), nothing has been looked at yet."""
+        super().gotLength(length)
+        if length == 0:
+            return
+        try:
+            self._limit = self._largest_body()
+            if length is not None and length > self._limit:
+                raise too_large(self._limit)
+        except Refused as refused:
+            self._refuse(refused)
 
     def handleContentChunk(self, data: bytes) -> None:  # noqa: N802
-        """Keep what came, unless it is too much."""
-        limit = LARGEST_FILE if _media_type(self) not in ("", "application/json") else LARGEST_REQUEST
+        """Keep what came, unless it is too much, or wanted no more."""
+        if self._refused:
+            return
         self._taken += len(data)
-        if self._taken <= limit:
+        if self._taken > self._limit:
+            self._refuse(too_large(self._limit))
+        else:
             super().handleContentChunk(data)
-        elif self._taken - len(data) <= limit:
-            body = msgspec.json.encode(refusal_of(too_large(limit)))
-            headers = {
-                **SECURITY_HEADERS,
-                b"content-type": b"application/json",
-                b"cache-control": b"no-store",
-                b"content-length": str(len(body)).encode(),
-                b"connection": b"close",
-            }
-            lines = [b"HTTP/1.1 413 Content Too Large", *(b": ".join(header) for header in headers.items()), b"", body]
-            channel: Any = self.channel
-            channel.transport.write(b"\r\n".join(lines))
-            channel.loseConnection()
+
+    def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:  # noqa: N802
+        """All of it is here."""
+        if self._refused:
+            self._close()
+        else:
+            super().requestReceived(command, path, version)
+
+    def connectionLost(self, reason: Failure) -> None:  # noqa: N802
+        """The other side is gone."""
+        if self._closing is not None and self._closing.active():
+            self._closing.cancel()
+        super().connectionLost(reason)
+
+    def _largest_body(self) -> int:
+        channel: Any = self.channel
+        if channel._command != b"POST":
+            return LARGEST_REQUEST
+        path = channel._path.partition(b"?")[0]
+        self.prepath, self.postpath = [], [unquote_to_bytes(part) for part in path[1:].split(b"/")]
+        place = channel.site.getResourceFor(self)
+        return place.largest_body(self) if isinstance(place, OperationResource) else LARGEST_REQUEST
+
+    def _refuse(self, refused: Refused) -> None:
+        """Answer at once. The other side may still be sending, and would never read the answer if the connection were
+        gone: so it goes a moment later, or with the end of the body.
+        """
+        self._refused = True
+        self.requestHeaders.removeHeader(b"expect")  # nobody is told to go on
+        body = msgspec.json.encode(refusal_of(refused))
+        headers = {
+            **SECURITY_HEADERS,
+            b"content-type": b"application/json",
+            b"cache-control": b"no-store",
+            b"content-length": str(len(body)).encode(),
+            b"connection": b"close",
+        }
+        if self.isSecure():
+            headers[b"strict-transport-security"] = HSTS
+        if refused.status == 401:  # RFC 9110, 15.5.2
+            headers[b"www-authenticate"] = b"Bearer"
+        first = f"HTTP/1.1 {refused.status} {HTTPStatus(refused.status).phrase}".encode()
+        channel: Any = self.channel
+        channel.transport.write(b"\r\n".join([first, *(b": ".join(one) for one in headers.items()), b"", body]))
+        self._closing = channel.callLater(LINGER_S, channel.loseConnection)
+
+    def _close(self) -> None:
+        if self._closing is not None and self._closing.active():
+            self._closing.cancel()
+        channel: Any = self.channel
+        channel.loseConnection()
 
 
 def web_site(root: Resource, *, idle_s: float = 60.0) -> Site:
@@ -412,7 +475,7 @@ def _is_json(request: Request) -> bool:
     return _media_type(request) == "application/json"
 
 
-def _file_fields(request: Request) -> dict[str, Any]:
+def _file_fields(request: Request, largest: int) -> dict[str, Any]:
     """What is told of a file in the address, its type, and its bytes in Base64. Raises ``Refused`` ``bad-request``."""
     fields: dict[str, Any] = {}
     for name, values in (request.args or {}).items():
@@ -422,7 +485,7 @@ def _file_fields(request: Request) -> dict[str, Any]:
             raise Refused(
                 Problem("bad-request", "地址中的字段应为 UTF-8", "fields in the address are in UTF-8", "query")
             ) from error
-    content = request.content.read(LARGEST_FILE + 1) if request.content is not None else b""
+    content = request.content.read(largest + 1) if request.content is not None else b""
     return {**fields, "media_type": _media_type(request), "content": b64encode(content).decode()}
 
 

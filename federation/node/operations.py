@@ -66,8 +66,9 @@ class Operation:
     """None: its answer is not declared yet, which a test reports"""
     refused: Callable[[Actor, Mapping[str, Any], Refused], None] | None = None
     """told of every refusal, with the fields as they came; for operations whose refusals go on record"""
-    takes_file: bool = False
-    """over HTTP the body may be a file as it is: its type is ``media_type``, its bytes ``content``"""
+    largest_file: int = 0
+    """over HTTP the body may be a file of so many bytes, as it is: its type is ``media_type``, its bytes ``content``;
+    0: the operation takes none"""
 
 
 Told = Callable[[str, Outcomes, "Answer | Refused"], None]
@@ -88,10 +89,23 @@ class OperationTable:
     def __iter__(self) -> Iterator[Operation]:
         return iter(self._operations.values())
 
-    def takes_file(self, name: str) -> bool:
-        """Whether ``name`` is an operation whose body may be a file."""
+    def largest_file(self, name: str) -> int:
+        """Bytes of a file that may be the body of ``name``; 0: none."""
         operation = self._operations.get(name)
-        return operation is not None and operation.takes_file
+        return operation.largest_file if operation is not None else 0
+
+    def check_file(self, actor: Actor, name: str) -> None:
+        """Whether ``actor`` may send a file to ``name``, before it is read. Raises ``Refused``: 404
+        ``unknown-operation``, 403 ``not-your-role``, 415 ``json-expected``.
+        """
+        operation = self._known(name)
+        _check_role(operation, actor)
+        if not operation.largest_file:
+            raise json_expected()
+
+    def check_known(self, name: str) -> None:
+        """Raises ``Refused`` 404 ``unknown-operation``."""
+        self._known(name)
 
     def __contains__(self, name: object) -> bool:
         return name in self._operations
@@ -100,6 +114,15 @@ class OperationTable:
         """Run one operation. Raises ``Refused``: 404 ``unknown-operation``, 403 ``not-your-role``, 400 ``bad-request``,
         or whatever the operation says.
         """
+        operation = self._known(name)
+        try:
+            return await self.hear(name, operation.outcomes, _run(operation, actor, fields))
+        except Refused as refused:
+            if operation.refused is not None:
+                operation.refused(actor, fields, refused)
+            raise
+
+    def _known(self, name: str) -> Operation:
         operation = self._operations.get(name)
         if operation is None:
             zh, en = did_you_mean(name[:40], self._operations)
@@ -107,12 +130,7 @@ class OperationTable:
                 Problem("unknown-operation", f"没有此操作。{zh}", f"there is no such operation. {en}", name[:40]),
                 status=404,
             )
-        try:
-            return await self.hear(name, operation.outcomes, _run(operation, actor, fields))
-        except Refused as refused:
-            if operation.refused is not None:
-                operation.refused(actor, fields, refused)
-            raise
+        return operation
 
     async def hear(self, name: str, outcomes: Outcomes | None, work: Awaitable[Answer]) -> Answer:
         """What ``work`` comes to; whoever listens hears of it first."""
@@ -129,6 +147,14 @@ class OperationTable:
 
 
 async def _run(operation: Operation, actor: Actor, fields: Mapping[str, Any]) -> Answer:
+    _check_role(operation, actor)
+    result = operation.run(actor, decode(operation.request, fields))
+    if isinstance(result, Deferred) or inspect.isawaitable(result):
+        result = await result
+    return cast(Answer, result) if result is not None else {}
+
+
+def _check_role(operation: Operation, actor: Actor) -> None:
     if operation.roles and not operation.roles & actor.roles:
         wanted = ", ".join(sorted(operation.roles))
         raise Refused(
@@ -140,10 +166,6 @@ async def _run(operation: Operation, actor: Actor, fields: Mapping[str, Any]) ->
             ),
             status=403,
         )
-    result = operation.run(actor, decode(operation.request, fields))
-    if isinstance(result, Deferred) or inspect.isawaitable(result):
-        result = await result
-    return cast(Answer, result) if result is not None else {}
 
 
 _AT = re.compile(r" - at `(?:key in )?\$\.?(.*)`$")
@@ -180,6 +202,13 @@ def word(fields: Mapping[str, Any], name: str, longest: int = 64) -> str:
     """A field of a request that may have been refused for its form: its beginning, or nothing."""
     value = fields.get(name)
     return value[:longest] if isinstance(value, str) else ""
+
+
+def json_expected() -> Refused:
+    """For a body of another type, where no file is taken."""
+    return Refused(
+        Problem("json-expected", "应为 application/json", "application/json is expected", "Content-Type"), status=415
+    )
 
 
 def not_an_object(place: str = "") -> Refused:

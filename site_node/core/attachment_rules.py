@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataset.errors import Problem, Refused
 
 LARGEST_FILE = 10_000_000
-"""bytes of one file, as much as a door takes (``federation.node.door``); a scanned page is a tenth of it"""
+"""bytes of one file; a scanned page is a tenth of it"""
 MOST_OF_ITEM = 20
 """files of one work item"""
 LONGEST_NAME = 100

@@ -15,6 +15,7 @@ from dataset.rows import Viewed
 from federation.node.login import Actor
 from federation.node.looks import Look
 from federation.node.operations import Answer, Operation, Outcomes, Request, word
+from site_node.core.attachment_rules import LARGEST_FILE
 from site_node.desktop.answers import AttachmentAdded, AttachmentOpened, AttachmentsFound
 from site_node.desktop.reasons import LONGEST_REASON, Reason
 from site_node.desktop.work_operations import STAFF, STORE, UNMASK, Name
@@ -86,7 +87,9 @@ def attachment_operations(attachments: Attachments, trail: AuditTrail) -> tuple[
         return {"attachment": _shown(record), "content": b64encode(content).decode()}
 
     return (
-        Operation("work_attach", Attach, STAFF, attach, "添加附件", "attach a file", ATTACHED, takes_file=True),
+        Operation(
+            "work_attach", Attach, STAFF, attach, "添加附件", "attach a file", ATTACHED, largest_file=LARGEST_FILE
+        ),
         Operation(
             "work_attachments",
             OfWorkItem,

@@ -22,10 +22,11 @@ reactor: Any = _reactor
 TURN_S = 0.01
 """virtual seconds for each turn of the reactor"""
 SUPERVISOR = "boss"
+AUDITOR = "auditor"
 
 
 class OpenProvince(WorkingProvince):
-    """With records, and a supervisor in each city."""
+    """With records, and a supervisor and an auditor in each city."""
 
     def __init__(self) -> None:
         super().__init__(with_records=True)
@@ -39,7 +40,8 @@ class OpenProvince(WorkingProvince):
 
     def _city_users(self, city: CityId) -> list[UserRecord]:
         boss = UserRecord(SUPERVISOR, "班长", frozenset({"supervisor"}), CHEAP.hash(password_of(SUPERVISOR)))
-        return [*super()._city_users(city), boss]
+        auditor = UserRecord(AUDITOR, "审计员", frozenset({"auditor"}), CHEAP.hash(password_of(AUDITOR)))
+        return [*super()._city_users(city), boss, auditor]
 
     def serve(self, work: Callable[[], Any], within_s: float) -> Any:
         """What ``work`` returns, called in a thread of its own while the province runs. Raises what it raises, and
