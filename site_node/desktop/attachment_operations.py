@@ -16,7 +16,7 @@ from federation.node.login import Actor
 from federation.node.looks import Look
 from federation.node.operations import Answer, Operation, Outcomes, Request, word
 from site_node.core.attachment_rules import LARGEST_FILE
-from site_node.desktop.answers import AttachmentAdded, AttachmentOpened, AttachmentsFound
+from site_node.desktop.answers.attachments import AttachmentAdded, AttachmentOpened, AttachmentsFound
 from site_node.desktop.reasons import LONGEST_REASON, Reason
 from site_node.desktop.work_operations import STAFF, STORE, UNMASK, Name
 from site_node.services.attachments import Attachments
