@@ -11,7 +11,7 @@ from twisted.python.failure import Failure
 
 from dataset.errors import Refused
 from dataset.ids import EVERYONE, AgentId, CityId, NodeId
-from dataset.rows import AnyRow, Journalled, Repaired
+from dataset.rows import AnyRow, AttemptAnswered, Journalled, Repaired
 from federation.core.envelope import (
     AnyMessage,
     Beat,
@@ -39,6 +39,7 @@ from federation.core.envelope import (
 )
 from federation.core.leader import HubsInSight
 from federation.core.ledger import SendingPace
+from federation.core.limits import HOUR_S
 from federation.core.picture import SILENT_AFTER_BEATS, Hearing, PictureSender
 from federation.node.journal import contact_of
 from federation.node.ledger import Ledger
@@ -186,6 +187,8 @@ class RunningCity:
             log.info("found {count} rows of unfinished contacts in the journal", count=len(rows), event="record-read")
         now, wall = self._clock.monotonic(), self._clock.wall()
         self._carry_out(self.site.recover(rows, now, wall, self._journal.boot))
+        if self._link is not None:
+            self._recall_moves(now, wall)
         if self._ledger is not None:
             self._ledger.recall(dict.fromkeys(filter(None, (contact_of(one.row) for one in rows))), self._recalled)
         if self._returned is not None:
@@ -194,6 +197,15 @@ class RunningCity:
         if self._link is not None:
             self._link.start(self._received, self._link_changed)
         self._beat()
+
+    def _recall_moves(self, now: float, wall: float) -> None:
+        """What other cities answered of ours within the last hour counts towards their limits (A7)."""
+        answered = [
+            (one.row.site, min(now, now - (wall - one.wall)))
+            for one in self._journal.rows_since(wall - HOUR_S)
+            if isinstance(one.row, AttemptAnswered) and one.node == self.city and one.row.site != self.city
+        ]
+        self.site.peers.recall(answered)
 
     def stop(self) -> Deferred[None]:
         """Let go, leaving calls as they are; fires when everything is closed."""
