@@ -249,7 +249,7 @@ def build_city(
         LinkCounts(running.counts.registry, link.dropped, link.failures)
     if everywhere is not None:
         everywhere.lookups = running.lookups
-    identity = IdentityChecks(city, journal, running.record, records)
+    identity = IdentityChecks(city, journal, running, records)
     work = None
     if running.work is not None:
         work = WorkService(running, running.work, clock, codes, identity, records)
@@ -286,7 +286,7 @@ def build_city(
         )
         running.site.anchor.notices.of = mass_faults.word
         work.mass_faults = mass_faults.book
-    trail = AuditTrail(running, Looks(journal, province.hub_ids, clock))
+    trail = AuditTrail(running, Looks(journal, province.hub_ids, clock), identity)
     own = OwnCustomers(city, customers, work, trail, clock.wall) if customers is not None else None
     attachments = None
     if records is not None and work is not None:
@@ -324,6 +324,7 @@ def build_city(
         tariffs=tariffs,
         attachments=attachments,
         versions=versions,
+        identity=identity,
     )
     running.lookups.table = OperationTable(
         (

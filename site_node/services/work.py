@@ -157,9 +157,9 @@ class WorkService:
         """The agent has checked that the caller is the customer of ``line``; it holds for this contact. Fires once that
         is on disk.
         """
-        own_contact(self._city, actor, contact)
+        anchor = own_call(self._city, actor, contact).anchor
         whole = self.whole(actor, line, contact)
-        return Deferred.fromCoroutine(self._identity.check(actor, contact, whole, how))
+        return Deferred.fromCoroutine(self._identity.check(actor, contact, whole, how, anchor))
 
     def checked_lines(self, actor: Actor) -> frozenset[str]:
         """Lines of which the caller in a contact at the own seat has shown to be the customer."""

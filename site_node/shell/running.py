@@ -264,11 +264,18 @@ class RunningCity:
             raise
         return settled
 
-    def record(self, row: AnyRow) -> Deferred[None]:
-        """Put a row on record that no event of the core leads to; fires once it is on disk."""
+    def record(self, row: AnyRow, *receivers: NodeId) -> Deferred[None]:
+        """Put a row on record that no event of the core leads to, for the hubs and ``receivers``; fires once it is on
+        disk.
+        """
         synced: Deferred[None] = Deferred()
-        self._output.put([(row, self.site.rules.hubs)], [partial(synced.callback, None)])
+        self._output.put([(row, (*self.site.rules.hubs, *receivers))], [partial(synced.callback, None)])
         return synced
+
+    def on_rows_from(self, hear: Callable[[NodeId, Sequence[Journalled]], None]) -> None:
+        """Call ``hear`` with new rows on record that another node sent, and with that node."""
+        if self._ledger is not None:
+            self._ledger.on_rows_from(hear)
 
     def seat_view(self, agent: AgentId) -> SeatView | None:
         """The agent's session now."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from dataset.calendar import day_of
-from dataset.ids import HUB, CityId, NodeId
+from dataset.ids import HUB, CityId, NodeId, agent_id
 from dataset.rows import Journalled
 from federation.core.work_book import WorkBook
 from federation.node.memory_transport import ClientEnd, MemoryDoor
@@ -25,12 +25,13 @@ class Seat:
         self.province = province
         self.pushed: list[dict[str, Any]] = []
         self.staff = str(int(STAFF[city]) + number)
+        self.agent = agent_id(self.staff, city)
         door = MemoryDoor(province.sites[city].desk.door, province.time, delay_s=0.001)
         province.network.add_seat(city, str(8001 + number))
         login = province.result(door.login(self.staff, password_of(self.staff), str(8001 + number)))
         self.live: ClientEnd = door.open()
         self.live.on_push(self.pushed.append)
-        province.result(self.live.send("attach", token=login["token"]))
+        self.attached = province.result(self.live.send("attach", token=login["token"]))
 
     @classmethod
     def lead(cls, province: WorkingProvince, city: CityId) -> Seat:
@@ -41,7 +42,7 @@ class Seat:
         login = province.result(door.login(seat.staff, password_of(seat.staff)))
         seat.live = door.open()
         seat.live.on_push(seat.pushed.append)
-        province.result(seat.live.send("attach", token=login["token"]))
+        seat.attached = province.result(seat.live.send("attach", token=login["token"]))
         return seat
 
     def ask(self, op: str, **fields: Any) -> dict[str, Any]:
@@ -73,8 +74,7 @@ class Seat:
 
     def _state(self) -> dict[str, Any]:
         states = [one["state"] for one in self.pushed if one["push"] == "state"]
-        assert states
-        return dict(states[-1])
+        return dict(states[-1] if states else self.attached)
 
 
 class WorkingProvince(ThreeCities):

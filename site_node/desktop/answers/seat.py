@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from dataset.ids import AgentId, CityId, ContactId, SkillId
+from dataset.rows import IdentityHow
 from dataset.work import CallBackOutcome
 from federation.node.answers import Count, Seconds
 from federation.node.operations import Reply
@@ -40,6 +41,18 @@ class NoteShown(Reply, frozen=True, kw_only=True):
     text: str
 
 
+class CheckShown(Reply, frozen=True, kw_only=True):
+    """A check of identity that holds for a contact: who made it (null: the menu), in which city, when; the line is
+    masked.
+    """
+
+    city: CityId
+    line: str
+    how: IdentityHow
+    agent: AgentId | None
+    at: Seconds
+
+
 class CallShown(Reply, frozen=True, kw_only=True):
     """One contact at the own seat; the calling number is masked."""
 
@@ -54,11 +67,13 @@ class CallShown(Reply, frozen=True, kw_only=True):
     outbound: bool
     door: str
     path: tuple[str, ...]
+    line: str
     service: str
     skill: SkillId
     waited_s: Seconds
     talk_s: Seconds
     hold_s: Seconds
+    identity: tuple[CheckShown, ...]
     notes: tuple[NoteShown, ...]
     handled_by: tuple[AgentId, ...]
     disposition: str
