@@ -11,7 +11,6 @@ from dataset.ids import ContactId
 from federation.node.login import Actor
 from federation.node.looks import Look, Looks
 from site_node.services.city import City
-from site_node.services.identity import IdentityChecks
 
 OVERSEERS = frozenset({"supervisor", "site_admin"})
 """may see anybody's data unmasked, with a reason"""
@@ -29,10 +28,9 @@ class AtSeat:
 class AuditTrail:
     """Looks at the data of a city's customers, each with the contact at the seat of whoever looks."""
 
-    def __init__(self, city: City, looks: Looks, identity: IdentityChecks) -> None:
+    def __init__(self, city: City, looks: Looks) -> None:
         self._city = city
         self._looks = looks
-        self._identity = identity
 
     def shown(self, actor: Actor, look: Look) -> Deferred[None]:
         """See ``Looks``."""
@@ -52,9 +50,7 @@ class AuditTrail:
         return view.calls[0].contact if view is not None and view.calls else None
 
     def _during(self, actor: Actor, look: Look) -> Look:
-        during = look.during or self.contact_of(actor)
-        checks = self._identity.made_elsewhere(during, than=actor.node) if during is not None else ()
-        return replace(look, during=during, checks=checks)
+        return replace(look, during=look.during or self.contact_of(actor))
 
 
 def check_unmask(actor: Actor, reason: str, *, own: bool) -> None:
