@@ -217,7 +217,9 @@ class IdentityHow(StrEnum):
 
 
 class IdentityChecked(Row, frozen=True, kw_only=True, tag="identity_checked"):
-    """The caller has shown to be the customer of a line; good for this contact and no other."""
+    """The caller has shown to be the customer of a line; good for this contact and no other. A second row of the same
+    check, with ``to`` and ``at``, goes along with the contact to another city.
+    """
 
     contact: ContactId
     city: CityId
@@ -228,6 +230,20 @@ class IdentityChecked(Row, frozen=True, kw_only=True, tag="identity_checked"):
     how: IdentityHow
     agent: AgentId | None = None
     """who has checked; None: the menu"""
+    to: CityId | None = None
+    """whom the anchor hands the check on to, with the contact; of a row of that very city: it took the check over"""
+    at: float | None = None
+    """UTC seconds of the check, where this row hands it on or takes it over; None: it was made with this row"""
+
+
+class CheckMade(msgspec.Struct, frozen=True, kw_only=True):
+    """A check of identity as others tell of it: who made it, where, when."""
+
+    city: CityId
+    line: str
+    how: IdentityHow
+    agent: AgentId | None = None
+    at: float
 
 
 class QueueEntered(Row, frozen=True, kw_only=True, tag="queue_entered"):
@@ -537,6 +553,8 @@ class DataViewed(Row, frozen=True, kw_only=True, tag="data_viewed"):
     """slug of the refusal; empty where it was shown"""
     asked: tuple[CityId, ...] = ()
     """other cities whose records were asked for it; each has a row of its own of what it told"""
+    checks: tuple[CheckMade, ...] | msgspec.UnsetType = msgspec.UNSET
+    """made in other cities, and good for the contact ``during`` when this was shown; left out where there are none"""
     number: int = 0
     """place among the audit rows of the run, from 1"""
     before: str = ""

@@ -17,14 +17,25 @@ from federation.node.offering import load_offering
 from federation.node.program import say_problems
 from federation.node.province import load_province
 from provincial_hub.__main__ import provincial_hub
+from simulation.calling import Calling, place_calls
 from simulation.chaos.command import chaos
 from simulation.demo import DemoSettings, run_demo
+from simulation.machines.addresses import CITIES, Slot, city_of
 from simulation.machines.trouble import MachineTrouble
 from simulation.replay.command import replay
-from simulation.up import UpProvince, wait_for_stop
+from simulation.up import StopSigns, UpProvince
 from site_node.__main__ import site_node
 
 CONF = Path(__file__).parents[1] / "conf"
+DIGITS = "0123456789"
+KEYS = DIGITS + "*#"
+SLOT = click.option(
+    "--slot",
+    type=click.IntRange(0, 255),
+    default=0,
+    show_default=True,
+    help="回环地址 127.0.<slot>.*，FOLDER 中的地址须与之一致 · loopback addresses, which FOLDER has to name as well",
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -40,6 +51,7 @@ def yht() -> None:
     \b
     真实交换机 · on real switches (Debian, root):
       yht up conf/up                  三台 Asterisk、RabbitMQ、各节点为独立进程 · and a softphone can dial in
+      yht call                        客户打进来，不需要话机 · a customer calls, without a telephone of yours
 
     \b
     真实话务 · recorded traffic:
@@ -140,26 +152,111 @@ def demo(reactor: Any, /, file: Path, port: int, **options: Any) -> None:
 
 @yht.command()
 @click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False), default=CONF / "up")
-def up(folder: Path) -> None:
+@click.option(
+    "--telephones/--no-telephones",
+    default=True,
+    show_default=True,
+    help="座席的自动话机，和公网上接听回访的客户 · telephones of seats that answer by themselves, and customers in the "
+    "public network who can be called back",
+)
+@SLOT
+def up(folder: Path, telephones: bool, slot: int) -> None:
     """Hub and three cities as processes of their own, on real Asterisk and RabbitMQ; Ctrl+C stops them all.
 
     FOLDER holds hub.toml and one file per city (conf/up is an example). Needs Debian and root. Prints the number to
-    dial, the seats' softphone logins and the addresses of the pages.
+    dial, the seats' softphone logins, the addresses of the pages, and how to try calls (yht call) without a telephone.
     """
-    province: UpProvince | None = None
+    signs = StopSigns()
     try:
-        province = UpProvince(folder, _say)
-        province.start()
-        province.welcome()
-        wait_for_stop()
+        province = UpProvince(folder, _say, slot=slot, telephones=telephones)
+        try:
+            if province.start(signs.asked):
+                province.welcome()
+                signs.wait(province.look)
+        finally:
+            province.stop()
     except Refused as refused:
         say_problems(refused, lambda line: click.echo(line, err=True))
         raise SystemExit(1) from None
     except MachineTrouble as trouble:
         click.echo(str(trouble), err=True)
         raise SystemExit(1) from None
-    _say("正在停下 · stopping …")
-    province.stop()
+
+
+def _made_of(allowed: str, least: int, zh: str, en: str) -> Callable[[click.Context, click.Parameter, str], str]:
+    """An option's check: a text of these characters only, at least so many."""
+
+    def check(context: click.Context, parameter: click.Parameter, value: str) -> str:
+        if len(value) < least or not set(value) <= set(allowed):
+            raise click.BadParameter(f"{value!r}：{zh} · {en}")
+        return value
+
+    return check
+
+
+@yht.command()
+@click.option(
+    "--city",
+    type=click.Choice([city.id for city in CITIES]),
+    default=CITIES[0].id,
+    show_default=True,
+    help="在哪个城市拨入 · where the customer calls",
+)
+@click.option(
+    "--number",
+    default="10000",
+    show_default=True,
+    callback=_made_of(DIGITS, 2, "号码由至少两位数字组成", "a number has two digits or more"),
+    help="所拨号码，如 10000、112 · the number called",
+)
+@click.option(
+    "--keys",
+    default="0",
+    show_default=True,
+    callback=_made_of(KEYS, 0, "按键只能是数字、* 和 #", "keys are digits, * and #"),
+    help="接通后按的键；10000 的菜单中 0 转人工 · keys pressed in the menu; 0 leads to an agent",
+)
+@click.option(
+    "--from",
+    "caller",
+    default="13800138000",
+    show_default=True,
+    callback=_made_of(DIGITS, 2, "号码由至少两位数字组成", "a number has two digits or more"),
+    help="来电显示的号码 · the number that is shown",
+)
+@click.option(
+    "--calls",
+    type=click.IntRange(1, 9),
+    default=1,
+    show_default=True,
+    help="几个客户，一秒一个，号码末位为 1、2 … · how many customers, one each second",
+)
+@click.option(
+    "--talk", type=click.IntRange(1, 3600), default=300, show_default=True, help="最长通话秒数 seconds at most"
+)
+@click.option(
+    "--patience",
+    type=click.IntRange(1, 3600),
+    default=60,
+    show_default=True,
+    help="等待应答秒数 seconds until answered",
+)
+@SLOT
+def call(city: str, slot: int, **options: Any) -> None:
+    """A customer calls the one number of the province that yht up runs; Ctrl+C hangs up.
+
+    \b
+    yht call                          10000，按 0 转人工 · 10000, and 0 for an agent
+    yht call --number 112 --keys ""   直接到障碍申告 · straight to fault reports
+    yht call --city foshan --calls 5  佛山只有三个座席：看溢出 · Foshan has three seats: watch the overflow
+    """
+    try:
+        place_calls(Calling(city_of(city), **options), Slot(slot), _say)
+    except KeyboardInterrupt:
+        _say("已挂断 · hung up")
+    except MachineTrouble as trouble:
+        click.echo(str(trouble), err=True)
+        raise SystemExit(1) from None
 
 
 def _say(line: str) -> None:

@@ -50,7 +50,7 @@ class PastContact(Record, frozen=True, kw_only=True):
     work_items: tuple[str, ...] = ()
     attachments: tuple[AttachmentId, ...] = ()
     identity: tuple[IdentityOnRecord, ...] = ()
-    """what was checked in it, here"""
+    """what was checked in it, here or at a city that served it"""
 
     @property
     def day(self) -> str:

@@ -132,6 +132,9 @@ def view_line(one: Journalled) -> str:
         parts.append(f"号码 line {masked(row.line)}")
     if row.during:
         parts.append(f"接触 contact {row.during}")
+    if row.checks:
+        by = ", ".join(f"{one.agent or one.city} {_moment(one.at)}" for one in row.checks)
+        parts.append(f"外局已核对身份 identity checked by {by}")
     parts.append("完整 in full" if row.unmasked else "遮蔽 masked")
     if row.reason:
         parts.append(f"“{row.reason}”")

@@ -36,7 +36,7 @@ class Ledger:
         self._tails: set[tuple[NodeId, LineageId]] = set()
         self._outbox = Outbox(journal, clock, say, pace, self._back)
         self._inbox = Inbox(store, say, self._applied, Behind(clock))
-        self._hearers: list[Callable[[Sequence[Journalled]], None]] = []
+        self._hearers: list[Callable[[NodeId, Sequence[Journalled]], None]] = []
 
     def heard(self, envelope: Envelope) -> None:
         """Take in a message of the ledger stream; any other is nothing. Answers go out after the commit (S1)."""
@@ -53,6 +53,10 @@ class Ledger:
 
         What was committed just before a crash is not told again: look into the store at start, or ``recall`` it.
         """
+        self._hearers.append(lambda _, rows: hear(rows))
+
+    def on_rows_from(self, hear: Callable[[NodeId, Sequence[Journalled]], None]) -> None:
+        """As ``on_rows``, with the node that sent them: a hub also sends rows of others (S3)."""
         self._hearers.append(hear)
 
     def recall(self, contacts: Iterable[ContactId], hear: Callable[[Sequence[Journalled]], None]) -> None:
@@ -132,7 +136,7 @@ class Ledger:
                 self._tails.discard((NodeId(one.node), one.row.of))
         for hear in self._hearers:
             try:
-                hear(rows)
+                hear(sender, rows)
             except Exception:  # noqa: BLE001 - the rows are on record whatever their hearers do; logged in full
                 log.failure("a hearer of rows of {sender} failed", sender=sender, event="rows-unheard")
 

@@ -6,11 +6,12 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import msgspec
 from twisted.internet.defer import Deferred
 
 from dataset.errors import Refused
 from dataset.ids import AgentId, CityId, ContactId, NodeId
-from dataset.rows import DataViewed, Viewed
+from dataset.rows import CheckMade, DataViewed, Viewed
 from federation.node.login import Actor
 from federation.ports import Clock, Journal
 
@@ -37,10 +38,14 @@ class Look:
     """the contact at the seat of whoever looks"""
     asked: tuple[CityId, ...] = ()
     """other cities that were asked as well"""
+    checks: tuple[CheckMade, ...] = ()
+    """checks of identity of other cities that hold for the contact ``during``"""
 
 
 class Looks:
-    """Writes the audit rows of a node; they go to ``hubs`` like all rows of record."""
+    """Writes the audit rows of a node; they go to ``hubs`` like all rows of record, and those of the own seats during
+    a contact whose identity another city has checked to that city as well.
+    """
 
     def __init__(self, journal: Journal, hubs: Sequence[NodeId], clock: Clock) -> None:
         self._journal = journal
@@ -51,7 +56,7 @@ class Looks:
     def shown(self, actor: Actor, look: Look) -> Deferred[None]:
         """It is shown. Fires once that is on disk: whoever shows unmasked data waits for it (J1); never errbacks."""
         synced: Deferred[None] = Deferred()
-        self._journal.append([(row_of(actor, look), self._hubs)], lambda: synced.callback(None))
+        self._journal.append([(row_of(actor, look), self._for(actor, look))], lambda: synced.callback(None))
         return synced
 
     def listed(self, actor: Actor, look: Look) -> None:
@@ -70,7 +75,13 @@ class Looks:
         """It was not shown. What could not be understood, or not be read from disk, was no look."""
         slug = refused.problems[0].slug
         if slug != "bad-request" and refused.status < 500:
-            self._journal.append([(row_of(actor, look, slug), self._hubs)], lambda: None)
+            self._journal.append([(row_of(actor, look, slug), self._for(actor, look))], lambda: None)
+
+    def _for(self, actor: Actor, look: Look) -> tuple[NodeId, ...]:
+        if actor.node != self._journal.node:
+            return self._hubs
+        checkers = {NodeId(one.city) for one in look.checks} - {self._journal.node}
+        return (*self._hubs, *sorted(checkers))
 
 
 def name_of(actor: Actor) -> AgentId:
@@ -95,4 +106,5 @@ def row_of(actor: Actor, look: Look, slug: str = "") -> DataViewed:
         reason=look.reason,
         refused=slug,
         asked=look.asked,
+        checks=look.checks or msgspec.UNSET,
     )

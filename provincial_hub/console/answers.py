@@ -12,18 +12,13 @@ import msgspec
 
 from dataset.ids import AgentId, CityId, ContactId, NodeId, SkillId
 from dataset.rows import Ending
+from federation.node.answers import Count, LoggedIn, Login, QueueOfCity, Seconds
 from federation.node.operations import Reply
 
-Seconds = Annotated[float, msgspec.Meta(ge=0)]
-Count = Annotated[int, msgspec.Meta(ge=0)]
 
-
-class HubLogin(Reply, frozen=True, kw_only=True):
+class HubLogin(Login, frozen=True, kw_only=True):
     """A login at the hub."""
 
-    token: str
-    name: str
-    roles: tuple[str, ...]
     user: str
 
 
@@ -36,30 +31,12 @@ class LostSince(Reply, frozen=True, kw_only=True):
     reason: str
 
 
-class SkillNow(Reply, frozen=True, kw_only=True):
+class SkillNow(QueueOfCity, frozen=True, kw_only=True):
     """A queue of a city. ``expected_wait_s``: null where nobody is staffed."""
 
-    skill: SkillId
-    zh: str
-    en: str
-    waiting: Count
-    oldest_wait_s: Seconds | None
-    idle: Count
-    staffed: Count
-    expected_wait_s: Seconds | None
 
-
-class AgentNow(Reply, frozen=True, kw_only=True):
+class AgentNow(LoggedIn, frozen=True, kw_only=True):
     """An agent who is logged in."""
-
-    agent: AgentId
-    name: str
-    state: str
-    reason: str
-    since_s: Seconds | None
-    skills: tuple[SkillId, ...]
-    seat: str
-    contact: ContactId | None
 
 
 class Today(Reply, frozen=True, kw_only=True):

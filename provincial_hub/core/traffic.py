@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from dataset.ids import CityId, ContactId
 from dataset.rows import AttemptAnswered, ContactEnded, Entered, Journalled, Left, QueueEntered, QueueLeft
+from federation.core.limits import HOUR_S
 
 SHANGHAI_S = 8 * 3600
 """Asia/Shanghai is UTC+8 all year since 1992"""
@@ -132,9 +133,13 @@ class Traffic:
         up = Counter(pair for pair in self._up.values() if pair[0] not in lost)
         return [Flow(*pair, up=up[pair], last_15_min=lately[pair]) for pair in sorted({*lately, *up})]
 
+    def answered_elsewhere(self, since: float) -> list[tuple[CityId, CityId, float]]:
+        """Anchor, serving city and wall time of the answers since then, at most of the last hour."""
+        return [(anchor, site, at) for at, anchor, site in self._sent if at >= since]
+
     def forget_before(self, wall: float) -> None:
-        """Drop days before the one before ``wall``'s, and quarters and flows that no figure looks at any more."""
+        """Drop days before the one before ``wall``'s, and quarters and answers that nobody looks at any more."""
         first_day, first_quarter = day_of(wall) - 1, int(wall // QUARTER_S) - 1
         self._days = {key: counts for key, counts in self._days.items() if key[1] >= first_day}
         self._quarters = {key: counts for key, counts in self._quarters.items() if key[1] >= first_quarter}
-        self._sent = deque(one for one in self._sent if one[0] >= wall - QUARTER_S)
+        self._sent = deque(one for one in self._sent if one[0] >= wall - HOUR_S)

@@ -36,6 +36,7 @@ from federation.core.envelope import (
 )
 from federation.core.leader import Tenure
 from federation.core.ledger import SendingPace
+from federation.core.limits import HOUR_S
 from federation.core.picture import SILENT_AFTER_BEATS, Hearing, ProvincePicture
 from federation.core.proposal_events import (
     BeatDue,
@@ -125,6 +126,7 @@ class RunningHub:
         self._behind = Behind(clock)
         self._tails = Tails(node, journal, store, others, codes or {})
         self.settling = Settling(journal, store, others)
+        self._leads_since: float | None = None
         self._held: dict[NodeId, Envelope] | None = {}
         """envelopes with hellos that came while the folds read what is on record; None afterwards"""
         self._early: list[Journalled] = []
@@ -197,6 +199,7 @@ class RunningHub:
         )
         self._lost_known()
         held, self._held = self._held or {}, None
+        self._recall_moves()
         for envelope in held.values():
             self.ledger.heard(envelope)
         self._tell()
@@ -303,7 +306,9 @@ class RunningHub:
     def _turned(self, turn: Turn) -> None:
         leads = turn is Turn.PROMOTED
         self.counts.leads.set(leads)
+        self._leads_since = self._clock.monotonic() if leads else None
         if leads:
+            self._recall_moves()
             log.info("{hub} leads under term {term}", hub=self.node, term=self.term, event="leads")
         else:
             log.warn("{hub} stands by; term {term} is known", hub=self.node, term=self.term, event="stands-by")
@@ -311,6 +316,14 @@ class RunningHub:
         if self._beats:
             self._say_that_we_are_here()
         self._tell()
+
+    def _recall_moves(self) -> None:
+        """What cities answered for each other before this hub led counts towards their limits too (A7)."""
+        if self._leads_since is None or self._held is not None:
+            return
+        wall, now = self._clock.wall(), self._clock.monotonic()
+        answered = self.memory.traffic.answered_elsewhere(wall - HOUR_S)
+        self.core.moves.recall(((anchor, site, now - (wall - at)) for anchor, site, at in answered), self._leads_since)
 
     def watch(self, changed: Callable[[], None]) -> Callable[[], None]:
         """Call ``changed`` after anything that a screen could show; the result ends it."""

@@ -303,15 +303,12 @@ class Asterisk(Machine):
 
     def cli(self, command: str, seconds: float = 10.0) -> str:
         """What a console command prints, for example ``pjsip show contacts``."""
-        done = subprocess.run(
-            [
-                *("chroot", str(self.root.path), "asterisk", "-C"),
-                *(f"{self.root.inside(self.directory)}/etc/asterisk.conf", "-rx", command),
-            ],
-            capture_output=True,
-            text=True,
-            timeout=seconds,
-        )
+        inside = f"{self.root.inside(self.directory)}/etc/asterisk.conf"
+        argv = ["chroot", str(self.root.path), "asterisk", "-C", inside, "-rx", command]
+        try:
+            done = subprocess.run(argv, capture_output=True, text=True, timeout=seconds)
+        except subprocess.TimeoutExpired as late:
+            done = subprocess.CompletedProcess(argv, 1, "", str(late))
         if done.returncode:
             raise MachineTrouble(
                 "asterisk-cli",

@@ -123,7 +123,8 @@ def _run(*argv: str) -> None:
         )
 
 
-def _speak(voice: str, text: str, out: Path) -> None:
+def speak(voice: str, text: str, out: Path) -> None:
+    """Read a text in a voice of espeak-ng into a wav file as a switch plays it."""
     raw = out.with_suffix(".raw.wav")
     _run("espeak-ng", "-v", voice, "-s", "150", "-w", str(raw), text)
     # silence at both ends goes, so that a number does not stand apart from its sentence
@@ -135,7 +136,7 @@ def _speak(voice: str, text: str, out: Path) -> None:
 def _speak_into(said: tuple[str, str], outs: list[Path]) -> None:
     voice, text = said
     first, *others = outs
-    _speak(voice, text, first)
+    speak(voice, text, first)
     for out in others:
         shutil.copyfile(first, out)
 

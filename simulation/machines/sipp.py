@@ -56,7 +56,8 @@ class SippResult:
 class Callers:
     """Calls to one number at one door. Times in seconds; ``rate`` in calls per second.
 
-    ``digits`` are sent after the answer; ``tone`` is the frequency (Hz) of what they send, 0 sends no RTP at all.
+    ``digits`` are sent after the answer; ``tone`` is the frequency (Hz) of what they send, 0 sends no RTP at all;
+    ``speech`` is a file in A-law that they send instead.
     """
 
     name: str
@@ -75,11 +76,15 @@ class Callers:
     first_digit_after: float = 0.5
     limit: int = 2000
     media_port: int = 40000
+    speech: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class AnsweringSeats:
-    """Telephones of seats at one switch, all at one address: registered once, answering after ``ring`` seconds."""
+    """Telephones of seats at one switch, all at one address: registered once, answering after ``ring`` seconds.
+
+    They send ``tone`` (Hz), or ``speech`` (a file in A-law) if there is one.
+    """
 
     name: str
     switch: Asterisk
@@ -89,6 +94,9 @@ class AnsweringSeats:
     ring: float = 0.2
     tone: float = 0.0
     media_port: int = 45000
+    speech: Path | None = None
+    statistics_s: int = 1
+    """how often SIPp writes what it has counted"""
 
 
 _INFO = """  <send retrans="500"><![CDATA[
@@ -118,13 +126,20 @@ def _refusal_lines() -> str:
     )
 
 
-def _media_lines(directory: Path, tone: float, digits: str = "", first_after: float = 0.5, caller: str = "") -> str:
+def _tone(directory: Path, hertz: float) -> Path:
+    sound = directory / f"tone-{hertz:g}.alaw"
+    sound.write_bytes(bytes(alaw(sample) for sample in sine(hertz, 1.0)))
+    return sound
+
+
+def sound_line(sound: Path) -> str:
+    """The step that sends an A-law file over and over until the call ends."""
+    return f'  <nop><action><exec rtp_stream="{sound},-1,8"/></action></nop>'
+
+
+def _media_lines(sound: Path | None, digits: str = "", first_after: float = 0.5, caller: str = "") -> str:
     """What is sent after the answer: a looped A-law file, then digits (SIP INFO; baresip sends RFC 4733)."""
-    lines = []
-    if tone:
-        sound = directory / f"tone-{tone:g}.alaw"
-        sound.write_bytes(bytes(alaw(sample) for sample in sine(tone, 1.0)))
-        lines.append(f'  <nop><action><exec rtp_stream="{sound},-1,8"/></action></nop>')
+    lines = [] if sound is None else [sound_line(sound)]
     for place, digit in enumerate(digits):
         lines.append(f'  <pause milliseconds="{int(1000 * first_after) if place == 0 else 300}"/>')
         lines.append(_INFO.replace("DIGIT", digit).replace("$caller", caller))
@@ -212,7 +227,18 @@ def _read_log(path: Path) -> list[Seen]:
     return seen
 
 
-def _start(name: str, scenario: str, values: dict[str, object], options: list[str], directory: Path) -> Sipp:
+def start_scenario(
+    name: str,
+    scenario: str,
+    values: dict[str, object],
+    options: list[str],
+    directory: Path,
+    *,
+    statistics_s: int = 1,
+) -> Sipp:
+    """Run SIPp on ``conf/sipp/<scenario>.xml.in`` filled with ``values``; what it counts is written each
+    ``statistics_s`` seconds.
+    """
     directory.mkdir(parents=True, exist_ok=True)
     template = Template((conf_dir() / "sipp" / f"{scenario}.xml.in").read_text("utf-8"))
     path = directory / f"{scenario}.xml"
@@ -223,7 +249,7 @@ def _start(name: str, scenario: str, values: dict[str, object], options: list[st
         *("sipp", "-sf", str(path), "-nostdin", "-nd", "-skip_rlimit"),
         *("-trace_logs", "-log_file", str(directory / "log.txt")),
         *("-trace_err", "-error_file", str(directory / "errors.log")),
-        *("-trace_stat", "-stf", str(directory / "statistics.csv"), "-fd", "1"),
+        *("-trace_stat", "-stf", str(directory / "statistics.csv"), "-fd", str(statistics_s)),
         *options,
     ]
     return Sipp(
@@ -237,12 +263,13 @@ def start_callers(callers: Callers, directory: Path) -> Sipp:
     """Begin to call."""
     require_free(f"sipp {callers.name}", callers.address, callers.port, socket.SOCK_DGRAM)
     directory.mkdir(parents=True, exist_ok=True)
+    sound = callers.speech or (_tone(directory, callers.tone) if callers.tone else None)
     values: dict[str, object] = {
         "caller": callers.caller,
         "patience_ms": int(callers.patience * 1000),
         "talk_ms": int(callers.talk * 1000),
         "refusals": _refusal_lines(),
-        "media": _media_lines(directory, callers.tone, callers.digits, callers.first_digit_after, callers.caller),
+        "media": _media_lines(sound, callers.digits, callers.first_digit_after, callers.caller),
     }
     # SIPp takes whole calls per period, so a slow rate is one call in a longer period
     rate, period = (callers.rate, 1000) if callers.rate >= 1 else (1, int(1000 / callers.rate))
@@ -251,7 +278,7 @@ def start_callers(callers: Callers, directory: Path) -> Sipp:
         *("-mi", callers.address, "-mp", str(callers.media_port)),
         *("-m", str(callers.calls), "-l", str(callers.limit), "-r", str(rate), "-rp", str(period)),
     ]
-    return _start(callers.name, "caller", values, options, directory)
+    return start_scenario(callers.name, "caller", values, options, directory)
 
 
 def start_seats(seats: AnsweringSeats, directory: Path) -> Sipp:
@@ -266,12 +293,12 @@ def start_seats(seats: AnsweringSeats, directory: Path) -> Sipp:
     values: dict[str, object] = {
         "ring_ms": int(seats.ring * 1000),
         "talk_ms": FOREVER_MS,
-        "media": _media_lines(directory, seats.tone),
+        "media": _media_lines(seats.speech or (_tone(directory, seats.tone) if seats.tone else None)),
     }
-    telephones = _start(seats.name, "seat", values, options, directory)
-    wait_until_ready(telephones.process, lambda: _listens(seats.address, seats.port), SECONDS_TO_END)
+    telephones = start_scenario(seats.name, "seat", values, options, directory, statistics_s=seats.statistics_s)
+    wait_until_ready(telephones.process, lambda: listens(seats.address, seats.port), SECONDS_TO_END)
     try:
-        _register(seats, directory / "register")
+        register_seats(seats, directory / "register")
         seats.switch.wait_for_seats([one.user for one in seats.seats])
     except MachineTrouble:
         telephones.process.kill()
@@ -279,7 +306,8 @@ def start_seats(seats: AnsweringSeats, directory: Path) -> Sipp:
     return telephones
 
 
-def _listens(address: str, port: int) -> bool:
+def listens(address: str, port: int) -> bool:
+    """Whether a telephone or a switch is at this address."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.bind((address, port))
@@ -288,7 +316,8 @@ def _listens(address: str, port: int) -> bool:
     return False
 
 
-def _register(seats: AnsweringSeats, directory: Path) -> None:
+def register_seats(seats: AnsweringSeats, directory: Path) -> None:
+    """Tell the switch, for an hour, that these seats' telephones are where ``seats`` says."""
     directory.mkdir(parents=True, exist_ok=True)
     rows = [f"{one.user};[authentication username={one.user} password={one.password}]" for one in seats.seats]
     (directory / "seats.csv").write_text("SEQUENTIAL\n" + "\n".join(rows) + "\n")
@@ -297,7 +326,9 @@ def _register(seats: AnsweringSeats, directory: Path) -> None:
         *(f"{switch.sip_address}:{switch.sip_port}", "-i", seats.address, "-p", str(seats.port + 1)),
         *("-m", str(len(seats.seats)), "-r", "50", "-inf", str(directory / "seats.csv")),
     ]
-    done = _start(f"{seats.name} register", "register", {"contact_port": seats.port}, options, directory).wait(30)
+    done = start_scenario(f"{seats.name} register", "register", {"contact_port": seats.port}, options, directory).wait(
+        30
+    )
     if done.exit_code != 0:
         raise MachineTrouble(
             "seats-not-registered",

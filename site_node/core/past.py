@@ -51,9 +51,10 @@ class Past:
             case MenuChosen(contact=contact, service=service) if contact in self._contacts:
                 self._contacts[contact].service = service
             case IdentityChecked(contact=contact) as checked if contact in self._contacts:
-                self._contacts[contact].identity.append(
-                    IdentityOnRecord(how=checked.how, line=checked.line, at=row.wall, agent=checked.agent)
-                )
+                at = checked.at if checked.at is not None else row.wall
+                found = IdentityOnRecord(how=checked.how, line=checked.line, at=at, agent=checked.agent)
+                if found not in self._contacts[contact].identity:  # a check that is handed on has a second row
+                    self._contacts[contact].identity.append(found)
             case SegmentOpened() as opened:
                 self._segments[opened.contact, opened.n] = opened, row.wall
                 if opened.contact in self._contacts:

@@ -8,7 +8,7 @@ until a grant is taken, and is numbered and journalled as always.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from dataset.ids import AttemptId, CityId, ContactId, NodeId
 from federation.core.envelope import CityPicture, Close, Granted, NotGranted, Open, Propose, Taken
@@ -67,6 +67,10 @@ class PeerMatching:
     def moved(self, site: CityId) -> None:
         """A hub's proposal was granted by ``site``: it counts towards the limit of this pair (A7)."""
         self._table.moves.moved(self._city, site, self._step.now)
+
+    def recall(self, answered: Iterable[tuple[CityId, float]]) -> None:
+        """Contacts of ours that an earlier run saw answered elsewhere, and when, count too."""
+        self._table.moves.recall(((self._city, site, at) for site, at in answered), self._step.now)
 
     def picture(self, city: CityId) -> None:
         """A newer picture of ``city`` is in sight."""

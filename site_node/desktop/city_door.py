@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from dataset.ids import NodeId
+from dataset.ids import ContactId, NodeId
+from dataset.rows import CheckMade
 from federation.node.door import Door, Push
 from federation.node.login import Actor, Logins
 from federation.node.operations import Operation
 from federation.ports import Clock
 from site_node.core.views import SeatView
 from site_node.desktop.attachment_operations import attachment_operations
-from site_node.desktop.attachments_anywhere import AttachmentsAnywhere
 from site_node.desktop.customer_operations import customer_operations
 from site_node.desktop.customers_here import OwnCustomers
 from site_node.desktop.directory_operations import directory_operations
@@ -28,10 +28,12 @@ from site_node.desktop.views import away_state, seat_state
 from site_node.desktop.work_operations import work_operations
 from site_node.desktop.work_views import receipt
 from site_node.services.assigning import WorkAssigner
+from site_node.services.attachments import Attachments
 from site_node.services.audit import AuditTrail
 from site_node.services.city import City
 from site_node.services.directory import DirectoryService
 from site_node.services.elsewhere import Elsewhere
+from site_node.services.identity import IdentityChecks
 from site_node.services.knowledge import KnowledgeService
 from site_node.services.line_tests import LineTests
 from site_node.services.repeats import Repeats
@@ -82,16 +84,18 @@ def city_door(
     mass_faults: MassFaults | None = None,
     trail: AuditTrail | None = None,
     tariffs: TariffService | None = None,
-    attachments: AttachmentsAnywhere | None = None,
+    attachments: Attachments | None = None,
     versions: VersionsInUse | None = None,
+    identity: IdentityChecks | None = None,
 ) -> CityDoor:
     """The door of ``city``. ``clock`` is that of the people outside, also where the city runs faster than real time.
 
     ``work``: of a city that takes in work; ``elsewhere``: what other cities know of it; ``customers``, ``directory``,
     ``tariffs`` and ``knowledge``: of a city with records. ``tests``: of the city's lines; ``repeats``: of matters that
     come back; ``mass_faults``: of a city that looks for them. ``trail``: without it nobody looks at a customer's data.
-    ``attachments``, ``versions``: of a city with records.
+    ``attachments``, ``versions``: of a city with records. ``identity``: what was checked of whoever calls.
     """
+    checks: Callable[[ContactId], Iterable[CheckMade]] = identity.made if identity is not None else lambda _: ()
 
     def shown(actor: Actor, seat: str, view: SeatView | None) -> dict[str, Any]:
         if view is None:
@@ -99,9 +103,11 @@ def city_door(
             return away_state(
                 actor, city.city, seat, picture, rules.package, wrap_up_s, peers=peers, alone=city.stands_alone()
             )
-        return seat_state(actor, city.city, view, rules.package, wrap_up_s)
+        return seat_state(actor, city.city, view, rules.package, wrap_up_s, checks)
 
     seats = SeatService(city, logins, clock, rules, shown)
+    if identity is not None:
+        identity.on_change(seats.contact_changed)
     more: tuple[Operation, ...] = ()
     if work is not None and elsewhere is not None and trail is not None:
         more += work_operations(work, elsewhere, trail)
@@ -120,8 +126,8 @@ def city_door(
         more += tariff_operations(tariffs, elsewhere)
     if versions is not None:
         more += version_operations(versions)
-    if attachments is not None and work is not None and trail is not None:
-        more += attachment_operations(work, attachments, trail)
+    if attachments is not None and trail is not None:
+        more += attachment_operations(attachments, trail)
     if knowledge is not None:
         more += knowledge_operations(knowledge)
     table = agent_operations(seats, rules.package, more)

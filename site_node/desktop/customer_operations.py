@@ -17,7 +17,7 @@ from dataset.rows import Viewed
 from federation.node.login import Actor
 from federation.node.looks import Look
 from federation.node.operations import Answer, Operation, Outcomes, Request, word
-from site_node.desktop.answers import CardFound, CardHere, CustomersFound, CustomersHere, StatementFound
+from site_node.desktop.answers.customers import CardFound, CardHere, CustomersFound, CustomersHere, StatementFound
 from site_node.desktop.customers_here import CARD_PARTS, OwnCustomers
 from site_node.desktop.operations import AGENT, OVERSEERS
 from site_node.desktop.reasons import LONGEST_REASON, Reason

@@ -12,7 +12,7 @@ from federation.node.login import Actor
 from federation.node.looks import Look
 from federation.node.operations import Answer, Operation, Outcomes, Reply, Request
 from site_node.core.directory import Fit
-from site_node.desktop.answers import EntriesFound, EntriesHere
+from site_node.desktop.answers.directory import EntriesFound, EntriesHere
 from site_node.desktop.work_operations import STORE
 from site_node.services.audit import AuditTrail
 from site_node.services.directory import DirectoryService, Whose

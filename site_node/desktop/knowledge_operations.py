@@ -11,7 +11,7 @@ from dataset.ids import CityId
 from dataset.records.article import Article
 from federation.node.login import Actor
 from federation.node.operations import Answer, Nothing, Operation, Outcomes, Request
-from site_node.desktop.answers import (
+from site_node.desktop.answers.knowledge import (
     ArticleFound,
     ArticlesExpiring,
     ArticlesFound,

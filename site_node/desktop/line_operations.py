@@ -15,7 +15,7 @@ from federation.node.login import Actor
 from federation.node.looks import Look
 from federation.node.operations import Answer, Operation, Outcomes, Request
 from site_node.core.line_test import OUTCOMES, PLACES, LineTested, note_of
-from site_node.desktop.answers import Tested, TestedHere
+from site_node.desktop.answers.lines import Tested, TestedHere
 from site_node.desktop.work_operations import (
     CALLER,
     HANDED_IN,

@@ -10,7 +10,7 @@ from dataset.rows import MassFaultArea
 from federation.node.login import Actor
 from federation.node.operations import Answer, Operation, Outcomes, Request
 from site_node.core.mass_faults import MassFault
-from site_node.desktop.answers import MassFaultFound, MassFaultsFound, MassFaultsHere
+from site_node.desktop.answers.mass_faults import MassFaultFound, MassFaultsFound, MassFaultsHere
 from site_node.desktop.work_operations import (
     CALLER,
     MOST_SHOWN,

@@ -10,7 +10,9 @@ from dataset.ids import AgentId, ContactId, SkillId
 from dataset.packages import ServicePackage
 from federation.node.login import LONGEST_PASSWORD
 from federation.node.operations import Done, Nothing, Operation, OperationTable, Outcomes, Request
-from site_node.desktop.answers import CityLogin, CityNow, TargetsFound
+from site_node.desktop.answers.city import CityNow
+from site_node.desktop.answers.login import CityLogin
+from site_node.desktop.answers.seat import TargetsFound
 from site_node.desktop.views import city_state
 from site_node.services.seats import SeatService
 

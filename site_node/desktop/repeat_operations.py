@@ -13,7 +13,7 @@ from federation.core.repeats import YEAR_S, EarlierItem, Often
 from federation.node.login import Actor
 from federation.node.looks import Look
 from federation.node.operations import Answer, Operation, Outcomes, Request, Run
-from site_node.desktop.answers import ProgressFound, RepeatsFound, RepeatsHere
+from site_node.desktop.answers.repeats import ProgressFound, RepeatsFound, RepeatsHere
 from site_node.desktop.work_operations import CALLER, MOST_SHOWN, STAFF, STORE, LineOrCaller, Word, whole_number
 from site_node.services.audit import AuditTrail
 from site_node.services.elsewhere import Elsewhere

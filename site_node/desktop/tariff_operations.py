@@ -11,7 +11,7 @@ from dataset.ids import CityId
 from dataset.records.tariff import TariffItem
 from federation.node.login import Actor
 from federation.node.operations import Answer, Operation, Outcomes, Request
-from site_node.desktop.answers import PricesFound, PricesHere
+from site_node.desktop.answers.prices import PricesFound, PricesHere
 from site_node.desktop.work_operations import STAFF, STORE
 from site_node.services.elsewhere import Elsewhere
 from site_node.services.tariffs import TariffService

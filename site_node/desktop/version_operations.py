@@ -8,7 +8,7 @@ import msgspec
 
 from federation.node.login import Actor
 from federation.node.operations import Answer, Operation, Outcomes, Request
-from site_node.desktop.answers import VersionsFound
+from site_node.desktop.answers.versions import VersionsFound
 from site_node.desktop.work_operations import STAFF, STORE
 from site_node.services.versions import VersionsInUse
 

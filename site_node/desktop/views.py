@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import Any
 
+from dataset.ids import ContactId
 from dataset.masking import masked
 from dataset.packages import ServicePackage
+from dataset.rows import CheckMade
 from federation.core.envelope import CityPicture
 from federation.node.login import Actor
 from site_node.core.views import CallBackView, CallView, SeatView
 
 
-def seat_state(actor: Actor, city: str, view: SeatView, package: ServicePackage, wrap_up_s: float) -> dict[str, Any]:
-    """The whole state of an agent at a seat."""
+def seat_state(
+    actor: Actor,
+    city: str,
+    view: SeatView,
+    package: ServicePackage,
+    wrap_up_s: float,
+    checks: Callable[[ContactId], Iterable[CheckMade]],
+) -> dict[str, Any]:
+    """The whole state of an agent at a seat. ``checks``: of identity, that hold for a contact."""
     return {
         "agent": view.agent,
         "name": view.name,
@@ -26,7 +36,7 @@ def seat_state(actor: Actor, city: str, view: SeatView, package: ServicePackage,
         "skills": list(view.skills),
         **_choices(package, wrap_up_s),
         "island": {"alone": view.alone, "hub": view.hub_seen, "peers": view.peers_seen, "switch": view.switch_up},
-        "calls": [call_state(call, package) for call in view.calls],
+        "calls": [call_state(call, package, checks(call.contact)) for call in view.calls],
         "call_back": call_back_state(view.call_back) if view.call_back is not None else None,
     }
 
@@ -61,7 +71,7 @@ def away_state(
     }
 
 
-def call_state(call: CallView, package: ServicePackage) -> dict[str, Any]:
+def call_state(call: CallView, package: ServicePackage, checks: Iterable[CheckMade]) -> dict[str, Any]:
     """One contact at a seat; its numbers are masked."""
     return {
         "contact": call.contact,
@@ -81,6 +91,10 @@ def call_state(call: CallView, package: ServicePackage) -> dict[str, Any]:
         "waited_s": _seconds(call.waited_s),
         "talk_s": _seconds(call.talk_s),
         "hold_s": _seconds(call.hold_s),
+        "identity": [
+            {"city": one.city, "line": masked(one.line), "how": one.how, "agent": one.agent, "at": one.at}
+            for one in checks
+        ],
         "notes": [_note(note) for note in call.notes],
         "handled_by": list(call.handled_by),
         "disposition": call.disposition,

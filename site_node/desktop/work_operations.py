@@ -19,16 +19,9 @@ from federation.core.work_item import SUPERVISORS, WorkItem
 from federation.node.login import Actor
 from federation.node.looks import Look
 from federation.node.operations import Answer, Done, Nothing, Operation, Outcomes, Request, Run, word
-from site_node.desktop.answers import (
-    CallBackBegun,
-    ItemFound,
-    ItemHere,
-    ItemsFound,
-    ItemsHere,
-    ReceiptShown,
-    ServiceFound,
-    ServicesFound,
-)
+from site_node.desktop.answers.seat import CallBackBegun
+from site_node.desktop.answers.services import ServiceFound, ServicesFound
+from site_node.desktop.answers.work import ItemFound, ItemHere, ItemsFound, ItemsHere, ReceiptShown
 from site_node.desktop.reasons import LONGEST_REASON, Reason
 from site_node.desktop.work_views import item_short, item_whole, receipt, service_answer, service_short
 from site_node.services.audit import AtSeat, AuditTrail, check_unmask

@@ -11,6 +11,7 @@ from dataset.ids import ContactId
 from federation.node.login import Actor
 from federation.node.looks import Look, Looks
 from site_node.services.city import City
+from site_node.services.identity import IdentityChecks
 
 OVERSEERS = frozenset({"supervisor", "site_admin"})
 """may see anybody's data unmasked, with a reason"""
@@ -28,9 +29,10 @@ class AtSeat:
 class AuditTrail:
     """Looks at the data of a city's customers, each with the contact at the seat of whoever looks."""
 
-    def __init__(self, city: City, looks: Looks) -> None:
+    def __init__(self, city: City, looks: Looks, identity: IdentityChecks) -> None:
         self._city = city
         self._looks = looks
+        self._identity = identity
 
     def shown(self, actor: Actor, look: Look) -> Deferred[None]:
         """See ``Looks``."""
@@ -50,7 +52,9 @@ class AuditTrail:
         return view.calls[0].contact if view is not None and view.calls else None
 
     def _during(self, actor: Actor, look: Look) -> Look:
-        return replace(look, during=look.during or self.contact_of(actor))
+        during = look.during or self.contact_of(actor)
+        checks = self._identity.made_elsewhere(during, than=actor.node) if during is not None else ()
+        return replace(look, during=during, checks=checks)
 
 
 def check_unmask(actor: Actor, reason: str, *, own: bool) -> None:

@@ -382,6 +382,11 @@ class SeatService:
             here.pushing = True
             self._clock.call_later(0.0, self._push, here)
 
+    def contact_changed(self, contact: ContactId) -> None:
+        """What belongs to ``contact`` is shown anew at the seat that has it."""
+        for agent in [agent for agent in self._here if call_at(self._city, agent, contact) is not None]:
+            self._changed(agent)
+
     def _push(self, here: _Here) -> None:
         here.pushing = False
         if here.listener is not None:

@@ -11,7 +11,7 @@ from twisted.python.failure import Failure
 
 from dataset.errors import Refused
 from dataset.ids import EVERYONE, AgentId, CityId, NodeId
-from dataset.rows import AnyRow, Journalled, Repaired
+from dataset.rows import AnyRow, AttemptAnswered, Journalled, Repaired
 from federation.core.envelope import (
     AnyMessage,
     Beat,
@@ -30,8 +30,6 @@ from federation.core.envelope import (
     LookupAnswer,
     NoProposal,
     NotGranted,
-    PieceAsked,
-    PieceTold,
     Propose,
     Release,
     Stream,
@@ -41,8 +39,8 @@ from federation.core.envelope import (
 )
 from federation.core.leader import HubsInSight
 from federation.core.ledger import SendingPace
+from federation.core.limits import HOUR_S
 from federation.core.picture import SILENT_AFTER_BEATS, Hearing, PictureSender
-from federation.node.file_pieces import SHARE_OF_PACE, FilePieces
 from federation.node.journal import contact_of
 from federation.node.ledger import Ledger
 from federation.node.ledger_store import LedgerStore
@@ -87,7 +85,6 @@ from site_node.shell.counts import CityCounts
 from site_node.shell.output import Effect, Output
 from site_node.shell.returned import ReturnedRows
 from site_node.shell.work import FactsOf, PastOf, Work, no_records
-from site_node.shell.work_files import WorkFiles
 
 log = Logger()
 
@@ -117,11 +114,10 @@ class RunningCity:
         aftermath: Aftermath | None = None,
         past: PastOf | None = None,
         self_service: AnswerOf | None = None,
-        files: WorkFiles | None = None,
     ) -> None:
         """``desk``: of a city that takes in work; ``facts``: what its records say of a line; ``aftermath``: writes
         what follows from its steps; ``past``: what is on record of items that ended long ago. ``self_service``: answers
-        callers who serve themselves; without it they go on to agents. ``files``: of work items.
+        callers who serve themselves; without it they go on to agents.
         """
         self.city = site.rules.city
         self.site = site
@@ -148,7 +144,6 @@ class RunningCity:
                 facts=facts,
                 aftermath=aftermath,
                 past=past,
-                files=files,
             )
             if desk is not None
             else None
@@ -158,13 +153,6 @@ class RunningCity:
         """what is asked of other cities' records, and answered to them"""
         self.copies: PublicCopies | None = None
         """of what other cities publish; set by whoever assembles a city with records"""
-        self.pieces: FilePieces | None = None
-        """contents of files that come from other cities, and go to them"""
-        if files is not None and link is not None:
-            rate = SHARE_OF_PACE * (pace if pace is not None else SendingPace()).bytes_per_s
-            self.pieces = files.pieces = FilePieces(
-                self.city, clock, self.behind, files.part_of, lambda city: city in self.site.sight.peers, rate
-            )
         self._self_service = self_service
         self._output = Output(journal)
         self._timers: dict[TimerKey, Timer] = {}
@@ -199,6 +187,8 @@ class RunningCity:
             log.info("found {count} rows of unfinished contacts in the journal", count=len(rows), event="record-read")
         now, wall = self._clock.monotonic(), self._clock.wall()
         self._carry_out(self.site.recover(rows, now, wall, self._journal.boot))
+        if self._link is not None:
+            self._recall_moves(now, wall)
         if self._ledger is not None:
             self._ledger.recall(dict.fromkeys(filter(None, (contact_of(one.row) for one in rows))), self._recalled)
         if self._returned is not None:
@@ -207,6 +197,15 @@ class RunningCity:
         if self._link is not None:
             self._link.start(self._received, self._link_changed)
         self._beat()
+
+    def _recall_moves(self, now: float, wall: float) -> None:
+        """What other cities answered of ours within the last hour counts towards their limits (A7)."""
+        answered = [
+            (one.row.site, min(now, now - (wall - one.wall)))
+            for one in self._journal.rows_since(wall - HOUR_S)
+            if isinstance(one.row, AttemptAnswered) and one.node == self.city and one.row.site != self.city
+        ]
+        self.site.peers.recall(answered)
 
     def stop(self) -> Deferred[None]:
         """Let go, leaving calls as they are; fires when everything is closed."""
@@ -220,8 +219,6 @@ class RunningCity:
         if self.work is not None:
             self.work.stop()
         self.lookups.stop()
-        if self.pieces is not None:
-            self.pieces.stop()
         self._silence.stop()
         return Deferred.fromCoroutine(self._close())
 
@@ -267,11 +264,18 @@ class RunningCity:
             raise
         return settled
 
-    def record(self, row: AnyRow) -> Deferred[None]:
-        """Put a row on record that no event of the core leads to; fires once it is on disk."""
+    def record(self, row: AnyRow, *receivers: NodeId) -> Deferred[None]:
+        """Put a row on record that no event of the core leads to, for the hubs and ``receivers``; fires once it is on
+        disk.
+        """
         synced: Deferred[None] = Deferred()
-        self._output.put([(row, self.site.rules.hubs)], [partial(synced.callback, None)])
+        self._output.put([(row, (*self.site.rules.hubs, *receivers))], [partial(synced.callback, None)])
         return synced
+
+    def on_rows_from(self, hear: Callable[[NodeId, Sequence[Journalled]], None]) -> None:
+        """Call ``hear`` with new rows on record that another node sent, and with that node."""
+        if self._ledger is not None:
+            self._ledger.on_rows_from(hear)
 
     def seat_view(self, agent: AgentId) -> SeatView | None:
         """The agent's session now."""
@@ -411,9 +415,6 @@ class RunningCity:
             case CopyAsked() | CopyTold():
                 if self.copies is not None:
                     self.copies.heard(envelope.sender, message)
-            case PieceAsked() | PieceTold():
-                if self.pieces is not None:
-                    self.pieces.heard(envelope.sender, message)
             case _ if isinstance(message, _FOR_THE_CORE):
                 self._advance(Heard(envelope.sender, message))
             case _:

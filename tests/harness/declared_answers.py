@@ -52,7 +52,7 @@ def undeclared_in(table: OperationTable) -> list[str]:
     """What to do for each operation whose answer is not declared."""
     return [
         f"{one.name}: give its Operation outcomes=Outcomes(TheAnswer, {{404: ('what-is-unknown',)}}): "
-        "a Reply in site_node/desktop/answers.py or provincial_hub/console/answers.py, and its refusals by status"
+        "a Reply in site_node/desktop/answers/ or provincial_hub/console/answers.py, and its refusals by status"
         for one in table
         if one.outcomes is None
     ]

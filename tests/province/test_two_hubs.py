@@ -250,3 +250,57 @@ def test_a_hub_with_an_empty_disk_becomes_equal_to_the_other(world: TwoHubs) -> 
     }
     assert fold(of_cities[0]).json() == fold(of_cities[1]).json()
     assert world.hubs[HUB].running.memory.intervals.json() == world.hubs[HUB2].running.memory.intervals.json()
+
+
+# ── what cities took for each other counts on (A7) ──────────────────────────────────────────────────────────────────
+def moved_once() -> TwoHubs:
+    """佛山 and 广州 may have one contact an hour, and have had it; 广州 has somebody idle again."""
+    world = TwoHubs(moves_per_hour=1)
+    world.agent(GUANGZHOU)
+    world.agent(GUANGZHOU, 1)
+    world.call(FOSHAN)
+    world.pass_s(2.0)
+    rings = next(phone for phone in (world.phone(GUANGZHOU), world.phone(GUANGZHOU, 1)) if phone.ringing)
+    rings.answer()
+    assert answered(world)
+    world.pass_s(3.0)
+    return world
+
+
+def test_a_new_leader_counts_what_was_moved_before_it_led() -> None:
+    world = moved_once()
+    world.kill(HUB)
+    world.pass_s(8.0)
+    assert world.leads() == [HUB2]
+    world.call(FOSHAN)
+    assert decisions(world, HUB2)[-1] == (HUB2, "wait")
+    world.pass_s(3600.0)
+    assert (HUB2, "propose") not in decisions(world, HUB2)
+    world.agent(GUANGZHOU, 2)
+    assert world.time.run_until(lambda: (HUB2, "propose") in decisions(world, HUB2), 30.0), "the hour is over"
+
+
+def test_a_hub_that_comes_back_counts_what_was_moved_before_its_start() -> None:
+    world = moved_once()
+    world.stop_hub(HUB2)
+    world.kill(HUB)
+    world.pass_s(1.0)
+    world.start_hub(HUB)
+    world.pass_s(10.0)
+    assert world.leads() == [HUB]
+    world.call(FOSHAN)
+    assert decisions(world, HUB)[-1] == (HUB, "wait")
+
+
+def test_a_city_that_comes_back_counts_what_was_moved_before_its_start() -> None:
+    """Without any hub, so by its own matching (B3)."""
+    world = moved_once()
+    for hub in (HUB, HUB2):
+        world.kill(hub)
+    world.crash_city(FOSHAN)
+    world.pass_s(1.0)
+    world.start_city(FOSHAN)
+    world.pass_s(10.0)
+    world.call(FOSHAN)
+    decided = world.rows(FOSHAN, Decision)
+    assert [(one.by, one.choice, one.why) for one in decided][-1:] == [(FOSHAN, "wait", "capped")]

@@ -36,9 +36,14 @@ class ThreeCities(SimulatedProvince):
         offering: Offering | None = None,
         wall0: float = 1_700_000_000.0,
         with_records: bool = False,
+        moves_per_hour: int | None = None,
     ) -> None:
         province, package = load_province(PROVINCE)
         province = replace(province, hubs=tuple(HubEntry(id=hub) for hub in hubs))
+        if moves_per_hour is not None:
+            province = replace(
+                province, overflow=replace(province.overflow, moves_per_hour_and_pair=moves_per_hour, reserve=0.0)
+            )
         self.time = VirtualClock(wall0=wall0)
         self.memory = self.make_storage()
         super().__init__(

@@ -13,9 +13,9 @@ HUB2 = NodeId("hub2")
 class TwoHubs(ThreeCities):
     """A started province with words for tests; every hub's run is a process of its own."""
 
-    def __init__(self, seed: int = 1, *, with_records: bool = False) -> None:
+    def __init__(self, seed: int = 1, *, with_records: bool = False, moves_per_hour: int | None = None) -> None:
         self.processes: dict[NodeId, ProcessClock] = {}
-        super().__init__(seed, hubs=(HUB, HUB2), with_records=with_records)
+        super().__init__(seed, hubs=(HUB, HUB2), with_records=with_records, moves_per_hour=moves_per_hour)
 
     def clock_of(self, node: NodeId) -> Clock:
         process = self.processes[node] = ProcessClock(self.time)

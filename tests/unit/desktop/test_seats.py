@@ -225,7 +225,18 @@ def test_the_state_has_exactly_the_documented_fields(office: Office) -> None:
             "door",
             "path",
         ),
-        *("service", "skill", "waited_s", "talk_s", "hold_s", "notes", "handled_by", "disposition", "dispositions"),
+        *(
+            "service",
+            "skill",
+            "waited_s",
+            "talk_s",
+            "hold_s",
+            "identity",
+            "notes",
+            "handled_by",
+            "disposition",
+            "dispositions",
+        ),
         *("wrap_up_left_s", "line"),
     }
     assert call["notes"] == [{"by": "1002@guangzhou", "text": "您好: 第二"}, {"by": "", "text": "odd"}]

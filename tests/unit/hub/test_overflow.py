@@ -116,6 +116,16 @@ def test_what_a_city_took_is_forgotten_after_an_hour() -> None:
     assert not unlimited.full(FOSHAN, SHENZHEN, 10_000, 0.0)
 
 
+def test_what_is_on_record_from_before_the_count_began_counts_once() -> None:
+    moves = PairMoves(3)
+    moves.moved(FOSHAN, SHENZHEN, 50.0)
+    moves.moved(FOSHAN, SHENZHEN, 120.0)
+    for _ in range(2):
+        moves.recall([(FOSHAN, SHENZHEN, 90.0), (FOSHAN, SHENZHEN, -3000.0), (FOSHAN, SHENZHEN, 121.0)], began=100.0)
+        assert moves.count(FOSHAN, SHENZHEN, 130.0) == 3, "two on record, and one heard of since"
+    assert moves.count(FOSHAN, SHENZHEN, 600.0) == 2, "the oldest is an hour old"
+
+
 def test_ties_go_to_the_smaller_id_and_home_is_never_asked() -> None:
     choice = choose(
         Candidate(FOSHAN, 1, 1, 0, 0.0), Candidate(SHENZHEN, 4, 2, 0, 0.2), Candidate(GUANGZHOU, 4, 2, 0, 0.9)

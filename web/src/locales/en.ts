@@ -408,6 +408,8 @@ const en: Texts = {
     fromHere: 'home call',
     unconfirmed: 'waiting for the anchor to confirm',
     handledBy: 'Handled before by',
+    identityMade: 'Identity checked by {who} in {city} at {at}: {how}, {line}',
+    menuItself: 'the menu',
     notes: 'Notes with the call',
     notesNone: 'No notes from earlier agents',
     noteAdd: 'Add note',

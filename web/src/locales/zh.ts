@@ -406,6 +406,8 @@ const zh = {
     fromHere: '本市来话',
     unconfirmed: '等待接入局确认',
     handledBy: '此前处理',
+    identityMade: '身份已核对：{who}（{city}）{at}，{how}，{line}',
+    menuItself: '语音菜单',
     notes: '随话记录',
     notesNone: '没有前面坐席的记录',
     noteAdd: '添加记录',

@@ -66,6 +66,15 @@ export interface Disposition extends Named {
   code: string
 }
 
+/** A check of identity: who made it (null: the menu), in which city, when; the line is masked. */
+export interface CheckMade {
+  city: string
+  line: string
+  how: string
+  agent: string | null
+  at: number
+}
+
 export interface Call {
   contact: string
   attempt: number
@@ -86,6 +95,8 @@ export interface Call {
   waited_s: number
   talk_s: number
   hold_s: number
+  /** checks of identity that hold for this contact, wherever they were made; a node of an earlier version does not say */
+  identity?: CheckMade[]
   notes: Note[]
   handled_by: string[]
   disposition: string

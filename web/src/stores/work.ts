@@ -2,6 +2,7 @@ import { defineStore } from 'pinia'
 import { computed, ref, shallowRef, watch } from 'vue'
 import { isPassing, problemOf, problemsOf } from '../protocol/problem'
 import type { AgentTarget, CityNow, IdentityHow, ItemAnswer, ItemShort, ItemsAnswer, Named, Problem, Receipt, ServiceShort, ServiceWhole, Value } from '../protocol/shapes'
+import { maskedNumber } from '../seat/customer'
 import { checkedOf, forgetForm, forgetFormsBut, formKey, formsOf, freshForm, keepChecked, keepForm, keepLine, lineOf } from '../seat/drafts'
 import type { FormDraft } from '../seat/drafts'
 import { fenOf } from '../seat/form'
@@ -310,6 +311,7 @@ export const useWork = defineStore('work', () => {
   function isChecked(whichLine: string): boolean {
     const contact = seat.call?.contact
     if (contact === undefined || whichLine === '') return false
+    if (seat.call?.identity?.some((check) => check.line === maskedNumber(whichLine)) === true) return true
     return (checked.value?.contact === contact ? checked.value.line : checkedOf(contact)) === whichLine
   }
 
