@@ -18,6 +18,7 @@ describe('keys', () => {
 
   it('are off while typing, unless modified', () => {
     expect(actionOf(press('F8'), true)).toBeNull()
+    expect(actionOf(press('F1'), true)).toBe('keys') // to read which there are
     expect(actionOf(press('F8', { shiftKey: true }), true)).toBe('hang_up')
     expect(actionOf(press('Enter'), true)).toBeNull()
     expect(actionOf(press('Enter', { ctrlKey: true }), true)).toBe('finish')

@@ -1,6 +1,6 @@
 /** Keys of the agent desktop. They are off while somebody types, unless a modifier is held; Ctrl+Enter is modified. */
 
-export type KeyAction = 'answer' | 'hold' | 'transfer' | 'hang_up' | 'ready' | 'finish' | 'call_back' | 'services' | 'knowledge' | 'submit' | 'close_tab'
+export type KeyAction = 'answer' | 'hold' | 'transfer' | 'hang_up' | 'ready' | 'finish' | 'call_back' | 'services' | 'knowledge' | 'submit' | 'close_tab' | 'keys'
 
 export const KEYS: Record<KeyAction, string> = {
   answer: 'F2',
@@ -14,11 +14,13 @@ export const KEYS: Record<KeyAction, string> = {
   knowledge: 'Ctrl+K',
   submit: 'Ctrl+S',
   close_tab: 'Alt+W',
+  keys: 'F1',
 }
 /** Tabs in their order, from left to right. */
 export const TAB_KEYS = 'Alt+1…9'
 
 const BY_KEY = new Map<string, KeyAction>([
+  ['F1', 'keys'],
   ['F2', 'answer'],
   ['F3', 'services'],
   ['F4', 'hold'],
@@ -48,7 +50,7 @@ export function actionOf(pressed: Pressed, typing: boolean): KeyAction | null {
   if (altAlone(pressed) && pressed.code === 'KeyW') return 'close_tab'
   const action = BY_KEY.get(pressed.key) ?? null
   if (pressed.altKey || pressed.metaKey) return null // Alt+F4 and the like belong to the machine
-  if (typing && !pressed.shiftKey && !pressed.ctrlKey) return null
+  if (typing && action !== 'keys' && !pressed.shiftKey && !pressed.ctrlKey) return null // to read which keys there are disturbs nothing
   return action
 }
 
