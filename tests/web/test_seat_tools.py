@@ -4,11 +4,13 @@ test, the mass fault over it, what came back.
 
 from __future__ import annotations
 
+import json
 import re
 import time
+from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, WebSocketRoute, expect
 
 from tests.harness.services import catalogue
 from tests.harness.work import form_for
@@ -183,4 +185,58 @@ def test_what_came_back_stands_beside_the_form(page: Page, address: str, demo: O
     expect(repeats).to_contain_text("3 个城市")
     repeats.get_by_role("button").first.press("Enter")
     expect(page.get_by_test_id("item")).to_contain_text(second)
+    leave(page)
+
+
+def held_back(page: Page, op: str, field: str) -> Callable[[], None]:
+    """From now on answers to ``op`` with ``field`` wait, until what this gives is called."""
+    asked: set[int] = set()
+    waiting: list[Callable[[], None]] = []
+    let_go = [False]
+
+    def opened(socket: WebSocketRoute) -> None:
+        server = socket.connect_to_server()
+
+        def ask(message: str | bytes) -> None:
+            question = json.loads(message)
+            if question["op"] == op and field in question:
+                asked.add(question["id"])
+            server.send(message)
+
+        def answer(message: str | bytes) -> None:
+            if json.loads(message).get("re") in asked and not let_go[0]:
+                waiting.append(lambda: socket.send(message))
+            else:
+                socket.send(message)
+
+        socket.on_message(ask)
+        server.on_message(answer)
+
+    def go() -> None:
+        let_go[0] = True
+        assert waiting, f"nobody has asked {op} with {field}"
+        for each in waiting:
+            each()
+
+    page.route_web_socket(re.compile("/api/v1/live$"), opened)
+    return go
+
+
+def test_who_is_looked_for_stays_however_late_the_caller_is_known(page: Page, address: str, demo: OwnDemo) -> None:
+    """What is known of the caller comes after another customer was found and checked: their amounts stay there."""
+    known = held_back(page, "customers", "contact")
+    talk(page, address, demo)
+    firms = demo.clerk(CITY)("directory", text="佛山")["entries"]
+    number = next(each["number"] for each in firms if each["number"].startswith("0757"))
+    page.keyboard.press("Alt+4")
+    expect(page.locator("input[name=customer-text]")).to_be_focused()
+    page.keyboard.type(number)
+    page.keyboard.press("Enter")
+    expect(page.get_by_test_id("due")).to_have_text("＊＊")
+    page.get_by_test_id("customer-check").press("Enter")
+    expect(page.get_by_test_id("due")).to_have_text(re.compile(r"^[\d.]+ 元$"))
+    known()
+    expect(page.get_by_test_id("caller")).to_be_visible()
+    expect(page.locator("input[name=customer-text]")).to_have_value(number)
+    expect(page.get_by_test_id("due")).to_have_text(re.compile(r"^[\d.]+ 元$"))
     leave(page)

@@ -7,20 +7,21 @@ import type { Component } from 'vue'
 import { MockBeside } from '../dev/beside'
 import { MockRefusal } from '../dev/province'
 import { i18n, speak } from '../src/i18n'
-import { NO_ANSWER, refusalIn, Refused } from '../src/protocol/problem'
+import { DISCONNECTED, NO_ANSWER, refusalIn, Refused } from '../src/protocol/problem'
+import CustomerSheet from '../src/seat/CustomerSheet.vue'
 import CustomerTab from '../src/seat/CustomerTab.vue'
 import DirectoryTab from '../src/seat/DirectoryTab.vue'
 import KnowledgeTab from '../src/seat/KnowledgeTab.vue'
 import { useBeside } from '../src/stores/beside'
 import { useSeat } from '../src/stores/seat'
 import { useWork } from '../src/stores/work'
-import type { SeatState } from '../src/protocol/shapes'
+import type { CustomerCard, SeatState } from '../src/protocol/shapes'
 
 const ME = '1001@guangzhou'
 let sent: [string, Record<string, unknown>][]
 let mounted: VueWrapper | null = null
 
-/** A seat whose node is the imitated one; `instead` answers before it. */
+/** A seat whose node is the imitated one; `instead` answers before it, or makes it wait. */
 function sitDown(instead: (op: string) => unknown = () => undefined): ReturnType<typeof useBeside> {
   setActivePinia(createPinia())
   const seat = useSeat()
@@ -28,7 +29,7 @@ function sitDown(instead: (op: string) => unknown = () => undefined): ReturnType
   sent = []
   vi.spyOn(seat, 'ask').mockImplementation(async (op, fields = {}) => {
     sent.push([op, fields as Record<string, unknown>])
-    const answer = instead(op)
+    const answer = await instead(op)
     if (answer instanceof Error) throw answer
     try {
       return answer ?? mock.act(ME, op, fields as Record<string, unknown>)
@@ -46,7 +47,7 @@ function show(tab: Component): VueWrapper {
 }
 
 async function settled(): Promise<void> {
-  for (let i = 0; i < 12; i++) await nextTick()
+  for (let i = 0; i < 24; i++) await nextTick()
 }
 
 beforeEach(() => {
@@ -197,16 +198,136 @@ describe('knowledge', () => {
   })
 })
 
+/** A door that answers wait behind until it is opened. */
+function gate(): { passed: Promise<undefined>; open: () => void } {
+  let open = (): void => undefined
+  const passed = new Promise<undefined>((resolve) => {
+    open = () => resolve(undefined)
+  })
+  return { passed, open }
+}
+
+function talking(...contacts: string[]): SeatState {
+  return { agent: ME, calls: contacts.map((contact) => ({ contact, calling: '020****0001', state: 'talking' })) } as unknown as SeatState
+}
+
 describe('the customer', () => {
   /** A call from a number that one customer has. */
-  async function called(): Promise<VueWrapper> {
-    const beside = sitDown()
+  async function called(instead: (op: string) => unknown = () => undefined): Promise<VueWrapper> {
+    const beside = sitDown(instead)
     await beside.learn()
-    useSeat().state = { agent: ME, calls: [{ contact: 'c1', calling: '020****0001', state: 'talking' }] } as unknown as SeatState
+    useSeat().state = talking('c1')
     const page = show(CustomerTab)
     await settled()
     return page
   }
+
+  async function look(page: VueWrapper, text: string): Promise<void> {
+    await page.get('input[name=customer-text]').setValue(text)
+    await page.get('input[name=customer-text]').trigger('keydown', { key: 'Enter' })
+    await settled()
+  }
+
+  it('who is looked for stays on the screen, however late it is known who calls', async () => {
+    const late = gate()
+    let asked = 0
+    const page = await called((op) => (op === 'customers' && ++asked === 1 ? late.passed : undefined)) // the first is about the caller
+    await look(page, '020-8888 0002')
+    await page.get('[data-testid=customer-check]').trigger('click')
+    late.open()
+    await settled()
+    expect(useBeside().caller?.whole?.card?.customer).toBe('17')
+    expect(page.get<HTMLInputElement>('input[name=customer-text]').element.value).toBe('020-8888 0002')
+    expect(page.get('[data-testid=due]').text()).toBe('214.20 元')
+  })
+
+  it('that is not looked for yet keeps what was typed when the caller is known', async () => {
+    const late = gate()
+    const page = await called((op) => (op === 'customers' ? late.passed : undefined))
+    await page.get('input[name=customer-text]').setValue('020-88')
+    late.open()
+    await settled()
+    expect(page.find('[data-testid=customer-sheet]').exists()).toBe(true)
+    expect(page.get<HTMLInputElement>('input[name=customer-text]').element.value).toBe('020-88')
+  })
+
+  it('is put away with the call', async () => {
+    const page = await called()
+    await look(page, '020-8888 0002')
+    expect(page.find('[data-testid=customer-sheet]').exists()).toBe(true)
+    useSeat().state = talking()
+    await settled()
+    expect(page.find('[data-testid=customer-sheet]').exists()).toBe(false)
+    expect(page.get<HTMLInputElement>('input[name=customer-text]').element.value).toBe('')
+  })
+
+  it('has no amounts that come after the call', async () => {
+    const late = gate()
+    let cards = 0
+    const beside = sitDown((op) => (op === 'card' && ++cards === 2 ? late.passed : undefined)) // the second is asked with amounts
+    useSeat().state = talking('c1')
+    const whole = await beside.wholeCard({ customer: '17', city: 'guangzhou' })
+    mounted = mount(CustomerSheet, { props: { card: whole.card as CustomerCard, whole, numbers: ['020****0001'], live: true }, global: { plugins: [i18n] } })
+    await mounted.get('[data-testid=customer-check]').trigger('click')
+    await settled()
+    expect(cards).toBe(2)
+    useSeat().state = talking()
+    late.open()
+    await settled()
+    expect(mounted.get('[data-testid=due]').text()).toBe('＊＊')
+  })
+
+  it('has the amounts after a break of the connection just when they are asked for', async () => {
+    let broken = false
+    const page = await called((op) => (op === 'card' && broken ? new Refused(DISCONNECTED) : undefined))
+    broken = true
+    await page.get('[data-testid=customer-check]').trigger('click')
+    await settled()
+    expect(page.get('[data-testid=due]').text()).toBe('＊＊')
+    await page.setProps({ live: false })
+    broken = false
+    await page.setProps({ live: true })
+    await settled()
+    expect(page.get('[data-testid=due]').text()).toBe('214.20 元')
+    expect(page.find('.notice.bad').exists()).toBe(false)
+  })
+
+  it('keeps the amounts when another line is checked in the same call', async () => {
+    const page = await called()
+    await page.get('[data-testid=customer-check]').trigger('click')
+    await settled()
+    await useWork().checkIdentity('02088880009')
+    await settled()
+    expect(useWork().isChecked('020****0001')).toBe(true)
+    expect(page.get('[data-testid=due]').text()).toBe('214.20 元')
+  })
+
+  it('is checked by a line of theirs only, not by a number they are reached at', async () => {
+    let asked = 0
+    const nobody = { customers: [], more: false, parts: [], missing: [] }
+    const page = await called((op) => (op === 'customers' && ++asked === 1 ? nobody : undefined)) // somebody else's telephone calls
+    await look(page, '13800000001')
+    expect(page.find('[data-testid=customer-sheet]').exists()).toBe(true)
+    expect(page.find('[data-testid=customer-check]').exists()).toBe(false)
+    expect(page.get('[data-testid=customer-sheet] dl').text()).toContain('请按客户名下的一个号码（连区号）查')
+  })
+
+  it('who calls is asked for once more after a break', async () => {
+    let broken = true
+    const beside = sitDown((op) => (op === 'customers' && broken ? new Refused(DISCONNECTED) : undefined))
+    useSeat().status = 'live'
+    await beside.learn()
+    await settled()
+    useSeat().state = talking('c1')
+    await settled()
+    expect(beside.caller).toBeNull()
+    useSeat().status = 'lost'
+    await settled()
+    broken = false
+    useSeat().status = 'live'
+    await settled()
+    expect(beside.caller?.whole?.card?.customer).toBe('17')
+  })
 
   it('who calls is shown, without amounts until the identity was checked', async () => {
     const page = await called()

@@ -23,13 +23,13 @@ export function keepLine(contact: string, line: string): void {
   remember('tab', `line.${contact}`, line)
 }
 
-/** The number whose customer the caller has shown to be; "" for none. */
-export function checkedOf(contact: string): string {
-  return recall('tab', `checked.${contact}`) ?? ''
+/** The numbers whose customer the caller has shown to be. */
+export function checkedOf(contact: string): readonly string[] {
+  return (recall('tab', `checked.${contact}`) ?? '').split(' ').filter((line) => line !== '')
 }
 
 export function keepChecked(contact: string, line: string): void {
-  remember('tab', `checked.${contact}`, line)
+  remember('tab', `checked.${contact}`, [...new Set([...checkedOf(contact), line])].join(' '))
 }
 
 /** Drops the drafts of contacts that are no longer at the seat. */

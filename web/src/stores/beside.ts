@@ -1,6 +1,6 @@
 import { defineStore } from 'pinia'
 import { ref, shallowRef, watch } from 'vue'
-import { isPassing, NO_ANSWER, problemOf, Refused } from '../protocol/problem'
+import { DISCONNECTED, isPassing, NO_ANSWER, problemOf, Refused } from '../protocol/problem'
 import type { ArticleFound, ArticleShort, ArticleWhole, CardAnswer, CustomerCard, CustomerFound, CustomersAnswer, DirectoryAnswer, MissingPart, Statement } from '../protocol/shapes'
 import { once } from '../seat/article'
 import { useSeat } from './seat'
@@ -64,6 +64,13 @@ export const useBeside = defineStore('beside', () => {
       if (contact !== '') void learnCaller(contact)
     },
   )
+  watch(
+    () => seat.status,
+    (status) => {
+      const contact = has('customer') ? (seat.call?.contact ?? '') : ''
+      if (status === 'live' && contact !== '' && caller.value === null) void learnCaller(contact)
+    },
+  )
 
   function has(part: Known): boolean {
     return parts.value.get(part) === true
@@ -110,36 +117,38 @@ export const useBeside = defineStore('beside', () => {
 
   // ── customers ───────────────────────────────────────────────────────────────────────────────────────────────────────
   /** Customers whose number calls in the call at this seat; none where the city keeps no customers. */
-  async function callers(): Promise<CustomerFound[]> {
-    return (await callerAnswer()).customers
-  }
-
-  async function callerAnswer(): Promise<CustomersAnswer> {
-    const nobody = { customers: [], more: false, parts: [], missing: [] }
+  async function callers(): Promise<readonly CustomerFound[]> {
     const contact = seat.call?.contact
-    if (contact === undefined) return nobody
-    const known = customers.get(contact)
-    if (known !== undefined) return known
+    if (contact === undefined) return []
     try {
-      const answer = (await seat.ask('customers', { contact })) as CustomersAnswer
-      if (answer.missing.length === 0) customers.set(contact, answer)
-      return answer
+      return (await callerAnswer(contact)).customers
     } catch (thrown) {
       problemOf(thrown) // the number of the customer can be typed
-      return nobody
+      return []
     }
   }
 
+  async function callerAnswer(contact: string): Promise<CustomersAnswer> {
+    const known = customers.get(contact)
+    if (known !== undefined) return known
+    const answer = (await seat.ask('customers', { contact })) as CustomersAnswer
+    if (answer.missing.length === 0) customers.set(contact, answer)
+    return answer
+  }
+
+  /** Whoever calls. What a break of the connection has cost is asked for once more when it is back. */
   async function learnCaller(contact: string): Promise<void> {
-    const { customers: found, missing } = await callerAnswer()
-    const [only, ...others] = found
+    const learnt: Caller = { contact, found: [], missing: [], whole: null }
     try {
-      const whole = only === undefined || others.length > 0 ? null : await wholeCard({ customer: only.customer, city: only.city })
-      if (seat.call?.contact === contact) caller.value = { contact, found, missing, whole }
+      const { customers: found, missing } = await callerAnswer(contact)
+      Object.assign(learnt, { found, missing })
+      const [only, ...others] = found
+      if (only !== undefined && others.length === 0) learnt.whole = await wholeCard({ customer: only.customer, city: only.city })
     } catch (thrown) {
-      problemOf(thrown) // the customer can be looked for, and then it is told why not
-      if (seat.call?.contact === contact) caller.value = { contact, found, missing, whole: null }
+      if (problemOf(thrown) === DISCONNECTED) return
+      // the customer can be looked for, and then it is told why not
     }
+    if (seat.call?.contact === contact) caller.value = learnt
   }
 
   /** By a number of theirs, a document, or a name from its beginning. Throws `Refused`. */

@@ -55,8 +55,8 @@ export const useWork = defineStore('work', () => {
   const line = ref('')
   /** a dialog asks for something: nothing may take its place on the screen */
   const asking = ref(false)
-  /** whose identity was checked last in a call */
-  const checked = ref<{ contact: string; line: string } | null>(null)
+  /** the numbers whose customer the caller in a call has shown to be */
+  const checked = shallowRef<{ contact: string; lines: readonly string[] } | null>(null)
   const early = new Map<string, Receipt>()
   let agent = ''
   let again: ReturnType<typeof setInterval> | null = null
@@ -305,14 +305,14 @@ export const useWork = defineStore('work', () => {
     if (contact === undefined) return
     await seat.ask('identity_checked', { contact, line: whichLine, how })
     keepChecked(contact, whichLine)
-    checked.value = { contact, line: whichLine }
+    checked.value = { contact, lines: [...(checked.value?.contact === contact ? checked.value.lines : []), ...checkedOf(contact), whichLine] }
   }
 
   function isChecked(whichLine: string): boolean {
     const contact = seat.call?.contact
     if (contact === undefined || whichLine === '') return false
     if (seat.call?.identity?.some((check) => check.line === maskedNumber(whichLine)) === true) return true
-    return (checked.value?.contact === contact ? checked.value.line : checkedOf(contact)) === whichLine
+    return (checked.value?.contact === contact ? checked.value.lines : checkedOf(contact)).includes(whichLine)
   }
 
   // ── receipts ──────────────────────────────────────────────────────────────────────────────────────────────────────
