@@ -219,7 +219,9 @@ def _step(step: AnyStep, service: Service, *, overtaken: bool) -> dict[str, Any]
 
 
 def _charge(charge: Charge, service: Service) -> dict[str, Any]:
-    fee = next((one for one in service.text.fees if one.code == charge.code), None)
+    fees = [one for one in service.text.fees if one.code == charge.code]
+    alike = [one for one in fees if (one.monthly, one.deposit) == (charge.monthly, charge.deposit)]
+    fee = next(iter(alike or fees), None)  # one code may stand for an amount once and for another every month
     return {
         "code": charge.code,
         "zh": fee.zh if fee is not None else charge.code,

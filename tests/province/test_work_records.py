@@ -99,6 +99,28 @@ def test_an_order_that_is_done_leaves_charges_messages_and_a_line(province: Work
     assert [one["to"] for one in shown["messages"]] == ["138****8000"] * 3
 
 
+def test_a_charge_of_each_month_is_called_so(province: WorkingProvince) -> None:
+    """An alarm costs something once or every month, by one code: the item says which of the two it was."""
+    seat = province.seat_of(GUANGZHOU)
+    contact = seat.take_call(GUANGZHOU)
+    seat.ask("identity_checked", contact=contact, line=LINE)
+    values = form_for(catalogue().services["timed_call"], now=province.time.wall())
+    item = seat.ask(
+        "work_open",
+        service="timed_call",
+        line=LINE,
+        customer=WHO,
+        contact=contact,
+        values=values | {"line": LINE, "repeat": "daily"},
+    )["item"]
+    office = province.seat_of(GUANGZHOU)
+    office.ask("work_take", item=item)
+    office.ask("work_act", item=item, action="switch_on")
+    province.pass_s(5.0)
+    [charge] = office.ask("work_item", item=item)["item"]["charges"]
+    assert (charge["zh"], charge["en"], charge["monthly"]) == ("闹钟（包月）", "Alarm, monthly", True)
+
+
 def test_a_crash_leaves_nothing_undone_and_nothing_twice(province: WorkingProvince) -> None:
     """The node dies at every moment of the work's last steps; records come to the same."""
     seat = province.seat_of(SHENZHEN)
