@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { EarlierItem, Price, Statement } from '../src/protocol/shapes'
-import { billsOf, costOf, dayAsked, exactYuan, itemsAsked, minutesAsked, underWay, wordsAsked } from '../src/seat/enquiry'
+import { billsOf, costOf, dayAsked, endedAsked, exactYuan, itemsAsked, minutesAsked, underWay, wordsAsked } from '../src/seat/enquiry'
 import type { Field } from '../src/seat/form'
 
 function field(id: string, type: string): Field {
@@ -13,6 +13,7 @@ describe('an enquiry', () => {
   it('is read from its form by the types of its fields', () => {
     const typed = { a: '天河 医院', b: '2026-10-05', c: '3', d: '8888-6666', e: 'sms' }
     expect([dayAsked(fields, typed), minutesAsked(fields, typed), wordsAsked(fields, typed)]).toEqual(['2026-10-05', 3, '天河 医院 88886666'])
+    expect([{ f: 'yes' }, { f: 'no' }, {}].map((each) => endedAsked([...fields, field('f', 'yes_no')], each))).toEqual([true, false, false])
     expect([dayAsked(fields, {}), minutesAsked(fields, {}), wordsAsked(fields, {})]).toEqual(['', null, ''])
   })
 

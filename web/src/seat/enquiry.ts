@@ -24,6 +24,11 @@ export function minutesAsked(fields: readonly Field[], typed: Typed): number | n
   return found === undefined ? null : Number(found)
 }
 
+/** Whether what has ended is asked for too. */
+export function endedAsked(fields: readonly Field[], typed: Typed): boolean {
+  return typedOf(fields, typed, 'yes_no').includes('true')
+}
+
 /** Work items that are named in the form by their number. */
 export function itemsAsked(fields: readonly Field[], typed: Typed): string[] {
   return typedOf(fields, typed, 'text').map((text) => text.trim().toLowerCase()).filter((text) => ITEM.test(text))
