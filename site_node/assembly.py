@@ -325,6 +325,7 @@ def build_city(
         attachments=attachments,
         versions=versions,
         identity=identity,
+        now=clock.wall,
     )
     running.lookups.table = OperationTable(
         (

@@ -87,23 +87,34 @@ def city_door(
     attachments: Attachments | None = None,
     versions: VersionsInUse | None = None,
     identity: IdentityChecks | None = None,
+    now: Callable[[], float] | None = None,
 ) -> CityDoor:
     """The door of ``city``. ``clock`` is that of the people outside, also where the city runs faster than real time.
 
     ``work``: of a city that takes in work; ``elsewhere``: what other cities know of it; ``customers``, ``directory``,
     ``tariffs`` and ``knowledge``: of a city with records. ``tests``: of the city's lines; ``repeats``: of matters that
     come back; ``mass_faults``: of a city that looks for them. ``trail``: without it nobody looks at a customer's data.
-    ``attachments``, ``versions``: of a city with records. ``identity``: what was checked of whoever calls.
+    ``attachments``, ``versions``: of a city with records. ``identity``: what was checked of whoever calls. ``now``:
+    wall time of the city, by default that of ``clock``.
     """
     checks: Callable[[ContactId], Iterable[CheckMade]] = identity.made if identity is not None else lambda _: ()
+    wall = now if now is not None else clock.wall
 
     def shown(actor: Actor, seat: str, view: SeatView | None) -> dict[str, Any]:
         if view is None:
             picture, peers = city.own_picture(), city.peers_seen()
             return away_state(
-                actor, city.city, seat, picture, rules.package, wrap_up_s, peers=peers, alone=city.stands_alone()
+                actor,
+                city.city,
+                seat,
+                picture,
+                rules.package,
+                wrap_up_s,
+                wall(),
+                peers=peers,
+                alone=city.stands_alone(),
             )
-        return seat_state(actor, city.city, view, rules.package, wrap_up_s, checks)
+        return seat_state(actor, city.city, view, rules.package, wrap_up_s, checks, wall())
 
     seats = SeatService(city, logins, clock, rules, shown)
     if identity is not None:

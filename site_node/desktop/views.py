@@ -21,9 +21,13 @@ def seat_state(
     package: ServicePackage,
     wrap_up_s: float,
     checks: Callable[[ContactId], Iterable[CheckMade]],
+    now: float,
 ) -> dict[str, Any]:
-    """The whole state of an agent at a seat. ``checks``: of identity, that hold for a contact."""
+    """The whole state of an agent at a seat. ``checks``: of identity, that hold for a contact. ``now``: wall time of
+    the city.
+    """
     return {
+        "at": now,
         "agent": view.agent,
         "name": view.name,
         "city": city,
@@ -48,12 +52,14 @@ def away_state(
     picture: CityPicture,
     package: ServicePackage,
     wrap_up_s: float,
+    now: float,
     *,
     peers: bool,
     alone: bool,
 ) -> dict[str, Any]:
     """The state of somebody without a seat (a supervisor), or whose seat session has ended."""
     return {
+        "at": now,
         "agent": actor.agent or "",
         "name": actor.name,
         "city": city,

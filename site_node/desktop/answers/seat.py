@@ -103,8 +103,11 @@ class CallBackBegun(Reply, frozen=True, kw_only=True):
 
 
 class SeatState(Reply, frozen=True, kw_only=True):
-    """The whole state of whoever is logged in: the answer of ``attach``, and every push of ``state``."""
+    """The whole state of whoever is logged in: the answer of ``attach``, and every push of ``state``. ``at``: wall time
+    of the city, by which its deadlines run.
+    """
 
+    at: float
     agent: str
     name: str
     city: CityId

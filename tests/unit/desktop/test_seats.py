@@ -207,7 +207,7 @@ def test_the_state_has_exactly_the_documented_fields(office: Office) -> None:
     office.form.settle()
     state = pushes[-1]["state"]
     assert set(state) == {
-        *("agent", "name", "city", "seat", "can_answer", "roles", "presence", "reason", "since_s", "skills"),
+        *("at", "agent", "name", "city", "seat", "can_answer", "roles", "presence", "reason", "since_s", "skills"),
         *("reasons", "reason_names", "wrap_up_s", "island", "calls", "call_back"),
     }
     (call,) = state["calls"]

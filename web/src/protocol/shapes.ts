@@ -120,6 +120,8 @@ export interface CallBack {
 }
 
 export interface SeatState {
+  /** seconds since 1970 by the city's clock when this was sent; absent from a node of the version before */
+  at?: number
   agent: string
   name: string
   city: string

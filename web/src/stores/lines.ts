@@ -45,7 +45,7 @@ export const useLines = defineStore('lines', () => {
     const { test, receipt } = await asked<LineTestAnswer>('line_test', { item: item.item, owning: item.owning }, TEST_WITHIN_MS)
     tested.set(item.item, test)
     const action = { zh: '线路测试', en: 'Line test' }
-    if (receipt !== undefined) work.taken(receipt, { at: Date.now() / 1000, service: { zh: item.zh, en: item.en }, action, form: null })
+    if (receipt !== undefined) work.taken(receipt, { at: seat.wallAt(), service: { zh: item.zh, en: item.en }, action, form: null })
     return test
   }
 

@@ -41,6 +41,14 @@ export const useSeat = defineStore('seat', () => {
 
   const call = computed<Call | null>(() => state.value?.calls[0] ?? null)
 
+  /** Seconds since 1970 by the city's clock, which its deadlines run by, at a moment of this page's steady clock: this
+   *  machine's own may be wrong, and a simulated city lives in another hour. */
+  function wallAt(at: number = moment()): number {
+    const sent = state.value?.at
+    if (sent === undefined) return (Date.now() + at - moment()) / 1000
+    return sent + ((at - receivedAt.value) / 1000) * places.speed
+  }
+
   function take(next: SeatState): void {
     const before = call.value
     state.value = next
@@ -55,7 +63,7 @@ export const useSeat = defineStore('seat', () => {
   function note(done: Call): void {
     const entry: Served = {
       contact: done.contact,
-      at: Date.now() / 1000,
+      at: wallAt(),
       calling: done.calling,
       skill: done.skill,
       talkS: done.talk_s,
@@ -207,6 +215,7 @@ export const useSeat = defineStore('seat', () => {
     state,
     call,
     receivedAt,
+    wallAt,
     status,
     lostAt,
     problem,

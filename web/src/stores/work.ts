@@ -95,7 +95,7 @@ export const useWork = defineStore('work', () => {
       end()
       agent = who
       forgetFormsBut(who)
-      receipts.value = receiptsOf(who, Date.now() / 1000)
+      receipts.value = receiptsOf(who, seat.wallAt())
       forms.value = formsOf(who)
         .filter((draft) => !draft.putAway)
         .map(opened)
@@ -259,7 +259,7 @@ export const useWork = defineStore('work', () => {
         collected_fen: fenOf(draft.collected) ?? 0,
         again_of: draft.againOf,
         key: draft.key,
-      }, { at: Date.now() / 1000, service: called(draft.service), action: null, form: form.key })
+      }, { at: seat.wallAt(), service: called(draft.service), action: null, form: form.key })
       settle(form, receipt)
     } catch (thrown) {
       form.problems = problemsOf(thrown)
@@ -279,7 +279,7 @@ export const useWork = defineStore('work', () => {
   /** Hands in a question that no article answers; `topic` is where the answer was looked for. Throws `Refused`. */
   async function noAnswer(text: string, topic: string): Promise<Receipt> {
     const short = text.length > 20 ? `${text.slice(0, 20)}…` : text
-    const asked: Asked = { at: Date.now() / 1000, service: { zh: `没有答案：${short}`, en: `No answer: ${short}` }, action: null, form: null }
+    const asked: Asked = { at: seat.wallAt(), service: { zh: `没有答案：${short}`, en: `No answer: ${short}` }, action: null, form: null }
     return hand('knowledge_missing', { text, topic, contact: seat.call?.contact ?? '' }, asked)
   }
 
@@ -372,7 +372,7 @@ export const useWork = defineStore('work', () => {
 
   /** One step of an item; `action` is what the receipt calls it. Throws `Refused`. */
   async function step(op: string, item: ItemShort, fields: object, action: Named): Promise<Receipt> {
-    return hand(op, { item: item.item, owning: item.owning, ...fields }, { at: Date.now() / 1000, service: { zh: item.zh, en: item.en }, action, form: null })
+    return hand(op, { item: item.item, owning: item.owning, ...fields }, { at: seat.wallAt(), service: { zh: item.zh, en: item.en }, action, form: null })
   }
 
   return {
