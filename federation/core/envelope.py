@@ -290,6 +290,25 @@ class CopyTold(Message, frozen=True, kw_only=True, tag="copy_told"):
     """in order, as their table writes them; their revisions mean nothing"""
 
 
+# ── contents of files ───────────────────────────────────────────────────────────────────────────────────────────────
+class PieceAsked(Message, frozen=True, kw_only=True, tag="piece_asked"):
+    """City to city: a piece of a content that the other has, for a work item of either."""
+
+    question: str
+    """names it in the answer"""
+    of: str
+    """the request that hands the file in, or the name under which it was lent"""
+    since: int
+    """bytes that are here already"""
+
+
+class PieceTold(Message, frozen=True, kw_only=True, tag="piece_told"):
+    """The bytes from there on, ``LARGEST_PIECE`` of them at most; none where the content is not to be had."""
+
+    question: str
+    data: bytes
+
+
 # ── ledger ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 class LedgerHello(Message, frozen=True, kw_only=True, tag="ledger_hello"):
     """Sender to receiver on every (re)connect: opens ``session``; rows of older sessions are refused (J3)."""
@@ -357,6 +376,8 @@ AnyMessage = (
     | LookupAnswer
     | CopyAsked
     | CopyTold
+    | PieceAsked
+    | PieceTold
     | LedgerHello
     | LedgerHeads
     | LedgerRows
