@@ -12,7 +12,7 @@ from typing import Literal, NewType
 
 import msgspec
 
-from dataset.ids import AgentId, CityId, ContactId, LineageId
+from dataset.ids import AgentId, AttachmentId, CityId, ContactId, LineageId
 from dataset.services.form import Value
 from dataset.services.words import Role
 
@@ -38,6 +38,11 @@ def call_back_request(contact: ContactId) -> RequestId:
 def item_of(request: RequestId) -> WorkItemId:
     """The item that ``request`` opens."""
     return WorkItemId(f"w-{request}")
+
+
+def attachment_of(request: RequestId) -> AttachmentId:
+    """The file that ``request`` adds to an item."""
+    return AttachmentId(f"a-{request}")
 
 
 class Actor(msgspec.Struct, frozen=True, kw_only=True):
@@ -153,10 +158,26 @@ class Pressed(Step, frozen=True, kw_only=True, tag="pressed"):
     note: str
 
 
+class Attached(Step, frozen=True, kw_only=True, tag="attached"):
+    """A file was added; its content is on the owning city's disk before this is on record."""
+
+    by: Actor
+    attachment: AttachmentId
+    name: str
+    """of the file, as it came"""
+    media_type: str
+    size: int
+    """bytes"""
+    sha256: str
+    """of the content, in hex"""
+    key: str = ""
+    """by which the seat names the file; handed in again for the same item it is the same request"""
+
+
 class DeadlinePassed(Step, frozen=True, kw_only=True, tag="deadline_passed"):
     """The deadline came and the item had not moved on."""
 
 
-AnyStep = Opened | Acted | Assigned | Parked | Noted | CalledBack | Pressed | DeadlinePassed
-Later = Acted | Assigned | Parked | Noted | CalledBack | Pressed | DeadlinePassed
+AnyStep = Opened | Acted | Assigned | Parked | Noted | CalledBack | Pressed | Attached | DeadlinePassed
+Later = Acted | Assigned | Parked | Noted | CalledBack | Pressed | Attached | DeadlinePassed
 """every step but the first"""

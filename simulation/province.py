@@ -161,6 +161,7 @@ class SimulatedProvince:
     # ── cities ──────────────────────────────────────────────────────────────────────────────────────────────────
     def start_city(self, city: CityId) -> City:
         """Start a city's site node; its switch runs on its own."""
+        files, sending = self.storage.attachments(NodeId(city))
         built = build_city(
             city=city,
             province=self.province,
@@ -177,6 +178,8 @@ class SimulatedProvince:
             plan=self.plan,
             offering=self.offering,
             line_test=self.test_desks[city],
+            files=files,
+            sending=sending,
         )
         self.sites[city] = built
         built.start()

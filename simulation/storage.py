@@ -15,7 +15,10 @@ from federation.node.journal_sqlite import SqliteJournal
 from federation.node.ledger_store import LedgerStore, MemoryLedger, MemoryLedgerStore, SqliteLedgerStore
 from federation.node.store_memory import MemoryRecords, MemoryStore
 from federation.node.store_sqlite import SqliteStore
+from federation.node.users import in_threads
 from federation.ports import Clock, Journal, Store
+from site_node.attachment_files import FolderAttachments, MemoryAttachments
+from site_node.ports import AttachmentFiles
 
 
 class Storage(Protocol):
@@ -30,6 +33,9 @@ class Storage(Protocol):
     def records(self, node: NodeId) -> Store:
         """Open a node's store of records for a new run. Raises ``Refused``."""
 
+    def attachments(self, node: NodeId) -> tuple[AttachmentFiles, AttachmentFiles]:
+        """Where a city keeps files of its work items, and those that other cities have yet to take."""
+
 
 @dataclass(slots=True)
 class _Disk:
@@ -39,6 +45,8 @@ class _Disk:
     store: MemoryLedgerStore | None = None
     kept: MemoryRecords = field(default_factory=MemoryRecords)
     records: MemoryStore | None = None
+    files: dict[str, bytes] = field(default_factory=dict)
+    sending: dict[str, bytes] = field(default_factory=dict)
 
 
 class MemoryStorage:
@@ -76,6 +84,11 @@ class MemoryStorage:
         disk.records = MemoryStore(disk.kept, node, EVERY, self._clock_of(node), commit_s=self._sync_s)
         return disk.records
 
+    def attachments(self, node: NodeId) -> tuple[AttachmentFiles, AttachmentFiles]:
+        """See ``Storage``."""
+        disk = self.disk(node)
+        return MemoryAttachments(disk.files), MemoryAttachments(disk.sending)
+
     def crash(self, node: NodeId) -> None:
         """The node dies now: what it has not synced is lost."""
         disk = self.disk(node)
@@ -111,6 +124,11 @@ class FileStorage:
     def records(self, node: NodeId) -> Store:
         """See ``Storage``."""
         return SqliteStore(self._file(node, "store"), node, EVERY, self._reactor)
+
+    def attachments(self, node: NodeId) -> tuple[AttachmentFiles, AttachmentFiles]:
+        """See ``Storage``."""
+        folder, run = self._folder / node / "attachments", in_threads(self._reactor)
+        return FolderAttachments(folder, run), FolderAttachments(folder / "sending", run)
 
     def _file(self, node: NodeId, what: str) -> Path:
         folder = self._folder / node

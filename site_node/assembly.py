@@ -33,6 +33,8 @@ from site_node.core.mass_faults import MassFaultRules
 from site_node.core.rules import Rules
 from site_node.core.site import Site
 from site_node.core.work_desk import DeskRules, WorkDesk
+from site_node.desktop.attachment_operations import attachments_looked_for
+from site_node.desktop.attachments_anywhere import AttachmentsAnywhere
 from site_node.desktop.city_door import CityDoor, city_door
 from site_node.desktop.customer_operations import customers_looked_for
 from site_node.desktop.customers_here import OwnCustomers
@@ -69,6 +71,7 @@ from site_node.shell.mass_faults import MassFaults
 from site_node.shell.messenger import Messenger
 from site_node.shell.running import RunningCity
 from site_node.shell.work import no_records
+from site_node.shell.work_files import WorkFiles
 
 
 def rules_of(province: Province, city: CityId, lineage: LineageId) -> Rules:
@@ -192,13 +195,14 @@ def build_city(
     messages: Messages | None = None,
     line_test: LineTest | None = None,
     files: AttachmentFiles | None = None,
+    sending: AttachmentFiles | None = None,
 ) -> City:
     """A city that is ready to ``start``. Without ``link`` and ``store`` it stands alone (B5). ``pace``: of its ledger.
     Without ``records`` it knows nothing of its customers. ``plan``: understands numbers as people type them.
 
     ``offering``: the province's services, calendar and articles; without them it takes in no work and shows no
     knowledge. ``messages``: how customers are told; ``line_test``: how lines are tested; ``files``: where attachments
-    lie; the embedded forms when left out.
+    lie, ``sending``: those that other cities have yet to take; the embedded forms when left out.
 
     ``people_clock`` is the time of those who look (``clock`` when left out), which is not the city's own where the
     simulated world runs faster than real.
@@ -206,9 +210,17 @@ def build_city(
     area_code = province.city(city).area_code
     customers = StoredCustomers(records, city, area_code, plan) if records is not None else None
     past = PastItems(records, city) if records is not None else None
-    desk = aftermath = None
+    desk = aftermath = work_files = None
     if offering is not None and offering.catalogue.services:
         desk = WorkDesk(DeskRules(city, area_code, journal.lineage, offering.catalogue, offering.calendar))
+        work_files = WorkFiles(
+            city,
+            journal.lineage,
+            files if files is not None else MemoryAttachments(),
+            sending if sending is not None else MemoryAttachments(),
+            desk.book,
+            clock,
+        )
         if records is not None:
             aftermath = Aftermath(city, province.city(city).name, desk, records, clock)
     self_service = None
@@ -231,6 +243,7 @@ def build_city(
         aftermath=aftermath,
         past=past.since if past is not None else None,
         self_service=everywhere.answer if everywhere is not None else None,
+        files=work_files,
     )
     roster = {record.agent: record for record in province.agents_of(city, package)}
     by_command = Capability.SEAT_ANSWER in switch.capabilities
@@ -288,18 +301,10 @@ def build_city(
         work.mass_faults = mass_faults.book
     trail = AuditTrail(running, Looks(journal, province.hub_ids, clock), identity)
     own = OwnCustomers(city, customers, work, trail, clock.wall) if customers is not None else None
-    attachments = None
-    if records is not None and work is not None:
-        attachments = Attachments(
-            city=city,
-            area_code=area_code,
-            lineage=journal.lineage,
-            records=records,
-            files=files if files is not None else MemoryAttachments(),
-            work=work,
-            trail=trail,
-            clock=clock,
-        )
+    attachments = anywhere = None
+    if records is not None and work is not None and work_files is not None:
+        attachments = Attachments(city=city, records=records, files=work_files, work=work, trail=trail)
+        anywhere = AttachmentsAnywhere(attachments, work_files, work, elsewhere, trail)
     versions = None
     if records is not None and offering is not None:
         in_use: dict[tuple[PackageKind, str], str] = {(PackageKind.MENUS, package.name): package.version}
@@ -322,7 +327,7 @@ def build_city(
         mass_faults=mass_faults,
         trail=trail,
         tariffs=tariffs,
-        attachments=attachments,
+        attachments=anywhere,
         versions=versions,
         identity=identity,
         now=clock.wall,
@@ -330,6 +335,7 @@ def build_city(
     running.lookups.table = OperationTable(
         (
             *((*looking(work, trail), testing(tests, work, trail)) if work is not None else ()),
+            *(attachments_looked_for(attachments, trail) if attachments is not None else ()),
             *(repeats_looked_for(repeats, trail) if repeats is not None else ()),
             *((mass_faults_looked_for(mass_faults),) if mass_faults is not None else ()),
             *(customers_looked_for(own, trail) if own is not None else ()),

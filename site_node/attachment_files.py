@@ -17,8 +17,9 @@ from federation.node.whole_files import sync_folder, write_whole
 class MemoryAttachments:
     """``AttachmentFiles`` for simulations."""
 
-    def __init__(self) -> None:
-        self._contents: dict[str, bytes] = {}
+    def __init__(self, contents: dict[str, bytes] | None = None) -> None:
+        """``contents``: by hash, of an earlier run."""
+        self._contents = contents if contents is not None else {}
 
     def keep(self, sha256: str, content: bytes) -> Deferred[None]:
         """See ``AttachmentFiles``."""
@@ -29,6 +30,20 @@ class MemoryAttachments:
         """See ``AttachmentFiles``."""
         content = self._contents.get(sha256)
         return succeed(content) if content is not None else fail(_damaged(sha256))
+
+    def part(self, sha256: str, since: int, most: int) -> Deferred[bytes]:
+        """See ``AttachmentFiles``."""
+        content = self._contents.get(sha256)
+        return succeed(content[since : since + most]) if content is not None else fail(_damaged(sha256))
+
+    def forget(self, sha256: str) -> Deferred[None]:
+        """See ``AttachmentFiles``."""
+        self._contents.pop(sha256, None)
+        return succeed(None)
+
+    def names(self) -> Deferred[tuple[str, ...]]:
+        """See ``AttachmentFiles``."""
+        return succeed(tuple(sorted(self._contents)))
 
 
 class FolderAttachments:
@@ -45,6 +60,18 @@ class FolderAttachments:
     def read(self, sha256: str) -> Deferred[bytes]:
         """See ``AttachmentFiles``."""
         return self._run(self._content, sha256)
+
+    def part(self, sha256: str, since: int, most: int) -> Deferred[bytes]:
+        """See ``AttachmentFiles``."""
+        return self._run(self._part, sha256, since, most)
+
+    def forget(self, sha256: str) -> Deferred[None]:
+        """See ``AttachmentFiles``."""
+        return self._run(self._remove, sha256)
+
+    def names(self) -> Deferred[tuple[str, ...]]:
+        """See ``AttachmentFiles``."""
+        return self._run(self._names)
 
     def _path(self, sha256: str) -> Path:
         return self._folder / sha256[:2] / sha256
@@ -78,6 +105,23 @@ class FolderAttachments:
         if digest(content) != sha256:
             raise _damaged(sha256)
         return content
+
+    def _part(self, sha256: str, since: int, most: int) -> bytes:
+        try:
+            with self._path(sha256).open("rb") as file:
+                file.seek(since)
+                return file.read(most)
+        except OSError as error:
+            raise _damaged(sha256) from error
+
+    def _remove(self, sha256: str) -> None:
+        path = self._path(sha256)
+        for one in (path, path.with_name(f"{path.name}.new")):  # a run that died may have left a half
+            with suppress(OSError):
+                one.unlink()
+
+    def _names(self) -> tuple[str, ...]:
+        return tuple(sorted({path.name.partition(".")[0] for path in self._folder.glob("??/*")}))
 
 
 def _damaged(sha256: str) -> Refused:

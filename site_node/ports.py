@@ -147,3 +147,14 @@ class AttachmentFiles(Protocol):
 
     def read(self, sha256: str) -> Deferred[bytes]:
         """The content. Errbacks with ``Refused`` 503 ``attachment-damaged`` where it is gone or another one."""
+
+    def part(self, sha256: str, since: int, most: int) -> Deferred[bytes]:
+        """``most`` bytes of it at most, from ``since`` on; whoever puts the parts together checks the whole. Errbacks
+        with ``Refused`` 503 ``attachment-damaged`` where it is gone.
+        """
+
+    def forget(self, sha256: str) -> Deferred[None]:
+        """Remove it; nothing where it is gone. Never errbacks: what cannot be removed is removed another time."""
+
+    def names(self) -> Deferred[tuple[str, ...]]:
+        """Hashes of all that lie there; those in the middle of being written too."""

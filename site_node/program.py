@@ -44,6 +44,8 @@ from site_node.switch.asterisk.login import AriLogin, check_login
 DAY_S = 86_400.0
 USERS = "users.json"
 ATTACHMENTS = "attachments"
+SENDING = "sending"
+"""files that other cities have yet to take"""
 JOURNAL = "journal.sqlite"
 STORE = "store.sqlite"
 """records of customers and of what the province publishes; ``import`` puts them while the city is down"""
@@ -129,6 +131,7 @@ async def _start(reactor: Any, settings: SiteSettings, file: Path, wording: Word
         plan=plan,
         offering=offering,
         files=FolderAttachments(directory(data / ATTACHMENTS), in_threads(reactor)),
+        sending=FolderAttachments(directory(data / ATTACHMENTS / SENDING), in_threads(reactor)),
     )
     resource = built.resource(
         reactor,

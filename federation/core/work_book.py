@@ -17,7 +17,7 @@ from dataset.ids import AgentId, CityId, LineageId
 from dataset.lineages import Lineages
 from dataset.rows import Journalled, Origin, ProblemSaid, WorkRefused, WorkRequested, WorkStepped
 from dataset.services.service import Service
-from dataset.work import Acted, AnyStep, Opened, RequestId, WorkItemId
+from dataset.work import Acted, AnyStep, Attached, Opened, RequestId, WorkItemId
 from federation.core.work_item import Effect, WorkItem, apply, fold, follows, opened
 
 ServiceOf = Callable[[str], Service]
@@ -97,8 +97,10 @@ class WorkBook:
         self._by_line: dict[str, set[WorkItemId]] = defaultdict(set)
         self._asked: dict[RequestId, tuple[WorkRequested, CityId]] = {}
         """with the city that asks"""
-        self._keys: dict[tuple[AgentId, str], dict[RequestId, None]] = defaultdict(dict)
-        """requests by who handed in the form, and how the seat names it"""
+        self._keys: dict[tuple[AgentId, WorkItemId | None, str], dict[RequestId, None]] = defaultdict(dict)
+        """requests by who handed in a form, or a file for an item, and how the seat names it"""
+        self._files: dict[WorkItemId, dict[RequestId, None]] = defaultdict(dict)
+        """requests to add a file"""
         self._taken: dict[RequestId, WorkItemId] = {}
         self._refused: dict[RequestId, dict[Origin, WorkRefused]] = defaultdict(dict)
         self.missing: set[str] = set()
@@ -118,10 +120,12 @@ class WorkBook:
                     self._taken[row.request] = row.item
                 if isinstance(row.step, Opened):
                     self._by_line[row.step.line].add(row.item)
-                    self._name(row.step, row.request)
+                self._name(row.item, row.step, row.request)
             case WorkRequested() as row:
                 self._asked[row.request] = row, CityId(journalled.node)
-                self._name(row.step, row.request)
+                self._name(row.item, row.step, row.request)
+                if isinstance(row.step, Attached):
+                    self._files[row.item][row.request] = None
             case WorkRefused() as row:
                 self._refused[row.request][journalled.origin] = row
             case _:
@@ -129,9 +133,10 @@ class WorkBook:
                     for item in self._items.values():
                         item.folded = None
 
-    def _name(self, step: AnyStep, request: RequestId | None) -> None:
-        if isinstance(step, Opened) and step.key and request is not None:
-            self._keys[step.by.agent, step.key][request] = None
+    def _name(self, item: WorkItemId, step: AnyStep, request: RequestId | None) -> None:
+        if isinstance(step, Opened | Attached) and step.key and request is not None:
+            of = item if isinstance(step, Attached) else None
+            self._keys[step.by.agent, of, step.key][request] = None
 
     # ── what is known ───────────────────────────────────────────────────────────────────────────────────────────────
     def __iter__(self) -> Iterator[WorkItem]:
@@ -229,10 +234,22 @@ class WorkBook:
         waiting = self._asked.keys() - self._taken.keys() - self._refused.keys()
         return tuple(self._asked[name] for name in sorted(waiting) if self._asked[name][0].owning == owning)
 
-    def by_key(self, agent: AgentId, key: str) -> RequestId | None:
-        """The request that an agent's form of this name has become; not one that was refused."""
-        named = self._keys.get((agent, key), {}) if key else {}
+    def by_key(self, agent: AgentId, key: str, of: WorkItemId | None = None) -> RequestId | None:
+        """The request that an agent's form of this name has become, or a file for the item ``of``; not one that was
+        refused.
+        """
+        named = self._keys.get((agent, of, key), {}) if key else {}
         return next((one for one in sorted(named) if not isinstance(self.answer(one), RefusedThere)), None)
+
+    def files_asked(self, item: WorkItemId) -> tuple[tuple[WorkRequested, CityId], ...]:
+        """Requests to add a file to ``item`` that were not taken, pending or refused, each with the city that asks."""
+        return tuple(self._asked[one] for one in self._files.get(item, ()) if one not in self._taken)
+
+    def files_sent(self, city: CityId) -> tuple[Attached, ...]:
+        """Files that ``city`` has to hand in to others, and that nobody has answered for."""
+        asked = (self._asked[one] for named in self._files.values() for one in named)
+        waiting = (row for row, by in asked if by == city and isinstance(self.answer(row.request), Pending))
+        return tuple(row.step for row in waiting if isinstance(row.step, Attached))
 
     def asked(self, request: RequestId) -> WorkRequested | None:
         """What another city is asked, or was."""

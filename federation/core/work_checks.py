@@ -10,8 +10,11 @@ from dataset.services.form import Value, When, problems_of
 from dataset.services.service import Service
 from dataset.services.words import Role
 from dataset.services.workflow import OPEN, Action, Rule
-from dataset.work import Acted, Assigned, CalledBack, DeadlinePassed, Later, Noted, Opened, Parked, Pressed
+from dataset.work import Acted, Assigned, Attached, CalledBack, DeadlinePassed, Later, Noted, Opened, Parked, Pressed
 from federation.core.work_item import SUPERVISORS, Facts, WorkItem, filled_in, time_over
+
+MOST_FILES = 20
+"""attached to one item"""
 
 
 def check_opening(service: Service, calendar: WorkCalendar, step: Opened, facts: Facts) -> None:
@@ -33,7 +36,7 @@ def check_opening(service: Service, calendar: WorkCalendar, step: Opened, facts:
 
 def check(service: Service, calendar: WorkCalendar, item: WorkItem, step: Later, facts: Facts) -> None:
     """Raises ``Refused`` when ``step`` may not be taken now; nothing has changed then."""
-    if item.ending is not None and not isinstance(step, Noted):
+    if item.ending is not None and not isinstance(step, Noted | Attached):
         raise _refuse(
             "ended",
             "工单已结束；如事情又出现，请新建并关联",
@@ -65,6 +68,17 @@ def check(service: Service, calendar: WorkCalendar, item: WorkItem, step: Later,
             _check_note(item, note)
         case Noted(note=note):
             _check_note(item, note)
+        case Attached():
+            if item.files >= MOST_FILES:
+                raise Refused(
+                    Problem(
+                        "attachments-too-many",
+                        zh=f"一张工单最多 {MOST_FILES} 个附件",
+                        en=f"a work item has at most {MOST_FILES} attachments",
+                        place=item.id,
+                    ),
+                    status=409,
+                )
         case DeadlinePassed(at=at):
             if item.due_at is None or at < item.due_at:
                 raise _refuse("not-due", "时限未到", "the deadline has not come", item)

@@ -23,6 +23,7 @@ from dataset.work import (
     Actor,
     AnyStep,
     Assigned,
+    Attached,
     CalledBack,
     DeadlinePassed,
     Later,
@@ -108,6 +109,8 @@ class WorkItem(msgspec.Struct, frozen=True, kw_only=True):
     called_back: bool = False
     """the customer was reached since it came into this state"""
     ending: Ending | None = None
+    files: int = 0
+    """attached to it"""
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
@@ -175,6 +178,8 @@ def apply(service: Service, calendar: WorkCalendar, item: WorkItem, step: Later)
             return _pressed(service, calendar, moved, step), ()
         case DeadlinePassed():
             return _missed(service, calendar, moved, step)
+        case Attached():
+            return msgspec.structs.replace(moved, files=item.files + 1), ()
         case Noted():
             return moved, ()
 
@@ -238,7 +243,7 @@ def follows(service: Service, item: WorkItem, step: Later) -> bool:
     what was written first stands, and the later step is overtaken (I1: an ending is never written twice).
     """
     if item.ending is not None:
-        return isinstance(step, Noted)
+        return isinstance(step, Noted | Attached)
     if isinstance(step, Acted):
         action = service.actions.get(step.action)
         return action is not None and item.state in action.from_

@@ -43,7 +43,7 @@ from dataset.rows import (
     WorkRequested,
     WorkStepped,
 )
-from dataset.work import Noted, WorkItemId
+from dataset.work import Attached, Noted, WorkItemId
 from federation.ports import Clock
 
 DAY_S = 86_400.0
@@ -162,8 +162,8 @@ def item_of_row(row: AnyRow) -> WorkItemId | None:
 def open_after(row: AnyRow) -> bool | None:
     """Whether the row's work item is open in this journal from here on; None where the row changes nothing about that.
 
-    Open from the row of its opening to the one that ended it. What is noted on an ended item does not open it again;
-    any other step does: it goes on, so what had ended it was overtaken by rows that came back (J5).
+    Open from the row of its opening to the one that ended it. What is noted on an ended item, or attached to it, does
+    not open it again; any other step does: it goes on, so what had ended it was overtaken by rows that came back (J5).
     """
     if isinstance(row, MassFaultDeclared | MassFaultCleared):
         return isinstance(row, MassFaultDeclared)
@@ -171,7 +171,7 @@ def open_after(row: AnyRow) -> bool | None:
         return None
     if row.ended:
         return False
-    return None if isinstance(row.step, Noted) else True
+    return None if isinstance(row.step, Noted | Attached) else True
 
 
 def live_change(row: AnyRow) -> LiveChange:

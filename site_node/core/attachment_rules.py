@@ -9,8 +9,6 @@ from dataset.errors import Problem, Refused
 
 LARGEST_FILE = 10_000_000
 """bytes of one file; a scanned page is a tenth of it"""
-MOST_OF_ITEM = 20
-"""files of one work item"""
 LONGEST_NAME = 100
 
 _BEGINNINGS: Mapping[str, tuple[bytes, ...]] = {
@@ -27,10 +25,21 @@ MEDIA_TYPES = tuple(_BEGINNINGS)
 
 
 def check_file(name: str, media_type: str, content: bytes) -> None:
-    """Raise ``Refused``: 413 ``attachment-too-large``; 400 ``attachment-name``, ``attachment-type``,
+    """Whether it may be attached. Raises ``Refused``: as ``check_described``, and 400 ``attachment-type`` where the
+    content is not of its type.
+    """
+    check_described(name, media_type, len(content))
+    if not _is_of_type(media_type, content):
+        raise _refused_type()
+
+
+def check_described(name: str, media_type: str, size: int) -> None:
+    """Whether it may be attached, by what is told of it before its content is here.
+
+    Raises ``Refused``: 413 ``attachment-too-large``; 400 ``attachment-name``, ``attachment-type``,
     ``attachment-empty``.
     """
-    if len(content) > LARGEST_FILE:
+    if size > LARGEST_FILE:
         mb = LARGEST_FILE // 1_000_000
         zh, en = f"文件超过上限 {mb} MB", f"the file is over the limit of {mb} MB"
         raise _refused("attachment-too-large", zh, en, "content", 413)
@@ -42,15 +51,10 @@ def check_file(name: str, media_type: str, content: bytes) -> None:
             " begin with a dot",
             "name",
         )
-    if not content:
+    if size < 1:
         raise _refused("attachment-empty", "文件是空的", "the file is empty", "content")
-    if not _is_of_type(media_type, content):
-        raise _refused(
-            "attachment-type",
-            f"只收这些类型，且内容须与类型相符：{'、'.join(MEDIA_TYPES)}",
-            f"only these types are taken, and the content has to be of that type: {', '.join(MEDIA_TYPES)}",
-            "media_type",
-        )
+    if media_type not in MEDIA_TYPES:
+        raise _refused_type()
 
 
 def _is_name(name: str) -> bool:
@@ -68,6 +72,15 @@ def _is_of_type(media_type: str, content: bytes) -> bool:
         return "\x00" not in content.decode("utf-8")
     except UnicodeDecodeError:
         return False
+
+
+def _refused_type() -> Refused:
+    return _refused(
+        "attachment-type",
+        f"只收这些类型，且内容须与类型相符：{'、'.join(MEDIA_TYPES)}",
+        f"only these types are taken, and the content has to be of that type: {', '.join(MEDIA_TYPES)}",
+        "media_type",
+    )
 
 
 def _refused(slug: str, zh: str, en: str, place: str, status: int = 400) -> Refused:

@@ -15,11 +15,13 @@ from dataset.calendar import CHINA, day_of
 from dataset.errors import Language
 from dataset.ids import CityId, CustomerId
 from dataset.puts import Put
+from dataset.records.attachment import ATTACHMENTS, Attachment
 from dataset.records.line import LINES, Line, LineStatus
 from dataset.records.work import CHARGES, MESSAGES, WORK_ITEMS, Charge, CustomerMessage, WorkRecord
 from dataset.rows import Journalled
 from dataset.services.form import Field, Value
 from dataset.services.service import BLANK, Service
+from dataset.work import Attached
 from federation.core.work_item import Effect, Ended, FeeDue, Tell, WorkItem
 
 LATE_S = 86_400.0
@@ -92,6 +94,26 @@ def record_of(item: WorkItem, steps: int) -> Put:
         revision=steps,
     )
     return Put(WORK_ITEMS, record)
+
+
+def attachment_of_step(item: WorkItem, step: Attached) -> Put:
+    """The file that the step added."""
+    return Put(
+        ATTACHMENTS,
+        Attachment(
+            id=step.attachment,
+            city=item.owning,
+            kind="file",
+            name=step.name,
+            media_type=step.media_type,
+            size=step.size,
+            sha256=step.sha256,
+            parts=0,
+            at=step.at,
+            by=step.by.agent,
+            work_item=item.id,
+        ),
+    )
 
 
 # ── messages ────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -17,11 +17,12 @@ from dataset.ids import CityId, LineageId
 from dataset.rows import Journalled, ProblemSaid, WorkRefused, WorkRequested, WorkStepped
 from dataset.services.catalogue import Catalogue
 from dataset.services.service import Service
-from dataset.work import AnyStep, DeadlinePassed, Opened, RequestId, WorkItemId, request_id
+from dataset.work import AnyStep, Attached, DeadlinePassed, Opened, RequestId, WorkItemId, request_id
 from federation.core.repeats import EarlierItem, counted
 from federation.core.work_book import Answer, WorkBook
 from federation.core.work_checks import check, check_opening
 from federation.core.work_item import Facts, WorkItem, apply, waits
+from site_node.core.attachment_rules import check_described
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +105,8 @@ class WorkDesk:
             known = self.item(item)
             service = self._version(known.service)
             facts = msgspec.structs.replace(facts, open_items=self.open_services(known.line, but=item))
+            if isinstance(step, Attached):
+                check_described(step.name, step.media_type, step.size)
             check(service, self._rules.calendar, known, step, facts)
             ended = known.ending is None and apply(service, self._rules.calendar, known, step)[0].ending is not None
         return WorkStepped(
@@ -132,10 +135,12 @@ class WorkDesk:
                 )
             return self.take(asked.item, asked.step, facts, serving, asked.request)
         except Refused as refused:
-            problems = tuple(
-                ProblemSaid(slug=one.slug, zh=one.zh, en=one.en, place=one.place) for one in refused.problems
-            )
-            return WorkRefused(item=asked.item, request=asked.request, serving=serving, problems=problems)
+            return self.refuse(asked, serving, refused)
+
+    def refuse(self, asked: WorkRequested, serving: CityId, refused: Refused) -> WorkRefused:
+        """The row that says no to another city's request, and why."""
+        problems = tuple(ProblemSaid(slug=one.slug, zh=one.zh, en=one.en, place=one.place) for one in refused.problems)
+        return WorkRefused(item=asked.item, request=asked.request, serving=serving, problems=problems)
 
     def unanswered(self) -> tuple[tuple[WorkRequested, CityId], ...]:
         """Requests of other cities that nothing on record answers, each with the city that asks."""

@@ -14,6 +14,7 @@ from federation.node.operations import Operation
 from federation.ports import Clock
 from site_node.core.views import SeatView
 from site_node.desktop.attachment_operations import attachment_operations
+from site_node.desktop.attachments_anywhere import AttachmentsAnywhere
 from site_node.desktop.customer_operations import customer_operations
 from site_node.desktop.customers_here import OwnCustomers
 from site_node.desktop.directory_operations import directory_operations
@@ -28,7 +29,6 @@ from site_node.desktop.views import away_state, seat_state
 from site_node.desktop.work_operations import work_operations
 from site_node.desktop.work_views import receipt
 from site_node.services.assigning import WorkAssigner
-from site_node.services.attachments import Attachments
 from site_node.services.audit import AuditTrail
 from site_node.services.city import City
 from site_node.services.directory import DirectoryService
@@ -84,7 +84,7 @@ def city_door(
     mass_faults: MassFaults | None = None,
     trail: AuditTrail | None = None,
     tariffs: TariffService | None = None,
-    attachments: Attachments | None = None,
+    attachments: AttachmentsAnywhere | None = None,
     versions: VersionsInUse | None = None,
     identity: IdentityChecks | None = None,
     now: Callable[[], float] | None = None,
@@ -137,8 +137,8 @@ def city_door(
         more += tariff_operations(tariffs, elsewhere)
     if versions is not None:
         more += version_operations(versions)
-    if attachments is not None and trail is not None:
-        more += attachment_operations(attachments, trail)
+    if attachments is not None and work is not None and trail is not None:
+        more += attachment_operations(work, attachments, trail)
     if knowledge is not None:
         more += knowledge_operations(knowledge)
     table = agent_operations(seats, rules.package, more)

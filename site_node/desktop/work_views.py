@@ -11,7 +11,7 @@ from dataset.masking import masked, masked_text, masked_within
 from dataset.records.work import Charge, CustomerMessage
 from dataset.services.form import Field, Value
 from dataset.services.service import Service
-from dataset.work import Acted, AnyStep, Assigned, CalledBack, Opened, Parked
+from dataset.work import Acted, AnyStep, Assigned, Attached, CalledBack, Opened, Parked
 from federation.core.work_item import WorkItem
 from site_node.services.work import Receipt, WorkService
 
@@ -212,6 +212,8 @@ def _step(step: AnyStep, service: Service, *, overtaken: bool) -> dict[str, Any]
         "how": step.how if isinstance(step, CalledBack) else None,
         "outcome": step.outcome if isinstance(step, CalledBack) else None,
         "talked_s": step.talked_s if isinstance(step, CalledBack) and step.how == "call" else None,
+        "file": step.name if isinstance(step, Attached) else None,
+        "attachment": step.attachment if isinstance(step, Attached) else None,
         "contact": by.contact if by is not None else None,
         "collected_fen": step.collected_fen if isinstance(step, Opened | Acted) else 0,
         "overtaken": overtaken,

@@ -1,143 +1,197 @@
-"""Files attached to work items: who attached what, and who may open it."""
+"""Files of work items of this city: who may list and open them, here and from other cities."""
 
 from __future__ import annotations
 
-from itertools import count
+from dataclasses import dataclass
 
 from dataset.errors import Problem, Refused
-from dataset.ids import AttachmentId, CityId, LineageId, attachment_id
+from dataset.ids import AgentId, AttachmentId, CityId
 from dataset.pages import ALL
-from dataset.puts import Put
-from dataset.records.attachment import ATTACHMENTS, Attachment, digest
+from dataset.records.attachment import ATTACHMENTS, Attachment
 from dataset.rows import Viewed
 from federation.core.work_item import WorkItem
 from federation.node.login import Actor
-from federation.node.looks import Look, name_of
-from federation.ports import Clock, Store
-from site_node.core.attachment_rules import MOST_OF_ITEM, check_file
-from site_node.ports import AttachmentFiles
-from site_node.services.audit import AuditTrail, check_unmask, check_whose
-from site_node.services.work import WorkService
+from federation.node.looks import Look
+from federation.ports import Store
+from site_node.services.audit import AtSeat, AuditTrail, check_unmask, check_whose
+from site_node.services.work import FileOf, WorkService
+from site_node.shell.work_files import WorkFiles
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedFile:
+    """A file of a work item as it is told."""
+
+    attachment: str
+    item: str
+    name: str
+    media_type: str
+    size: int
+    sha256: str
+    at: float
+    by: AgentId | None
+    state: str
+    """``pending``, ``accepted`` or ``refused``"""
+    problems: tuple[Problem, ...] = ()
 
 
 class Attachments:
-    """Of the work items of one city. The content is on disk before its record, so that whoever finds it can read it."""
+    """What the owning city says of them. Contents are on disk before their row: whoever finds it can read them."""
 
-    def __init__(
-        self,
-        *,
-        city: CityId,
-        area_code: str,
-        lineage: LineageId,
-        records: Store,
-        files: AttachmentFiles,
-        work: WorkService,
-        trail: AuditTrail,
-        clock: Clock,
-    ) -> None:
+    def __init__(self, *, city: CityId, records: Store, files: WorkFiles, work: WorkService, trail: AuditTrail) -> None:
         self._city = city
-        self._area_code = area_code
-        self._lineage = lineage
         self._records = records
         self._files = files
         self._work = work
         self._trail = trail
-        self._clock = clock
-        self._numbers = count(1)
 
-    async def attach(self, actor: Actor, item: str, name: str, media_type: str, content: bytes) -> Attachment:
-        """Keep a file with a work item of this city; on disk when this is done.
+    async def of_item(self, actor: Actor, item: str, seat: AtSeat) -> tuple[ListedFile, ...]:
+        """What is attached to a work item that is known here, the oldest first; the look is on record.
 
-        Raises ``Refused``: as ``check_file``; 404 ``work-unknown``; 409 ``attachment-elsewhere``,
-        ``attachments-too-many``; 507 ``attachment-not-written``; 503 of the store.
+        Raises ``Refused`` 404 ``work-unknown``; 503 of the store.
         """
-        known = self._own(item)
-        check_file(name, media_type, content)
-        if len(await self._of(known)) >= MOST_OF_ITEM:
-            raise Refused(
-                Problem(
-                    "attachments-too-many",
-                    zh=f"一张工单最多 {MOST_OF_ITEM} 个附件",
-                    en=f"a work item has at most {MOST_OF_ITEM} attachments",
-                    place="item",
-                ),
-                status=409,
-            )
-        sha256 = digest(content)
-        await self._files.keep(sha256, content)
-        record = Attachment(
-            id=attachment_id(self._area_code, self._lineage, next(self._numbers)),
-            city=self._city,
-            kind="file",
-            name=name,
-            media_type=media_type,
-            size=len(content),
-            sha256=sha256,
-            parts=0,
-            at=self._clock.wall(),
-            by=name_of(actor),
-            work_item=known.id,
-        )
-        await self._records.put([Put(ATTACHMENTS, record)])
-        return record
-
-    async def of_item(self, actor: Actor, item: str) -> tuple[Attachment, ...]:
-        """What is attached to a work item, the oldest first. Raises ``Refused``: as ``attach``."""
-        known = self._own(item)
-        found = await self._of(known)
-        look = self._look("work_attachments", known, tuple(one.id for one in found))
-        self._trail.listed(actor, look)
+        known, _ = self._work.item(item)
+        found = await self.known(item)
+        self._trail.listed(actor, look_of("work_attachments", known, tuple(one.attachment for one in found), seat))
         return found
 
-    async def opened(self, actor: Actor, which: str, reason: str) -> tuple[Attachment, bytes]:
-        """An attachment and its content, once the look is on disk; ``reason``: needed by whoever has neither the item
-        in hand nor its customer in a contact.
+    async def known(self, item: str) -> tuple[ListedFile, ...]:
+        """What is known here of an item's files, also of another city's item. Raises ``Refused`` 503 of the store."""
+        found = {one.step.attachment: listed_of(one) for one in self._work.files(item)}
+        if self._work.owner(item) == self._city:  # from before there were rows of them, too
+            page = await self._records.page(ATTACHMENTS, (item,), ALL, index="by_work_item")
+            for record in page.records:
+                found.setdefault(record.id, _recorded(record))
+        return tuple(sorted(found.values(), key=lambda one: (one.at, one.attachment)))
 
-        Raises ``Refused``: 404 ``attachment-unknown``; 403, 400 as ``check_unmask``; 503 ``attachment-damaged``.
+    async def opened(self, actor: Actor, which: str, reason: str, seat: AtSeat) -> tuple[ListedFile, bytes]:
+        """A file and its content, once the look is on disk; ``reason``: needed by whoever has neither the item in hand
+        nor its customer in a contact.
+
+        Raises ``Refused``: 404 ``attachment-unknown``; 409 ``attachment-elsewhere``; 403, 400 as ``check_unmask``; 503
+        ``attachment-damaged`` and those of the store.
         """
-        record = await self._records.get(ATTACHMENTS, (AttachmentId(which),))
-        if record is None or not record.work_item:
-            raise Refused(
-                Problem("attachment-unknown", "没有此附件", "there is no such attachment", "attachment"), status=404
-            )
-        item = self._own(record.work_item)
-        own = self._work.in_hand(actor, item) or (bool(item.line) and item.line in self._work.checked_lines(actor))
-        if own:
-            check_whose(actor, own=True)
-        else:
-            check_unmask(actor, reason, own=False)
-        content = await self._files.read(record.sha256)
-        await self._trail.shown(actor, self._look("work_attachment", item, (record.id,), reason=reason, unmasked=True))
-        return record, content
+        file, item = await self._allowed(actor, which, reason, seat)
+        content = await self._files.own.read(file.sha256)
+        await self._trail.shown(actor, self._look(item, file, reason, seat))
+        return file, content
 
-    async def _of(self, item: WorkItem) -> tuple[Attachment, ...]:
-        page = await self._records.page(ATTACHMENTS, (item.id,), ALL, index="by_work_item")
-        return tuple(page.records)
+    async def lent(self, actor: Actor, which: str, reason: str, seat: AtSeat) -> tuple[ListedFile, str]:
+        """A file, and the name under which the city of ``actor`` may fetch its content, once the look is on disk.
+        Raises as ``opened`` does.
+        """
+        file, item = await self._allowed(actor, which, reason, seat)
+        await self._trail.shown(actor, self._look(item, file, reason, seat))
+        return file, self._files.lend(CityId(actor.node), file.sha256)
 
-    def _own(self, item: str) -> WorkItem:
-        known, _ = self._work.item(item)
-        if known.owning != self._city:
+    async def _allowed(self, actor: Actor, which: str, reason: str, seat: AtSeat) -> tuple[ListedFile, WorkItem]:
+        file = await self._found(which)
+        item, _ = self._work.item(file.item)
+        if item.owning != self._city:
             raise Refused(
                 Problem(
                     "attachment-elsewhere",
-                    zh=f"此工单归 {known.owning} 局，附件请由该局添加和查看",
-                    en=f"this work item belongs to {known.owning}: files are attached and opened there",
-                    place="item",
+                    zh=f"此工单归 {item.owning} 局，附件在该局",
+                    en=f"this work item belongs to {item.owning}: its files are there",
+                    place=item.owning,
                 ),
                 status=409,
             )
-        return known
+        if self._work.in_hand(actor, item) or (bool(item.line) and item.line in seat.checked):
+            check_whose(actor, own=True)
+        else:
+            check_unmask(actor, reason, own=False)
+        return file, item
 
-    def _look(
-        self, operation: str, item: WorkItem, listed: tuple[str, ...], *, reason: str = "", unmasked: bool = False
-    ) -> Look:
-        return Look(
-            operation=operation,
-            what=Viewed.ITEM,
-            id=item.id,
-            line=item.line,
-            customers=(item.customer,) if item.customer else (),
-            listed=listed,
-            unmasked=unmasked,
-            reason=reason,
+    async def _found(self, which: str) -> ListedFile:
+        known = self._work.file(which)
+        if known is not None:
+            check_there(known)
+            return listed_of(known)
+        record = await self._records.get(ATTACHMENTS, (AttachmentId(which),))
+        if record is None or not record.work_item:
+            raise unknown_file()
+        return _recorded(record)
+
+    def _look(self, item: WorkItem, file: ListedFile, reason: str, seat: AtSeat) -> Look:
+        return look_of("work_attachment", item, (file.attachment,), seat, reason=reason, unmasked=True)
+
+
+def check_there(file: FileOf) -> None:
+    """Whether a file is with its owning city. Raises ``Refused`` 409 ``attachment-pending``, 404
+    ``attachment-unknown``.
+    """
+    if file.state == "pending":
+        raise Refused(
+            Problem(
+                "attachment-pending",
+                zh="归属局还没有收下此附件，收下后才能打开",
+                en="its owning city has not taken this file in yet: it can be opened once it has",
+                place="attachment",
+            ),
+            status=409,
         )
+    if file.state == "refused":
+        raise unknown_file()
+
+
+def unknown_file() -> Refused:
+    """For an id that no file of a work item has."""
+    return Refused(Problem("attachment-unknown", "没有此附件", "there is no such attachment", "attachment"), status=404)
+
+
+def look_of(
+    operation: str,
+    item: WorkItem | None,
+    listed: tuple[str, ...],
+    seat: AtSeat,
+    *,
+    which: str = "",
+    reason: str = "",
+    unmasked: bool = False,
+    asked: tuple[CityId, ...] = (),
+) -> Look:
+    """A look at files of ``item``, or of one that is not known here by the name ``which``."""
+    return Look(
+        operation=operation,
+        what=Viewed.ITEM,
+        id=item.id if item is not None else which,
+        line=item.line if item is not None else "",
+        customers=(item.customer,) if item is not None and item.customer else (),
+        listed=listed,
+        unmasked=unmasked,
+        reason=reason,
+        during=seat.during,
+        asked=asked,
+    )
+
+
+def listed_of(file: FileOf) -> ListedFile:
+    """A file as its row has it."""
+    step = file.step
+    return ListedFile(
+        attachment=step.attachment,
+        item=file.item,
+        name=step.name,
+        media_type=step.media_type,
+        size=step.size,
+        sha256=step.sha256,
+        at=step.at,
+        by=step.by.agent,
+        state=file.state,
+        problems=file.problems,
+    )
+
+
+def _recorded(record: Attachment) -> ListedFile:
+    return ListedFile(
+        attachment=record.id,
+        item=record.work_item,
+        name=record.name,
+        media_type=record.media_type,
+        size=record.size,
+        sha256=record.sha256,
+        at=record.at,
+        by=record.by,
+        state="accepted",
+    )

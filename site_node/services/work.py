@@ -11,6 +11,7 @@ from twisted.internet.defer import Deferred, succeed
 from dataset.errors import Problem, Refused
 from dataset.ids import AgentId, CityId, ContactId
 from dataset.masking import masked
+from dataset.records.attachment import digest
 from dataset.records.work import CHARGES, MESSAGES, Charge, CustomerMessage
 from dataset.rows import IdentityHow
 from dataset.services.form import Value
@@ -20,6 +21,7 @@ from dataset.work import (
     Acted,
     AnyStep,
     Assigned,
+    Attached,
     CalledBack,
     Noted,
     Opened,
@@ -27,12 +29,14 @@ from dataset.work import (
     Pressed,
     RequestId,
     WorkItemId,
+    attachment_of,
 )
 from dataset.work import Actor as WorkActor
 from federation.core.work_book import Accepted, Pending, RefusedThere
 from federation.core.work_item import SUPERVISORS, WorkItem, queue_order
 from federation.node.login import Actor
 from federation.ports import Clock, Store
+from site_node.core.attachment_rules import check_file
 from site_node.core.consequences import reached_by
 from site_node.core.events import CallBackAsked
 from site_node.core.mass_faults import MassFault, MassFaultBook
@@ -96,6 +100,27 @@ class Action:
     note: str = ""
     contact: str = ""
     collected_fen: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class File:
+    """A file as it is handed in. ``key`` names it at the seat, for one item: handed in once more, it is the same."""
+
+    name: str
+    media_type: str
+    content: bytes
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FileOf:
+    """A file of an item, and how it stands."""
+
+    step: Attached
+    item: WorkItemId
+    state: str
+    """``pending``, ``accepted`` or ``refused``"""
+    problems: tuple[Problem, ...] = ()
 
 
 class WorkService:
@@ -289,17 +314,59 @@ class WorkService:
             raise RuntimeError(f"{by.agent} calls back, and nothing is at the seat")
         return called.contact, number
 
+    def attach(self, actor: Actor, of: ItemOf, file: File) -> Deferred[Receipt]:
+        """Hand in a file for an item of any city. Raises ``Refused``: as ``check_file``; 404 ``work-unknown``,
+        ``city-unknown``; 409 ``attachment-under-way``. Errbacks as every step does, and with 507
+        ``attachment-not-written``.
+        """
+        item, agent = WorkItemId(of.item), agent_of(self._city, actor)
+        owner = self._owner_of(of)
+        name = agent, f"{item} {file.key}"
+        if file.key:
+            if name in self._opening:
+                raise Refused(
+                    Problem(
+                        "attachment-under-way", "此附件正在提交，请稍候", "this file is being handed in: wait", "key"
+                    ),
+                    status=409,
+                )
+            known = self._work.desk.book.by_key(agent, file.key, item)
+            if known is not None:
+                return succeed(self._receipt(known))
+        check_file(file.name, file.media_type, file.content)
+        by, now = self._by(actor, ROLES), self._clock.wall()
+        sha256, size = digest(file.content), len(file.content)
+
+        def step(request: RequestId) -> Attached:
+            return Attached(
+                at=now,
+                by=by,
+                attachment=attachment_of(request),
+                name=file.name,
+                media_type=file.media_type,
+                size=size,
+                sha256=sha256,
+                key=file.key,
+            )
+
+        self._opening.add(name)
+        handed_in = self._work.attach(item, owner, step, file.content)
+        return handed_in.addCallback(self._receipt).addBoth(self._opened, name)
+
     def press(self, actor: Actor, item: ItemOf, note: str) -> Deferred[Receipt]:
         """督办."""
         step = Pressed(at=self._clock.wall(), by=self._by(actor, SUPERVISORS), note=note.strip())
         return self._step(item, step)
 
     def _step(self, of: ItemOf, step: AnyStep) -> Deferred[Receipt]:
-        item = WorkItemId(of.item)
-        owner = self._work.desk.book.owner(item)
+        return self._work.step(WorkItemId(of.item), self._owner_of(of), step).addCallback(self._receipt)
+
+    def _owner_of(self, of: ItemOf) -> CityId:
+        """Whose item it is. Raises ``Refused`` 404 ``city-unknown``, ``work-unknown``."""
+        owner = self._work.desk.book.owner(WorkItemId(of.item))
         if owner is None:
-            owner = self._codes.known(of.owning) if of.owning else self._work.desk.owning(item)
-        return self._work.step(item, owner, step).addCallback(self._receipt)
+            owner = self._codes.known(of.owning) if of.owning else self._work.desk.owning(WorkItemId(of.item))
+        return owner
 
     # ── looking ─────────────────────────────────────────────────────────────────────────────────────────────────────
     def request(self, request: str) -> Receipt:
@@ -334,6 +401,27 @@ class WorkService:
                 overtaken.remove(step)
             found.append((step, gone))
         return tuple(found)
+
+    def files(self, item: str) -> tuple[FileOf, ...]:
+        """Files of an item as far as they are known here, the oldest first: those that it has, those that wait for its
+        owning city, and those from here that it refused.
+        """
+        name, book = WorkItemId(item), self._work.desk.book
+        found = [FileOf(step, name, "accepted") for step in book.steps(name) if isinstance(step, Attached)]
+        for asked, city in book.files_asked(name):
+            stands = self._receipt(asked.request)
+            if isinstance(asked.step, Attached) and (stands.state == "pending" or city == self.city):
+                found.append(FileOf(asked.step, name, stands.state, stands.problems))
+        return tuple(sorted(found, key=lambda one: (one.step.at, one.step.attachment)))
+
+    def file(self, attachment: str) -> FileOf | None:
+        """One of them by its id; None where nothing is known of it here."""
+        request, book = RequestId(attachment.removeprefix("a-")), self._work.desk.book
+        asked, stands = book.asked(request), book.answer(request)
+        step = asked.step if asked is not None else book.taken(request)
+        if stands is None or not isinstance(step, Attached):
+            return None
+        return FileOf(step, stands.item, self._receipt(request).state)
 
     async def followed(self, item: WorkItem) -> tuple[tuple[Charge, ...], tuple[CustomerMessage, ...]]:
         """What became due with its steps, and what the customer was told; nothing where this city keeps no records of

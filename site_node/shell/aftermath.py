@@ -17,9 +17,10 @@ from dataset.puts import Cursor, Put
 from dataset.records.customer import CUSTOMERS
 from dataset.records.line import LINES, Line
 from dataset.rows import Journalled, WorkStepped
+from dataset.work import Attached
 from federation.core.work_item import Effect, WorkItem
 from federation.ports import Clock, Store
-from site_node.core.consequences import done, lines_after, puts_of, record_of
+from site_node.core.consequences import attachment_of_step, done, lines_after, puts_of, record_of
 from site_node.core.work_desk import WorkDesk
 from site_node.shell.follower import Follower
 
@@ -69,6 +70,8 @@ class Aftermath:
         passed = self._desk.book.passed(row)
         if passed is not None:
             puts = await self._follow(row, *passed)
+            if isinstance(row.row, WorkStepped) and isinstance(row.row.step, Attached):
+                puts.append(attachment_of_step(passed[0], row.row.step))
         now = self._desk.book.item(row.row.item) if isinstance(row.row, WorkStepped) else None
         if now is not None:
             puts.append(record_of(now, len(self._desk.book.steps(now.id))))

@@ -30,6 +30,8 @@ from federation.core.envelope import (
     LookupAnswer,
     NoProposal,
     NotGranted,
+    PieceAsked,
+    PieceTold,
     Propose,
     Release,
     Stream,
@@ -41,6 +43,7 @@ from federation.core.leader import HubsInSight
 from federation.core.ledger import SendingPace
 from federation.core.limits import HOUR_S
 from federation.core.picture import SILENT_AFTER_BEATS, Hearing, PictureSender
+from federation.node.file_pieces import SHARE_OF_PACE, FilePieces
 from federation.node.journal import contact_of
 from federation.node.ledger import Ledger
 from federation.node.ledger_store import LedgerStore
@@ -85,6 +88,7 @@ from site_node.shell.counts import CityCounts
 from site_node.shell.output import Effect, Output
 from site_node.shell.returned import ReturnedRows
 from site_node.shell.work import FactsOf, PastOf, Work, no_records
+from site_node.shell.work_files import WorkFiles
 
 log = Logger()
 
@@ -114,10 +118,11 @@ class RunningCity:
         aftermath: Aftermath | None = None,
         past: PastOf | None = None,
         self_service: AnswerOf | None = None,
+        files: WorkFiles | None = None,
     ) -> None:
         """``desk``: of a city that takes in work; ``facts``: what its records say of a line; ``aftermath``: writes
         what follows from its steps; ``past``: what is on record of items that ended long ago. ``self_service``: answers
-        callers who serve themselves; without it they go on to agents.
+        callers who serve themselves; without it they go on to agents. ``files``: of work items.
         """
         self.city = site.rules.city
         self.site = site
@@ -144,6 +149,7 @@ class RunningCity:
                 facts=facts,
                 aftermath=aftermath,
                 past=past,
+                files=files,
             )
             if desk is not None
             else None
@@ -153,6 +159,13 @@ class RunningCity:
         """what is asked of other cities' records, and answered to them"""
         self.copies: PublicCopies | None = None
         """of what other cities publish; set by whoever assembles a city with records"""
+        self.pieces: FilePieces | None = None
+        """contents of files that come from other cities, and go to them"""
+        if files is not None and link is not None:
+            rate = SHARE_OF_PACE * (pace if pace is not None else SendingPace()).bytes_per_s
+            self.pieces = files.pieces = FilePieces(
+                self.city, clock, self.behind, files.part_of, lambda city: city in self.site.sight.peers, rate
+            )
         self._self_service = self_service
         self._output = Output(journal)
         self._timers: dict[TimerKey, Timer] = {}
@@ -219,6 +232,8 @@ class RunningCity:
         if self.work is not None:
             self.work.stop()
         self.lookups.stop()
+        if self.pieces is not None:
+            self.pieces.stop()
         self._silence.stop()
         return Deferred.fromCoroutine(self._close())
 
@@ -415,6 +430,9 @@ class RunningCity:
             case CopyAsked() | CopyTold():
                 if self.copies is not None:
                     self.copies.heard(envelope.sender, message)
+            case PieceAsked() | PieceTold():
+                if self.pieces is not None:
+                    self.pieces.heard(envelope.sender, message)
             case _ if isinstance(message, _FOR_THE_CORE):
                 self._advance(Heard(envelope.sender, message))
             case _:

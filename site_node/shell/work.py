@@ -21,6 +21,7 @@ from dataset.rows import AnyRow, CallBackEnded, Journalled, WorkRefused, WorkReq
 from dataset.services.form import problems_of
 from dataset.work import (
     AnyStep,
+    Attached,
     CallBackOutcome,
     CalledBack,
     Opened,
@@ -39,6 +40,7 @@ from federation.ports import Clock, Journal, Timer
 from site_node.core.work_desk import WorkDesk
 from site_node.shell.aftermath import Aftermath
 from site_node.shell.counts import CityCounts
+from site_node.shell.work_files import WorkFiles, left_behind
 
 KEPT_S = 24 * 86_400.0
 """own rows about work that has ended, and requests of others, are read back so far at the start: shorter than rows are
@@ -81,11 +83,13 @@ class Work:
         facts: FactsOf = no_records,
         aftermath: Aftermath | None = None,
         past: PastOf | None = None,
+        files: WorkFiles | None = None,
     ) -> None:
         """``aftermath``: writes what follows from steps; ``past``: what is on record of items that ended long ago. Both
-        where there is a store of records.
+        where there is a store of records. ``files``: of a city that takes in files.
         """
         self._past = past
+        self.files = files
         self.desk = desk
         self._aftermath = aftermath
         self._city = city
@@ -149,6 +153,8 @@ class Work:
                 version=version,
                 event="work-version-missing",
             )
+        if self.files is not None:
+            Deferred.fromCoroutine(self.files.sweep()).addErrback(left_behind)
         self._look()
 
     def stop(self) -> None:
@@ -191,6 +197,34 @@ class Work:
 
         await self._in_turn(item, step, row)
 
+    def attach(
+        self, item: WorkItemId, owning: CityId, step_of: Callable[[RequestId], Attached], content: bytes
+    ) -> Deferred[RequestId]:
+        """Hand in a file for ``item``; ``step_of`` makes the step for the request. As ``open``, once the content is on
+        disk as well. Errbacks with ``Refused`` 507 ``attachment-not-written`` too.
+        """
+        request = self.desk.next_request()
+        step = step_of(request)
+        here = self._attach_here if owning == self._city else self._attach_there
+        work = here(self.desk.request(request, item, owning, step), step, content)
+        return Deferred.fromCoroutine(work).addCallback(lambda _: request)
+
+    async def _attach_here(self, asked: WorkRequested, step: Attached, content: bytes) -> None:
+        def row(facts: Facts) -> AnyRow:
+            return self.desk.take(asked.item, step, facts, self._city, asked.request)
+
+        await self._in_turn(asked.item, step, row, content)
+
+    async def _attach_there(self, asked: WorkRequested, step: Attached, content: bytes) -> None:
+        self._check_linked(asked.owning)
+
+        async def ask() -> None:
+            if self._stopped:
+                raise _stopping()
+            await self._ask(asked)
+
+        await (self.files.hand_in(step, content, ask) if self.files is not None else ask())
+
     def _hand_in(self, request: RequestId, item: WorkItemId, owning: CityId, step: AnyStep) -> Deferred[RequestId]:
         if owning == self._city:
             work = self._take(item, step, request)
@@ -199,22 +233,25 @@ class Work:
         return Deferred.fromCoroutine(work).addCallback(lambda _: request)
 
     async def _ask(self, asked: WorkRequested) -> None:
-        if self._ledger is None:
-            raise Refused(
-                Problem(
-                    "work-alone",
-                    zh="本局独立运行，无法受理他局客户的业务",
-                    en="this city stands alone and cannot take in work for customers of another",
-                    place=asked.owning,
-                ),
-                status=409,
-            )
+        self._check_linked(asked.owning)
         step = asked.step
         if isinstance(step, Opened):  # what can be seen here is said here; records are looked at where they are
             problems = problems_of(self.desk.service(step.service.partition("@")[0]).text.fields, step.values)
             if problems:
                 raise Refused(*problems)
         await self._write(asked.request, asked, NodeId(asked.owning))
+
+    def _check_linked(self, owning: CityId) -> None:
+        if self._ledger is None:
+            raise Refused(
+                Problem(
+                    "work-alone",
+                    zh="本局独立运行，无法受理他局客户的业务",
+                    en="this city stands alone and cannot take in work for customers of another",
+                    place=owning,
+                ),
+                status=409,
+            )
 
     async def _take(self, item: WorkItemId, step: AnyStep, request: RequestId | None) -> None:
         """One step of an own item for an own agent, in its turn."""
@@ -234,9 +271,44 @@ class Work:
             return self.desk.answer(asked, serving, facts)
 
         try:
-            await self._in_turn(asked.item, asked.step, row)
+            if isinstance(asked.step, Attached):
+                await self._answer_file(asked, asked.step, serving, row)
+            else:
+                await self._in_turn(asked.item, asked.step, row)
         finally:
             self._answering.discard(asked.request)
+
+    async def _answer_file(
+        self,
+        asked: WorkRequested,
+        step: Attached,
+        serving: CityId,
+        row: Callable[[Facts], WorkStepped | WorkRefused | None],
+    ) -> None:
+        """A content is brought here only where the step would be taken; meanwhile the item goes on. It is looked at
+        once more when all of it is here.
+        """
+        wanted = []
+
+        def before(facts: Facts) -> WorkRefused | None:
+            answer = row(facts)
+            if isinstance(answer, WorkStepped):
+                wanted.append(answer)
+                return None
+            return answer
+
+        await self._in_turn(asked.item, step, before)
+        if not wanted or self.files is None:
+            return
+        try:
+            content = await self.files.bring(serving, asked.request, step)
+        except Refused as refused:
+            if refused.status >= 500:
+                raise  # the request stays open
+            no = self.desk.refuse(asked, serving, refused)
+            await self._in_turn(asked.item, step, lambda facts: no if row(facts) is not None else None)
+        else:
+            await self._in_turn(asked.item, step, row, content)
 
     # ── deadlines ───────────────────────────────────────────────────────────────────────────────────────────────────
     def _look(self) -> None:
@@ -302,14 +374,27 @@ class Work:
             self._stepping.discard(request)
 
     # ── one after the other ─────────────────────────────────────────────────────────────────────────────────────────
-    async def _in_turn(self, item: WorkItemId, step: AnyStep | None, decide: Callable[[Facts], AnyRow | None]) -> None:
+    async def _in_turn(
+        self,
+        item: WorkItemId,
+        step: AnyStep | None,
+        decide: Callable[[Facts], AnyRow | None],
+        content: bytes | None = None,
+    ) -> None:
         """Decide by the records and the book when nothing else is under way for the item, nor then for its line.
+        ``content``: of the file that the step adds, on disk before the row that says so.
 
         The item's turn comes first: what it waits for there may be the opening that says which line it is about.
         """
-        await self._turns.take(item, lambda: self._decide(item, step, decide))
+        await self._turns.take(item, lambda: self._decide(item, step, decide, content))
 
-    async def _decide(self, item: WorkItemId, step: AnyStep | None, decide: Callable[[Facts], AnyRow | None]) -> None:
+    async def _decide(
+        self,
+        item: WorkItemId,
+        step: AnyStep | None,
+        decide: Callable[[Facts], AnyRow | None],
+        content: bytes | None = None,
+    ) -> None:
         known = self.desk.book.item(item)
         opening = step if isinstance(step, Opened) else None
         line = opening.line if opening is not None else known.line if known is not None else ""
@@ -323,6 +408,11 @@ class Work:
             if self._stopped:
                 raise _stopping()
             row = decide(facts)
+            if content is not None and self.files is not None and isinstance(row, WorkStepped):
+                assert isinstance(step, Attached)
+                await self.files.keep(step, content)
+                if self._stopped:
+                    raise _stopping()
             if row is not None:
                 await self._write(item, row, *self._receivers(item, row))
 
@@ -392,13 +482,18 @@ class Work:
                 case WorkRequested(owning=owning) if owning == self._city:
                     asked = True
                 case WorkStepped(request=request, serving=serving) if serving == self._city:
-                    self._tell(request)
+                    self._answered(request)
                 case WorkRefused(request=request, serving=serving) if serving == self._city:
-                    self._tell(request)
+                    self._answered(request)
                 case _:
                     pass
         if asked:
             self._answer_all()
+
+    def _answered(self, request: RequestId | None) -> None:
+        if request is not None and self.files is not None:
+            self.files.answered(request)
+        self._tell(request)
 
     def _tell(self, request: RequestId | None) -> None:
         if request is not None:

@@ -61,6 +61,7 @@ from tests.harness.rows_of_record import (
     viewed,
 )
 from tests.harness.threads import ThreadCalls
+from tests.harness.work import attached
 
 HUB, HUB2 = NodeId("hub"), NodeId("hub2")
 FORMATS = [Path(__file__).parent.parent / "data" / f"journal_format_{number}.sql" for number in (1, 2, 3)]
@@ -537,6 +538,7 @@ def test_rows_of_open_work_items_are_kept_however_old(form: Form) -> None:
     journal = form.open()
     write(form, journal, (stepped(W1), ("hub",)), (stepped(W2), ("hub",)), (noted(W1), ("hub",)))
     write(form, journal, (noted(W2, ended=True), ("hub",)), (asked(R2), ("hub",)), (born(C1), ()), (ended(C1), ()))
+    write(form, journal, (noted(W2), ("hub",)), (stepped(W2, attached(1, at=0.0, by=BY)), ("hub",)))  # opens nothing
     pass_days(form, journal, 31)
     assert work(journal) == [stepped(W1), noted(W1)]
     result(form, journal.stop())

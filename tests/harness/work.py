@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 
 from dataset.calendar import CHINA, day_of
-from dataset.ids import AgentId, CityId
+from dataset.ids import AgentId, AttachmentId, CityId
 from dataset.services.form import Field, Value
 from dataset.services.service import Service
 from dataset.services.words import Role
 from dataset.services.workflow import OPEN
-from dataset.work import Actor, Opened, WorkItemId
+from dataset.work import Actor, Attached, Opened, WorkItemId
 from federation.core.work_item import Facts
 from tests.harness.services import calendar, catalogue
 
@@ -126,4 +126,17 @@ def begun(service: Service, values: dict[str, Value] | None = None, at: float = 
         line="02012345678",
         values=form_for(service, now=at) if values is None else values,
         by=actor("agent", "2001@shenzhen"),
+    )
+
+
+def attached(number: int, *, at: float, by: Actor) -> Attached:
+    """The ``number``-th file that somebody adds."""
+    return Attached(
+        at=at,
+        by=by,
+        attachment=AttachmentId(f"a-0755-7f3a9c21-{number:06x}"),
+        name="合同.pdf",
+        media_type="application/pdf",
+        size=1_000,
+        sha256="0" * 64,
     )

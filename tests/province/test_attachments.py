@@ -8,8 +8,11 @@ from typing import Any
 import pytest
 
 from dataset.errors import Refused
-from dataset.records.attachment import digest
+from dataset.ids import AttachmentId, NodeId
+from dataset.puts import Put
+from dataset.records.attachment import ATTACHMENTS, Attachment, digest
 from dataset.rows import DataViewed
+from dataset.work import WorkItemId
 from tests.harness.services import catalogue
 from tests.harness.work import form_for
 from tests.province.test_views_on_record import Overseer, Watched
@@ -46,7 +49,7 @@ def test_a_file_is_attached_listed_and_opened_as_it_was(province: Watched) -> No
     added = attach(seat, item)
     assert (added["item"], added["name"], added["size"]) == (item, "身份证 正面.png", len(PNG))
     assert added["by"] == "1001@guangzhou"
-    assert added["sha256"] == digest(PNG)
+    assert (added["sha256"], added["state"]) == (digest(PNG), "accepted")
     attach(seat, item, b"\xe7\x94\xa8\xe6\x88\xb7", "说明.txt", "text/plain")
     found = seat.ask("work_attachments", item=item)["attachments"]
     assert [one["name"] for one in found] == ["身份证 正面.png", "说明.txt"]
@@ -120,16 +123,18 @@ def test_content_that_is_no_base64_is_refused(province: Watched) -> None:
     assert slug(refused) == "attachment-content"
 
 
-def test_an_item_takes_so_many_files_and_another_citys_none(province: Watched) -> None:
+def test_an_item_takes_so_many_files(province: Watched) -> None:
     seat, item = fault(province)
     for number in range(20):
         attach(seat, item, PNG + bytes([number]))
     with pytest.raises(Refused) as refused:
         attach(seat, item)
     assert slug(refused) == "attachments-too-many"
+
+
+def test_what_is_not_known_here_is_said(province: Watched) -> None:
+    _, item = fault(province)
     away = province.seat_of(SHENZHEN)
-    theirs = away.order(away.take_call(SHENZHEN))["item"]
-    province.pass_s(2.0)
     for nothing in (item, "w-0"):
         with pytest.raises(Refused) as refused:
             attach(away, nothing)
@@ -138,5 +143,52 @@ def test_an_item_takes_so_many_files_and_another_citys_none(province: Watched) -
         away.ask("work_attachment", attachment="a")
     assert slug(refused) == "attachment-unknown"
     with pytest.raises(Refused) as refused:
-        away.ask("work_attachments", item=theirs)
-    assert slug(refused) in ("attachment-elsewhere", "work-unknown")
+        away.ask("work_attachments", item="w-0")
+    assert slug(refused) == "work-unknown"
+    with pytest.raises(Refused) as refused:
+        away.ask("work_attachments", item=item, owning="atlantis")
+    assert slug(refused) == "city-unknown"
+
+
+def test_the_same_file_handed_in_again_is_one(province: Watched) -> None:
+    seat, item = fault(province)
+    fields = {"item": item, "name": "a.txt", "media_type": "text/plain", "content": "YQ==", "key": "1"}
+    first, again = seat.ask("work_attach", **fields), seat.ask("work_attach", **fields)
+    assert again == first
+    assert first["receipt"]["state"] == "accepted"
+    assert seat.ask("work_attach", **{**fields, "key": "2"})["attachment"] != first["attachment"]
+    assert len(seat.ask("work_attachments", item=item)["attachments"]) == 2
+
+
+def test_a_file_is_a_step_of_its_item_and_comes_on_an_ended_one_too(province: Watched) -> None:
+    seat, item = fault(province)
+    added = attach(seat, item)
+    seat.ask("work_act", item=item, action="withdraw", note="用户撤回")
+    attach(seat, item, b"bye", "end.txt", "text/plain")
+    shown = seat.ask("work_item", item=item)["item"]
+    assert [(one["step"], one["file"]) for one in shown["steps"]][1:] == [
+        ("attached", "身份证 正面.png"), ("acted", None), ("attached", "end.txt"),
+    ]  # fmt: skip
+    assert shown["ends"] == "cancelled"
+    assert shown["steps"][1]["attachment"] == added["attachment"]
+    work = province.sites[GUANGZHOU].running.work
+    assert work is not None
+    assert province.hub_book().item(work.desk.item(WorkItemId(item)).id) == work.desk.item(WorkItemId(item))
+
+
+def test_files_from_before_there_were_rows_of_them_are_listed_and_opened(province: Watched) -> None:
+    seat, item = fault(province)
+    records = province.sites[GUANGZHOU].records
+    assert records is not None
+    old = Attachment(
+        id=AttachmentId("a0020-7f3a9c21-000001"), city=GUANGZHOU, kind="file", name="旧.png", media_type="image/png",
+        size=len(PNG), sha256=digest(PNG), parts=0, at=1.0, by=None, work_item=item,
+    )  # fmt: skip
+    province.memory.disk(NodeId(GUANGZHOU)).files[digest(PNG)] = PNG
+    province.result(records.put([Put(ATTACHMENTS, old)]).addCallback(lambda _: {}))
+    added = attach(seat, item)
+    province.pass_s(1.0)
+    found = seat.ask("work_attachments", item=item)["attachments"]
+    assert [one["attachment"] for one in found] == [old.id, added["attachment"]]
+    seat.ask("work_take", item=item)
+    assert b64decode(seat.ask("work_attachment", attachment=old.id)["content"]) == PNG

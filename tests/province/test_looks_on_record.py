@@ -60,6 +60,8 @@ ON_RECORD: dict[tuple[str, str], Asked] = {
     ("other", "repeats"): Asked({"line": LINE}),
     ("other", "repeats_here"): Asked({"document": DOCUMENT}),
     ("other", "statement"): Asked({"line": LINE, "reason": "帐单有误"}),
+    ("other", "work_attachment"): Asked({"attachment": "{attachment}", "reason": "复核"}),
+    ("other", "work_attachments"): Asked({"item": "{item}"}),
     ("other", "work_item"): Asked({"item": "{item}", "owning": GUANGZHOU}),
     ("other", "work_items"): Asked({"line": LINE}),
     ("hub", "contact"): Asked({"contact": "{contact}"}, "province"),

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+from twisted.internet.defer import Deferred
+
 from dataset.calendar import day_of
 from dataset.ids import HUB, CityId, NodeId, agent_id
 from dataset.rows import Journalled
 from federation.core.work_book import WorkBook
+from federation.node.door import Posted
 from federation.node.memory_transport import ClientEnd, MemoryDoor
+from federation.node.operations import refusal_in
 from simulation.province import lead_of, password_of
 from tests.harness.services import calendar, catalogue, offering
 from tests.harness.work import NOW, form_for
@@ -29,6 +34,7 @@ class Seat:
         door = MemoryDoor(province.sites[city].desk.door, province.time, delay_s=0.001)
         province.network.add_seat(city, str(8001 + number))
         login = province.result(door.login(self.staff, password_of(self.staff), str(8001 + number)))
+        self.city, self.token = city, login["token"]
         self.live: ClientEnd = door.open()
         self.live.on_push(self.pushed.append)
         self.attached = province.result(self.live.send("attach", token=login["token"]))
@@ -37,9 +43,10 @@ class Seat:
     def lead(cls, province: WorkingProvince, city: CityId) -> Seat:
         """The one who leads the city, without a seat."""
         seat = cls.__new__(cls)
-        seat.province, seat.pushed, seat.staff = province, [], lead_of(city)
+        seat.province, seat.pushed, seat.staff, seat.city = province, [], lead_of(city), city
         door = MemoryDoor(province.sites[city].desk.door, province.time, delay_s=0.001)
         login = province.result(door.login(seat.staff, password_of(seat.staff)))
+        seat.token = login["token"]
         seat.live = door.open()
         seat.live.on_push(seat.pushed.append)
         seat.attached = province.result(seat.live.send("attach", token=login["token"]))
@@ -48,6 +55,17 @@ class Seat:
     def ask(self, op: str, **fields: Any) -> dict[str, Any]:
         """An operation and its answer. Raises ``Refused``."""
         return self.province.result(self.live.send(op, **fields))
+
+    def upload(self, op: str, **fields: Any) -> Deferred[dict[str, Any]]:
+        """A request that brings a file, as HTTP has it. Errbacks with ``Refused``."""
+
+        def told(posted: Posted) -> dict[str, Any]:
+            answer: dict[str, Any] = msgspec.json.decode(posted.body)
+            if posted.status != 200:
+                raise refusal_in(answer["problem"], posted.status)
+            return answer
+
+        return self.province.sites[self.city].desk.door.post_fields(op, fields, self.token).addCallback(told)
 
     def receipts(self) -> list[dict[str, Any]]:
         """Answers of other cities, as they were pushed."""

@@ -84,6 +84,8 @@ class StepShown(Reply, frozen=True, kw_only=True):
     how: Literal["", "call", "other"] | None
     outcome: CallBackOutcome | None
     talked_s: Seconds | None
+    file: str | None
+    attachment: str | None
     contact: ContactId | None
     collected_fen: int
     overtaken: bool

@@ -42,6 +42,40 @@ def test_what_was_never_kept_is_missed(files: AttachmentFiles) -> None:
     assert (refused.value.status, refused.value.problems[0].slug) == (503, "attachment-damaged")
 
 
+def test_parts_of_a_content_are_the_content(files: AttachmentFiles) -> None:
+    result(files.keep(NAME, CONTENT))
+    parts = [result(files.part(NAME, since, 2_500)) for since in range(0, len(CONTENT) + 2_500, 2_500)]
+    assert b"".join(parts) == CONTENT
+    assert parts[-1] == b""
+    with pytest.raises(Refused) as refused:
+        result(files.part("0" * 64, 0, 1))
+    assert refused.value.problems[0].slug == "attachment-damaged"
+
+
+def test_what_is_forgotten_is_gone_and_nothing_else(files: AttachmentFiles) -> None:
+    other = b"another"
+    for content in (CONTENT, other):
+        result(files.keep(digest(content), content))
+    assert result(files.names()) == tuple(sorted((NAME, digest(other))))
+    for _ in range(2):
+        result(files.forget(NAME))
+    assert result(files.names()) == (digest(other),)
+    with pytest.raises(Refused):
+        result(files.read(NAME))
+    assert result(files.read(digest(other))) == other
+
+
+def test_a_half_that_a_run_left_behind_is_named_and_forgotten(tmp_path: Path) -> None:
+    files = FolderAttachments(tmp_path, execute)
+    result(files.keep(NAME, CONTENT))
+    (tmp_path / "00").mkdir()
+    (tmp_path / "00" / f"{'0' * 64}.new").write_bytes(b"half")
+    assert result(files.names()) == tuple(sorted(("0" * 64, NAME)))
+    result(files.forget("0" * 64))
+    assert result(files.names()) == (NAME,)
+    assert result(files.read(NAME)) == CONTENT
+
+
 @pytest.mark.parametrize("spoilt", [b"", CONTENT[:-1], b"b" + CONTENT[1:]])
 def test_a_file_that_is_another_is_not_given_out_and_is_mended_by_the_same_content(
     tmp_path: Path, spoilt: bytes

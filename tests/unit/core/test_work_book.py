@@ -19,12 +19,23 @@ from dataset.rows import (
     WorkRequested,
     WorkStepped,
 )
-from dataset.work import Acted, Actor, AnyStep, DeadlinePassed, Opened, RequestId, WorkItemId, item_of, request_id
+from dataset.work import (
+    Acted,
+    Actor,
+    AnyStep,
+    Attached,
+    DeadlinePassed,
+    Opened,
+    RequestId,
+    WorkItemId,
+    item_of,
+    request_id,
+)
 from federation.core.work_book import Accepted, Pending, RefusedThere, WorkBook
 from federation.core.work_checks import check, check_opening
 from federation.core.work_item import WorkItem
 from tests.harness.services import calendar, catalogue
-from tests.harness.work import HOUR, NOW, begun, form_for, friendly
+from tests.harness.work import HOUR, NOW, attached, begun, form_for, friendly
 
 OWNING, SERVING, THIRD = CityId("guangzhou"), CityId("shenzhen"), CityId("foshan")
 AREA = {OWNING: "020", SERVING: "0755", THIRD: "0757"}
@@ -79,7 +90,7 @@ class Node:
 class Asking(Node):
     """A city that serves another's customer."""
 
-    def ask(self, step: Opened | Acted, item: WorkItemId | None = None) -> WorkRequested:
+    def ask(self, step: Opened | Acted | Attached, item: WorkItemId | None = None) -> WorkRequested:
         request = request_id(AREA[self.city], self.lineage, self.sequence)
         wanted = item or item_of(request)
         if isinstance(step, Opened):
@@ -154,8 +165,11 @@ class Province:
             values = form_for(INSTALL)
             if self.rng.random() < 0.2:
                 del values["address"]
-            step: Opened | Acted = begun_as(WorkItemId(""), values, self.rng.choice([0, 20800]))
+            step: Opened | Acted | Attached = begun_as(WorkItemId(""), values, self.rng.choice([0, 20800]))
             item = None
+        elif self.rng.random() < 0.2:
+            item = self.rng.choice(opened)
+            step = attached(len(self.requests), at=self.now, by=Actor(agent=AgentId("1@x"), role="agent", city=city))
         else:
             item = self.rng.choice(opened)
             name = self.rng.choice(ACTIONS)
@@ -288,3 +302,20 @@ def test_a_request_is_pending_until_the_owning_city_answers() -> None:
     item = serving.book.item(asked.item)
     assert item is not None
     assert item.state == INSTALL.begins.id
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(0, 2**32))
+def test_a_file_of_an_item_is_there_once_and_stands_whatever_came_before_it(seed: int) -> None:
+    """However late rows come back: a file that was taken is never overtaken, and no request adds two."""
+    province = play(seed)
+    hub = holder(province.rows(), Random(seed))
+    taken = [asked for _, asked in province.requests if isinstance(asked.step, Attached)]
+    for item in hub:
+        files = [step.attachment for step in hub.steps(item.id) if isinstance(step, Attached)]
+        assert len(files) == len(set(files)) == item.files
+        assert not any(isinstance(step, Attached) for step in hub.overtaken(item.id))
+        waiting = {asked.request for asked, _ in hub.files_asked(item.id)}
+        for asked in (one for one in taken if one.item == item.id):
+            assert (asked.step in hub.steps(item.id)) != (asked.request in waiting)
+    assert hub.files_sent(SERVING) == (), "everything is answered"

@@ -17,11 +17,11 @@ from dataset.services.form import Value, problems_of
 from dataset.services.service import Service
 from dataset.services.words import ROLES, Role
 from dataset.services.workflow import Action, Rule
-from dataset.work import Acted, AnyStep, Assigned, CalledBack, DeadlinePassed, Later, Noted, Parked, Pressed
-from federation.core.work_checks import check, check_opening, holds
+from dataset.work import Acted, AnyStep, Assigned, Attached, CalledBack, DeadlinePassed, Later, Noted, Parked, Pressed
+from federation.core.work_checks import MOST_FILES, check, check_opening, holds
 from federation.core.work_item import Ended, Facts, WorkItem, apply, fold, opened
 from tests.harness.services import calendar
-from tests.harness.work import HOUR, NOW, WORKING, actor, begun, form_for, friendly, told_value
+from tests.harness.work import HOUR, NOW, WORKING, actor, attached, begun, form_for, friendly, told_value
 
 
 @pytest.mark.parametrize("service", WORKING, ids=lambda service: service.id)
@@ -87,7 +87,8 @@ class AnyItem(RuleBasedStateMachine):
         self.item, effects = apply(self.service, calendar(), before, step)
         assert self.item.revision == before.revision + 1
         self.endings += sum(isinstance(one, Ended) for one in effects)
-        assert before.ending is None or (isinstance(step, Noted) and self.item.state == before.state)
+        assert before.ending is None or (isinstance(step, Noted | Attached) and self.item.state == before.state)
+        assert self.item.files == before.files + isinstance(step, Attached)
         self.steps.append(step)
         return True
 
@@ -122,6 +123,14 @@ class AnyItem(RuleBasedStateMachine):
     @rule(role=st.sampled_from(ROLES))
     def somebody_presses(self, role: Role) -> None:
         self.take(Pressed(at=self.now, by=actor(role), note="催"))
+
+    @rule(role=st.sampled_from(ROLES))
+    def a_file_is_attached(self, role: Role) -> None:
+        before = self.item
+        step = attached(len(self.steps), at=self.now, by=actor(role))
+        assert self.take(step) == (before.files < MOST_FILES)
+        left = msgspec.structs.replace(self.item, files=before.files, revision=before.revision)
+        assert left == before, "nothing else of the item changes"
 
     @precondition(lambda self: self.item.ending is not None)
     @rule()

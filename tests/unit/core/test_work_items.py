@@ -24,12 +24,13 @@ from federation.core.work_item import (
     WorkItem,
     apply,
     fold,
+    follows,
     opened,
     queue_order,
     waits,
 )
 from tests.harness.services import calendar, catalogue
-from tests.harness.work import HOUR, NOW, actor, begun, form_for, friendly
+from tests.harness.work import HOUR, NOW, actor, attached, begun, form_for, friendly
 
 
 def slugs(refused: pytest.ExceptionInfo[Refused]) -> set[str]:
@@ -165,10 +166,13 @@ class TestOneOrder:
         item, _ = apply(INSTALL, calendar(), item, CalledBack(at=NOW + 8 * HOUR, by=actor("agent"), reached=True))
         check(INSTALL, calendar(), item, close, friendly(INSTALL))
 
-    def test_an_ended_item_takes_notes_and_nothing_else(self) -> None:
+    def test_an_ended_item_takes_notes_and_files_and_nothing_else(self) -> None:
         item = installing(("cancel", "agent"))
         assert (item.ending, item.due_at) == ("cancelled", None)
         check(INSTALL, calendar(), item, Noted(at=NOW, by=actor("agent"), note="用户来电确认"), Facts())
+        file = attached(1, at=NOW, by=actor("agent"))
+        check(INSTALL, calendar(), item, file, Facts())
+        assert follows(INSTALL, item, file)
         with pytest.raises(Refused) as refused:
             check(INSTALL, calendar(), item, Acted(at=NOW, action="cancel", by=actor("agent"), note="x"), Facts())
         assert slugs(refused) == {"work-ended"}
