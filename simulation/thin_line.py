@@ -15,6 +15,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 
 from dataset.ids import CityId, NodeId
+from dataset.records.attachment import digest
 from dataset.rows import AttemptAnswered, Journalled
 from federation.core.envelope import Beat, Envelope, Stream, encode
 from federation.core.ledger import SendingPace
@@ -22,11 +23,13 @@ from federation.links.inprocess import Access, Fate
 from federation.node.clock import VirtualClock
 from federation.node.memory_transport import ClientEnd, MemoryDoor
 from federation.node.province import load_province
+from simulation.chaos.offered import offering
 from simulation.population.callers import Callers, CallRecord, menu_prompts_of, wishes_of
 from simulation.population.day import FLAT, DayProfile
 from simulation.population.staff import Place, Staff
 from simulation.province import SimulatedProvince, password_of
 from simulation.storage import MemoryStorage
+from site_node.shell.work_files import WorkFiles
 
 LINE_BITS_PER_S = 512_000.0
 DELAY_S = 0.1
@@ -63,6 +66,8 @@ class ThinLine:
     bytes_per_full_beat: float
     bytes_per_contact: float
     """ledger and commands of all nodes, over the contacts of all cities"""
+    file_bytes_per_s: float = 0.0
+    """of contents of files that came over the thin line, both ways together"""
 
 
 class _Entrance:
@@ -122,8 +127,10 @@ def run(
     pace_bits_per_s: float = LINE_BITS_PER_S / 2,
     cut_s: float = 0.0,
     seed: int = 1,
+    file_bytes: int = 0,
 ) -> ThinLine:
     """``agents`` in each city; the thin one gets ``busier`` times the calls that its own can take, the others few.
+    ``file_bytes``: all the while a file of this size is on its way from and to the thin city, one after the other.
 
     With ``cut_s`` the thin line is cut for so long in the middle: then what was written meanwhile has to come, beside
     everything else.
@@ -144,6 +151,7 @@ def run(
         storage=MemoryStorage(clock),
         link_delay_s=DELAY_S,
         pace=SendingPace.at(pace_bits_per_s),
+        offering=offering() if file_bytes else None,
     )
     access = world.wires.access[NodeId(THIN)] = Access(LINE_BITS_PER_S, OVERHEAD_BYTES)
     watch = _Watch(clock)
@@ -171,6 +179,7 @@ def run(
     access.longest_wait_s = 0.0
     before = dict(world.wires.bytes_sent)
     callers.start()
+    files = _Files(world, file_bytes) if file_bytes else None
     if cut_s:
         clock.advance((seconds - cut_s) / 2)
         watch.cut = True
@@ -182,6 +191,8 @@ def run(
     else:
         clock.advance(seconds)
     callers.stop()
+    if files is not None:
+        files.over = True
     took = clock.monotonic() - began
     capacity = LINE_BITS_PER_S / 8 * took
     up_share, down_share = (access.up_bytes - up) / capacity, (access.down_bytes - down) / capacity
@@ -209,7 +220,40 @@ def run(
         bytes_per_full_beat=_full_beat(world),
         bytes_per_contact=sum(size for (_, stream), size in sent.items() if stream is not Stream.PICTURE)
         / max(len(records), 1),
+        file_bytes_per_s=files.fetched / took if files is not None else 0.0,
     )
+
+
+class _Files:
+    """A content that is lent to the other city and fetched, again and again, each way."""
+
+    def __init__(self, world: SimulatedProvince, size: int) -> None:
+        self.over = False
+        self.fetched = 0
+        self._world = world
+        self._content = bytes(size)
+        other = next(city.id for city in world.province.cities if city.id != THIN)
+        for here, there in ((THIN, other), (other, THIN)):
+            self._fetch(here, there)
+
+    def _files(self, city: CityId) -> WorkFiles:
+        work = self._world.sites[city].running.work
+        assert work is not None
+        assert work.files is not None
+        return work.files
+
+    def _fetch(self, here: CityId, there: CityId) -> None:
+        sha256, lender = digest(self._content), self._files(there)
+        lender.own.keep(sha256, self._content)
+        pieces = self._files(here).pieces
+        assert pieces is not None
+
+        def whole(content: bytes) -> None:
+            self.fetched += len(content)
+            if not self.over:
+                self._fetch(here, there)
+
+        pieces.fetch(there, lender.lend(here, sha256), len(self._content)).addCallback(whole)
 
 
 def _places(world: SimulatedProvince) -> list[Place]:

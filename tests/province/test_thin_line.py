@@ -29,3 +29,15 @@ def test_rows_of_an_outage_come_beside_the_live_traffic() -> None:
     assert shown.commands_lost == 0
     assert shown.slowest_command_s < 1.25
     assert shown.closest_to_budget < 0.75
+
+
+def test_files_of_work_items_come_behind_the_live_traffic() -> None:
+    """S4: one is on its way from and to the thin city all the while, and every budget is kept as without."""
+    shown = run(PROVINCE, seconds=600.0, busier=4.0, file_bytes=100_000)
+    assert shown.file_bytes_per_s > 10_000.0, "they do come"
+    assert shown.commands > 200
+    assert shown.commands_lost == 0
+    assert shown.slowest_command_s < 1.25
+    assert shown.closest_to_budget < 0.75
+    assert shown.ledger_lag_s < 1.0
+    assert max(shown.up_share, shown.down_share) < 0.6
