@@ -85,7 +85,7 @@ class Hub:
 
 
 async def run(arguments: argparse.Namespace) -> None:
-    start_logging(CITY, LogSettings(level="critical"))
+    start_logging(CITY, LogSettings(level="error"))
     clock = ReactorClock(reactor)
     province, package = load_province(arguments.province)
     cities = tuple(replace(city, agents=arguments.seats) for city in province.cities)
