@@ -8,8 +8,9 @@ All ids of one kind have one length, because Asterisk matches channel ids by pre
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import NewType
+
+import msgspec
 
 CityId = NewType("CityId", str)
 """``guangzhou``; also the node id of that city's site node."""
@@ -40,13 +41,15 @@ HUB = NodeId("hub")
 EVERYONE = NodeId("*")
 
 
+_A_HUB = re.compile(r"hub[2-9]?").fullmatch
+
+
 def is_hub(node: str) -> bool:
     """Whether ``node`` names a hub; no city is called like one."""
-    return re.fullmatch(r"hub[2-9]?", node) is not None
+    return _A_HUB(node) is not None
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class AttemptId:
+class AttemptId(msgspec.Struct, frozen=True, order=True):
     """(contact, n): one try to have one agent take the contact; issued by the anchor alone (A1)."""
 
     contact: ContactId

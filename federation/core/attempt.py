@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+import msgspec
 
 from dataset.ids import AgentId, CityId, ConnectionId, NodeId, Token
 from federation.core.moves import Moves
@@ -47,8 +48,7 @@ ATTEMPT_MOVES: Moves[AttemptState, AttemptMove] = Moves(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(msgspec.Struct, frozen=True):
     """An attempt that is open, or the answered one of a contact in talk.
 
     ``n`` is issued by the anchor alone, and at most one attempt to another city is open (A1). ``site``, ``agent``,

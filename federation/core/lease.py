@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 from enum import StrEnum
+
+import msgspec
 
 from dataset.ids import AgentId, AttemptId, CityId, ConnectionId, ContactId, Token
 from federation.core.envelope import Context
@@ -71,8 +72,7 @@ LEASE_MOVES: Moves[LeaseState, LeaseMove] = Moves(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Lease:
+class Lease(msgspec.Struct, frozen=True):
     """One slot of one agent, held for one attempt. Times are the site's monotonic seconds."""
 
     token: Token

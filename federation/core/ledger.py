@@ -60,15 +60,13 @@ class SendingPace:
 
 
 # ── acts ────────────────────────────────────────────────────────────────────────────────────────────────────────────
-@dataclass(frozen=True, slots=True)
-class Say:
+class Say(msgspec.Struct, frozen=True):
     """Send a ledger message to the other end."""
 
     message: LedgerHello | LedgerHeads | LedgerRows | LedgerAck
 
 
-@dataclass(frozen=True, slots=True)
-class Fetch:
+class Fetch(msgspec.Struct, frozen=True):
     """Read from the journal and come back with ``Sender.fetched(ticket, entries)``."""
 
     ticket: int
@@ -77,16 +75,14 @@ class Fetch:
     limit: int
 
 
-@dataclass(frozen=True, slots=True)
-class Acknowledged:
+class Acknowledged(msgspec.Struct, frozen=True):
     """The receiver has everything of ``lineage`` up to ``number``."""
 
     lineage: LineageId
     number: int
 
 
-@dataclass(frozen=True, slots=True)
-class NameMissing:
+class NameMissing(msgspec.Struct, frozen=True):
     """The receiver stated more than this journal holds: journal it as ``TailMissing`` (J2)."""
 
     lineage: LineageId
@@ -389,8 +385,7 @@ def _too_large(data: bytes) -> bytes:
 
 
 # ── receiver ────────────────────────────────────────────────────────────────────────────────────────────────────────
-@dataclass(frozen=True, slots=True)
-class ReceivedEntry:
+class ReceivedEntry(msgspec.Struct, frozen=True):
     """One slot of a sender's stream."""
 
     number: int
@@ -400,8 +395,7 @@ class ReceivedEntry:
     """None: it could not be read, and is parked (S2)"""
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(msgspec.Struct, frozen=True):
     """A gapless run to be committed together with its cursor, in one transaction (S1)."""
 
     sender: NodeId
@@ -413,8 +407,7 @@ class Batch:
     """first and last number that the sender no longer keeps (J5)"""
 
 
-@dataclass(frozen=True, slots=True)
-class Commit:
+class Commit(msgspec.Struct, frozen=True):
     """Write ``batch``; afterwards call ``Receiver.committed(batch)``."""
 
     batch: Batch

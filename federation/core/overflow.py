@@ -17,6 +17,8 @@ from hashlib import blake2b
 from math import log
 from types import MappingProxyType
 
+import msgspec
+
 from dataset.ids import AgentId, CityId, ContactId, SkillId
 from federation.core.envelope import CityPicture, SkillPicture
 from federation.core.picture import KnownCity, staffed_for
@@ -109,8 +111,7 @@ def pause_before_next(contact: ContactId, failures: int, policy: OverflowPolicy)
     return longest * (0.5 + 0.5 * _unit(f"{contact}#{failures}"))
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(msgspec.Struct, frozen=True):
     """One city as a place for one contact."""
 
     city: CityId
@@ -122,8 +123,7 @@ class Candidate:
     age_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(msgspec.Struct, frozen=True):
     """Which city to ask, or why none; with every figure looked at (I9)."""
 
     city: CityId | None

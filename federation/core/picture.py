@@ -34,8 +34,7 @@ RETIRED_LINEAGES = 16
 """how many earlier runs of a city are remembered, so that their late beats are refused"""
 
 
-@dataclass(frozen=True, slots=True)
-class Steadiness:
+class Steadiness(msgspec.Struct, frozen=True):
     """Whether somebody whose beats come and go counts: the first outage ends with the first beat, a relapse with a
     trial, so that a line that flaps is one outage and nothing oscillates with it. Times are the receiver's own.
     """
@@ -259,8 +258,7 @@ class PictureSender:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class KnownCity:
+class KnownCity(msgspec.Struct, frozen=True):
     """What is known of a city at one moment."""
 
     city: CityId

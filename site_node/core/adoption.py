@@ -7,8 +7,10 @@ its channels (A5). What is gone is ended as inferred (E2); what nobody knows is 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from math import inf
+
+from msgspec.structs import replace
 
 from dataset import rows
 from dataset.ids import AgentId, AttemptId, CityId, ConnectionId, ContactId, SkillId, Token, city_of

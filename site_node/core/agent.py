@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+import msgspec
 
 from dataset.ids import AgentId, SkillId, Token
 from federation.core.moves import Moves
@@ -71,8 +72,7 @@ AGENT_MOVES: Moves[Presence, AgentMove] = Moves(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class AgentSession:
+class AgentSession(msgspec.Struct, frozen=True):
     """A value, replaced and never changed. Times are the site's monotonic seconds.
 
     The voice slot is free when ``lease`` is None; only its own site assigns it (I2). ``verified`` is False after a

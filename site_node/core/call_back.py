@@ -10,8 +10,10 @@ difference but that the agent is there first; there is no queue, no attempt and 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from enum import StrEnum
+
+import msgspec
+from msgspec.structs import replace
 
 from dataset import rows
 from dataset.errors import Problem, Refused
@@ -84,8 +86,7 @@ CALL_BACK_MOVES: Moves[CallBackState, CallBackMove] = Moves(
 DIALLED = (CallBackState.ORIGINATED, CallBackState.DELIVERED)
 
 
-@dataclass(frozen=True, slots=True)
-class CallBack:
+class CallBack(msgspec.Struct, frozen=True):
     """A value, replaced and never changed. Times are the site's monotonic seconds."""
 
     id: ContactId

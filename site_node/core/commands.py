@@ -6,7 +6,7 @@ set at once.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from dataset.errors import Problem
 from dataset.ids import AgentId, ContactId, NodeId
@@ -18,30 +18,26 @@ from site_node.core.telephony import Request
 TimerKey = tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Write:
+class Write(msgspec.Struct, frozen=True):
     """Journal ``row``; besides the hub, ``receivers`` get it through their ledgers."""
 
     row: AnyRow
     receivers: tuple[NodeId, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(msgspec.Struct, frozen=True):
     """A request to the switch."""
 
     request: Request
 
 
-@dataclass(frozen=True, slots=True)
-class AnswerSeat:
+class AnswerSeat(msgspec.Struct, frozen=True):
     """Answer the phone that rings at ``extension`` (capability SEAT_ANSWER)."""
 
     extension: str
 
 
-@dataclass(frozen=True, slots=True)
-class Send:
+class Send(msgspec.Struct, frozen=True):
     """A command message to another node, void after ``budget_s`` seconds (A9)."""
 
     to: NodeId
@@ -49,38 +45,33 @@ class Send:
     budget_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class StartTimer:
+class StartTimer(msgspec.Struct, frozen=True):
     """``TimerExpired(key)`` after ``after_s`` seconds; a timer with the same key is replaced."""
 
     key: TimerKey
     after_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class StopTimer:
+class StopTimer(msgspec.Struct, frozen=True):
     """Forget the timer ``key``; nothing when there is none."""
 
     key: TimerKey
 
 
-@dataclass(frozen=True, slots=True)
-class AgentShown:
+class AgentShown(msgspec.Struct, frozen=True):
     """The agent's session changed; whoever watches it looks again."""
 
     agent: AgentId
 
 
-@dataclass(frozen=True, slots=True)
-class TransferSettled:
+class TransferSettled(msgspec.Struct, frozen=True):
     """The outcome of an agent's transfer: taken over (no problem), or not."""
 
     request: str
     problem: Problem | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class AskRecords:
+class AskRecords(msgspec.Struct, frozen=True):
     """A question of a self-service to the records; ``RecordsAnswered`` with the same number follows."""
 
     contact: ContactId

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+import msgspec
 
 from dataset.ids import AgentId, CityId, ConnectionId, ContactId, SkillId
 from federation.core.attempt import Attempt
@@ -59,8 +60,7 @@ CONTACT_MOVES: Moves[ContactState, ContactMove] = Moves(
 NO_SKILL = SkillId("")
 
 
-@dataclass(frozen=True, slots=True)
-class MenuPlace:
+class MenuPlace(msgspec.Struct, frozen=True):
     """Where in the menu a caller is."""
 
     menu: str
@@ -70,8 +70,7 @@ class MenuPlace:
     """wrong or missing digits at this menu"""
 
 
-@dataclass(frozen=True, slots=True)
-class Notice:
+class Notice(msgspec.Struct, frozen=True):
     """What a caller hears before the queue, or has heard (``notices``)."""
 
     cause: str
@@ -82,8 +81,7 @@ class Notice:
     """and wanted an agent all the same"""
 
 
-@dataclass(frozen=True, slots=True)
-class Transfer:
+class Transfer(msgspec.Struct, frozen=True):
     """A blind transfer that is open: who sent the caller, where to, and what happens when nobody takes it."""
 
     by: AgentId
@@ -93,8 +91,7 @@ class Transfer:
     """the time was over; ``to_agent`` is the first agent again"""
 
 
-@dataclass(frozen=True, slots=True)
-class Contact:
+class Contact(msgspec.Struct, frozen=True):
     """A value, replaced and never changed. Times are the anchor's monotonic seconds."""
 
     id: ContactId

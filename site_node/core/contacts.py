@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from dataset.ids import ConnectionId, ContactId
 from federation.core.envelope import Context

@@ -6,7 +6,7 @@ are not possible now, before anything has changed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from dataset.ids import AgentId, CityId, ContactId, LineageId, NodeId, SkillId
 from dataset.rows import AnyRow, Journalled
@@ -26,8 +26,7 @@ from federation.core.envelope import (
 from site_node.core.self_records import Answer
 
 
-@dataclass(frozen=True, slots=True)
-class LoggedIn:
+class LoggedIn(msgspec.Struct, frozen=True):
     """An agent took a seat. ``can_answer``: this seat can be answered by command."""
 
     agent: AgentId
@@ -37,8 +36,7 @@ class LoggedIn:
     can_answer: bool
 
 
-@dataclass(frozen=True, slots=True)
-class LoggedOut:
+class LoggedOut(msgspec.Struct, frozen=True):
     """The agent left; refused while in a contact unless ``forced`` (connection lost for good, override)."""
 
     agent: AgentId
@@ -46,47 +44,41 @@ class LoggedOut:
     forced: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class ReadyAsked:
+class ReadyAsked(msgspec.Struct, frozen=True):
     """示闲."""
 
     agent: AgentId
 
 
-@dataclass(frozen=True, slots=True)
-class NotReadyAsked:
+class NotReadyAsked(msgspec.Struct, frozen=True):
     """示忙 with a reason of the package; in a contact it takes effect at its end."""
 
     agent: AgentId
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class AnswerAsked:
+class AnswerAsked(msgspec.Struct, frozen=True):
     """Answer the phone that rings at the agent's seat."""
 
     agent: AgentId
     contact: ContactId
 
 
-@dataclass(frozen=True, slots=True)
-class HoldAsked:
+class HoldAsked(msgspec.Struct, frozen=True):
     """The customer hears music."""
 
     agent: AgentId
     contact: ContactId
 
 
-@dataclass(frozen=True, slots=True)
-class RetrieveAsked:
+class RetrieveAsked(msgspec.Struct, frozen=True):
     """Back from hold."""
 
     agent: AgentId
     contact: ContactId
 
 
-@dataclass(frozen=True, slots=True)
-class TransferAsked:
+class TransferAsked(msgspec.Struct, frozen=True):
     """Send the caller on, to a skill or to a named agent of any city; ``request`` comes back in the outcome."""
 
     agent: AgentId
@@ -97,8 +89,7 @@ class TransferAsked:
     note: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class CallBackAsked:
+class CallBackAsked(msgspec.Struct, frozen=True):
     """Call the customer of a work item back: first the agent's own telephone, then ``number``."""
 
     by: Actor
@@ -117,8 +108,7 @@ class CallBackAsked:
         return self.by.agent
 
 
-@dataclass(frozen=True, slots=True)
-class NoteAdded:
+class NoteAdded(msgspec.Struct, frozen=True):
     """A note that travels with the contact."""
 
     agent: AgentId
@@ -126,8 +116,7 @@ class NoteAdded:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class DispositionSet:
+class DispositionSet(msgspec.Struct, frozen=True):
     """How the contact came out, a code of the package."""
 
     agent: AgentId
@@ -135,16 +124,14 @@ class DispositionSet:
     code: str
 
 
-@dataclass(frozen=True, slots=True)
-class HangUpAsked:
+class HangUpAsked(msgspec.Struct, frozen=True):
     """Explicitly finished by the agent (O4); wrap-up begins."""
 
     agent: AgentId
     contact: ContactId
 
 
-@dataclass(frozen=True, slots=True)
-class FinishAsked:
+class FinishAsked(msgspec.Struct, frozen=True):
     """The segment is done, wrap-up included; hangs up first when still in talk."""
 
     agent: AgentId
@@ -168,15 +155,13 @@ AgentEvent = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class TimerExpired:
+class TimerExpired(msgspec.Struct, frozen=True):
     """A timer that a command set has run out. ``key`` as in the command."""
 
     key: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class RecordsAnswered:
+class RecordsAnswered(msgspec.Struct, frozen=True):
     """The records answered the ``asked``-th question of a contact's self-service."""
 
     contact: ContactId
@@ -184,8 +169,7 @@ class RecordsAnswered:
     answer: Answer
 
 
-@dataclass(frozen=True, slots=True)
-class Heard:
+class Heard(msgspec.Struct, frozen=True):
     """A command message from another node."""
 
     sender: NodeId
@@ -194,15 +178,13 @@ class Heard:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class OutcomeApplied:
+class OutcomeApplied(msgspec.Struct, frozen=True):
     """An outcome row of another anchor's attempt came through the ledger (O3)."""
 
     row: AnyRow
 
 
-@dataclass(frozen=True, slots=True)
-class RowsReturned:
+class RowsReturned(msgspec.Struct, frozen=True):
     """Own rows that the journal had lost came back from a hub (J5).
 
     ``rows``: all on record about the contacts among them that something is still open of, in their writers' order.
@@ -211,8 +193,7 @@ class RowsReturned:
     rows: tuple[Journalled, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class ProvinceSeen:
+class ProvinceSeen(msgspec.Struct, frozen=True):
     """Which hub leads and which peers can be heard now (B2, B3, B4); said with each beat, and when it changes."""
 
     leader: NodeId | None
@@ -221,8 +202,7 @@ class ProvinceSeen:
     """term and run of the leader"""
 
 
-@dataclass(frozen=True, slots=True)
-class PictureHeard:
+class PictureHeard(msgspec.Struct, frozen=True):
     """A newer picture of ``city`` is in sight (B3)."""
 
     city: CityId

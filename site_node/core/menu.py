@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from dataset.packages import Menu, ServicePackage
 from site_node.core.contact import MenuPlace

@@ -7,7 +7,9 @@ contact ends with its cause. What is said to whom is not the core's to know: ``o
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from dataset.ids import ConnectionId, ContactId
 from dataset.packages import Menu, ServicePackage

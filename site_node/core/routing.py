@@ -7,7 +7,8 @@ everything back: the caller keeps the old place.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from dataset import rows
 from dataset.ids import AgentId, AttemptId, CityId, ContactId, NodeId, SkillId, city_of

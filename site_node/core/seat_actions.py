@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Protocol
+
+from msgspec.structs import replace
 
 from dataset.errors import Problem, Refused
 from dataset.ids import AttemptId, Token

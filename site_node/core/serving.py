@@ -7,8 +7,9 @@ that came in and the far anchor commits.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Protocol
+
+from msgspec.structs import replace
 
 from dataset import rows
 from dataset.errors import Problem, Refused

@@ -15,8 +15,9 @@ Requests for a cleared connection are silently nothing too: the report that says
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+import msgspec
 
 from dataset.ids import CityId, ConnectionId, ContactId, Token
 
@@ -61,8 +62,7 @@ class Cause(StrEnum):
     SWITCH_FAILED = "switch_failed"
 
 
-@dataclass(frozen=True, slots=True)
-class Leg:
+class Leg(msgspec.Struct, frozen=True):
     """What a connection is for; kept by the switch itself, so that a restarted node can adopt it (O6)."""
 
     contact: ContactId
@@ -71,15 +71,13 @@ class Leg:
     token: Token | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Seat:
+class Seat(msgspec.Struct, frozen=True):
     """A phone at this switch, by extension (``8001``)."""
 
     extension: str
 
 
-@dataclass(frozen=True, slots=True)
-class Trunk:
+class Trunk(msgspec.Struct, frozen=True):
     """A leg to another city: dial ``number`` there and carry ``token`` (A3)."""
 
     city: CityId
@@ -87,8 +85,7 @@ class Trunk:
     token: Token
 
 
-@dataclass(frozen=True, slots=True)
-class Outside:
+class Outside(msgspec.Struct, frozen=True):
     """A telephone of the public network, by the number that is dialled (``02081230001``)."""
 
     number: str
@@ -97,8 +94,7 @@ class Outside:
 Device = Seat | Trunk | Outside
 
 
-@dataclass(frozen=True, slots=True)
-class Prompt:
+class Prompt(msgspec.Struct, frozen=True):
     """One thing to say: a prompt id of the service package, with a number in it where the prompt has one."""
 
     name: str
@@ -106,30 +102,26 @@ class Prompt:
 
 
 # ── requests ────────────────────────────────────────────────────────────────────────────────────────────────────────
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """Answer an offered connection."""
 
     connection: ConnectionId
 
 
-@dataclass(frozen=True, slots=True)
-class Alert:
+class Alert(msgspec.Struct, frozen=True):
     """Tell the far end of an offered leg that its call is alerting (SIP 180); it hears ``Delivered``."""
 
     connection: ConnectionId
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(msgspec.Struct, frozen=True):
     """Attach ``leg`` to a connection that came in. ``Make`` attaches its own."""
 
     connection: ConnectionId
     leg: Leg
 
 
-@dataclass(frozen=True, slots=True)
-class Make:
+class Make(msgspec.Struct, frozen=True):
     """Make a connection to ``device`` under an id that we choose; give up after ``ring_s`` seconds of no answer."""
 
     connection: ConnectionId
@@ -139,32 +131,28 @@ class Make:
     calling: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Clear:
+class Clear(msgspec.Struct, frozen=True):
     """End a connection; ``cause`` is told to its far end where the network can carry it."""
 
     connection: ConnectionId
     cause: Cause = Cause.CLEARED_BY_US
 
 
-@dataclass(frozen=True, slots=True)
-class Join:
+class Join(msgspec.Struct, frozen=True):
     """Let two connections hear each other; ends whatever either was listening to. Joining again is nothing."""
 
     one: ConnectionId
     other: ConnectionId
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(msgspec.Struct, frozen=True):
     """Undo ``Join``: each connection is alone again, in silence."""
 
     one: ConnectionId
     other: ConnectionId
 
 
-@dataclass(frozen=True, slots=True)
-class Play:
+class Play(msgspec.Struct, frozen=True):
     """Say ``prompts`` to a connection that is alone; ``Played`` follows. With ``barge_in`` a digit stops it at once."""
 
     connection: ConnectionId
@@ -172,22 +160,19 @@ class Play:
     barge_in: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class StopPlaying:
+class StopPlaying(msgspec.Struct, frozen=True):
     """Stop ``Play`` or ``Music``; an interrupted ``Play`` still reports ``Played(completed=False)``."""
 
     connection: ConnectionId
 
 
-@dataclass(frozen=True, slots=True)
-class Music:
+class Music(msgspec.Struct, frozen=True):
     """Music to a connection that is alone, until the next ``Play``, ``Join`` or ``StopPlaying``."""
 
     connection: ConnectionId
 
 
-@dataclass(frozen=True, slots=True)
-class Show:
+class Show(msgspec.Struct, frozen=True):
     """Show all that you hold; ``Shown`` with the same number follows, or nothing when the switch cannot say.
 
     What was requested before it is done or under way then; what is reported after ``Shown`` may have happened before.
@@ -200,8 +185,7 @@ Request = Answer | Alert | Mark | Make | Clear | Join | Part | Play | StopPlayin
 
 
 # ── reports ─────────────────────────────────────────────────────────────────────────────────────────────────────────
-@dataclass(frozen=True, slots=True)
-class Offered:
+class Offered(msgspec.Struct, frozen=True):
     """A leg came in. From a trunk between cities ``from_city`` is set and ``called`` is the number out of the pool."""
 
     connection: ConnectionId
@@ -211,46 +195,40 @@ class Offered:
     token: Token | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Delivered:
+class Delivered(msgspec.Struct, frozen=True):
     """The device of a made connection is alerting."""
 
     connection: ConnectionId
 
 
-@dataclass(frozen=True, slots=True)
-class Established:
+class Established(msgspec.Struct, frozen=True):
     """Answered: by us (after ``Answer``) or by the device (after ``Make``)."""
 
     connection: ConnectionId
 
 
-@dataclass(frozen=True, slots=True)
-class Cleared:
+class Cleared(msgspec.Struct, frozen=True):
     """The connection is gone; the last report for it, and no snapshot shows it any more."""
 
     connection: ConnectionId
     cause: Cause
 
 
-@dataclass(frozen=True, slots=True)
-class Digit:
+class Digit(msgspec.Struct, frozen=True):
     """One of ``0-9*#`` was pressed at the far end of a connection."""
 
     connection: ConnectionId
     digit: str
 
 
-@dataclass(frozen=True, slots=True)
-class Played:
+class Played(msgspec.Struct, frozen=True):
     """``Play`` ended."""
 
     connection: ConnectionId
     completed: bool
 
 
-@dataclass(frozen=True, slots=True)
-class HeldConnection:
+class HeldConnection(msgspec.Struct, frozen=True):
     """One connection as a switch shows it in a snapshot (ECMA-269 snapshot device)."""
 
     connection: ConnectionId
@@ -262,22 +240,19 @@ class HeldConnection:
     calling: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class SwitchUp:
+class SwitchUp(msgspec.Struct, frozen=True):
     """The switch can be reached (again); this is all that it holds for us, the truth to adopt from (O6, I8)."""
 
     connections: tuple[HeldConnection, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class SwitchDown:
+class SwitchDown(msgspec.Struct, frozen=True):
     """The switch cannot be reached, or died. What it holds is unknown until the next ``SwitchUp`` (A5)."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
+class Shown(msgspec.Struct, frozen=True):
     """All that the switch holds for us, as asked for by ``Show`` (I8)."""
 
     number: int

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+import msgspec
 
 from dataset.ids import AgentId, CityId, ContactId, SkillId
 from dataset.work import WorkItemId
@@ -15,8 +16,7 @@ from site_node.core.serving import held_until
 from site_node.core.site import Site
 
 
-@dataclass(frozen=True, slots=True)
-class CallView:
+class CallView(msgspec.Struct, frozen=True):
     """One contact at a seat, as ``docs/agent-api.md`` shows it; durations in seconds at the moment of asking."""
 
     contact: ContactId
@@ -46,8 +46,7 @@ class CallView:
     """that the caller asked about in self-service; unmasked, as ``calling``"""
 
 
-@dataclass(frozen=True, slots=True)
-class CallBackView:
+class CallBackView(msgspec.Struct, frozen=True):
     """The agent's call to the customer of a work item, or the last one."""
 
     contact: ContactId
@@ -62,8 +61,7 @@ class CallBackView:
     talked_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class SeatView:
+class SeatView(msgspec.Struct, frozen=True):
     """One agent session."""
 
     agent: AgentId

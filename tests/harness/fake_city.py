@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 
+from msgspec.structs import replace
 from twisted.internet.defer import Deferred, succeed
 
 from dataset.errors import Problem, Refused

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import dataclasses
 from typing import Any
+
+from msgspec.structs import replace
 
 import federation.core.overflow as overflow
 import site_node.assembly
@@ -286,6 +288,6 @@ def both_sides_ring_equally_long(real: Real) -> None:
 
     def rules_of(original: Any, *args: Any) -> Rules:
         rules: Rules = original(*args)
-        return replace(rules, ring_serving_s=rules.ring_anchor_s)
+        return dataclasses.replace(rules, ring_serving_s=rules.ring_anchor_s)
 
     real.everywhere(site_node.assembly, "rules_of", rules_of)

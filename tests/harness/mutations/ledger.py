@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 from twisted.internet.defer import Deferred
 
 from dataset.ids import LineageId, NodeId
@@ -216,7 +217,7 @@ def run_goes_on_in_the_old_lineage(real: Real) -> None:
     ) -> None:
         if disk.lineages:
             known = disk.lineages[-1].lineage
-            settings = replace(settings, new_lineage=lambda: known)
+            settings = dataclasses.replace(settings, new_lineage=lambda: known)
         original(self, disk, settings, *a, **k)
 
     real.around(MemoryJournal, "__init__", begin)

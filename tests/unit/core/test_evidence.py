@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from dataset import rows
 from dataset.ids import AttemptId, ConnectionId, Token

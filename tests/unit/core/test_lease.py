@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from dataset.ids import AgentId, AttemptId, CityId, ContactId, SkillId, Token
 from federation.core.envelope import Context

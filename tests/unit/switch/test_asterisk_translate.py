@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from dataset.ids import CityId, ConnectionId, ContactId, Token
 from site_node.core.telephony import (
@@ -52,7 +53,7 @@ def replay(name: str, known: Known | None = None, *, playbacks: bool = False) ->
             reports.append(report)
             continue
         if playbacks and isinstance(event, PlaybackBegan):
-            known = replace(known, playbacks=(*known.playbacks, Playback(event.playback, barge_in=True)))
+            known = dataclasses.replace(known, playbacks=(*known.playbacks, Playback(event.playback, barge_in=True)))
         after, more = translate(known, event)
         over, known = after is None, after or known
         reports.extend(more)
