@@ -7,7 +7,7 @@ from collections.abc import Callable
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from dataset.ids import CityId
-from federation.node.metrics import find_quickly
+from federation.node.metrics import Tally
 
 
 class HubCounts:
@@ -15,11 +15,8 @@ class HubCounts:
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         self.registry = registry or CollectorRegistry()
-        self.messages = Counter(
-            "yht_hub_messages",
-            "Messages received from cities and other hubs",
-            ["sender", "kind"],
-            registry=self.registry,
+        self.messages = Tally(
+            "yht_hub_messages", "Messages received from cities and other hubs", ["sender", "kind"], self.registry
         )
         self.strangers = Counter(
             "yht_hub_messages_refused", "Messages not taken in, by reason", ["reason"], registry=self.registry
@@ -39,9 +36,7 @@ class HubCounts:
             ["city", "answer"],
             registry=self.registry,
         )
-        self.rows = Counter(
-            "yht_hub_rows", "Rows of record applied, by who wrote them", ["node"], registry=self.registry
-        )
+        self.rows = Tally("yht_hub_rows", "Rows of record applied, by who wrote them", ["node"], self.registry)
         self.leads = Gauge("yht_hub_leads", "1 while this hub leads (B2)", registry=self.registry)
         self.term = Gauge(
             "yht_hub_term", "The highest term known; the hub's own while it leads", registry=self.registry
@@ -72,7 +67,6 @@ class HubCounts:
             ["city"],
             registry=self.registry,
         )
-        find_quickly(self.messages, self.rows)
 
     def read_city(
         self,

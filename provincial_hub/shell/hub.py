@@ -6,7 +6,6 @@ console; it does not propose.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
@@ -363,7 +362,7 @@ class RunningHub:
             return
         message = envelope.body
         kind = str(message.__struct_config__.tag)
-        self.counts.messages.labels(city, kind).inc()
+        self.counts.messages.count(city, kind)
         if envelope.term > self.term:
             self._leading.heard_term(envelope.term)
             self._look_at_leadership()
@@ -387,7 +386,7 @@ class RunningHub:
     def _received_of_hub(self, hub: NodeId, envelope: Envelope) -> None:
         """Beats, and rows both ways: each hub has the other's decisions and standing facts too."""
         message = envelope.body
-        self.counts.messages.labels(hub, str(message.__struct_config__.tag)).inc()
+        self.counts.messages.count(hub, str(message.__struct_config__.tag))
         match message:
             case HubBeat():
                 self.ledger.run_heard(hub, envelope.lineage)
@@ -414,7 +413,7 @@ class RunningHub:
             self.counts.answers.labels(city, message.reason).inc()
 
     def _ledger_message(self, envelope: Envelope) -> None:
-        if self._held is None or isinstance(envelope.body, LedgerHeads | LedgerAck):
+        if self._held is None or isinstance(envelope.body, (LedgerHeads, LedgerAck)):
             self.ledger.heard(envelope)
         elif isinstance(envelope.body, LedgerHello):
             self._held[envelope.sender] = envelope  # rows need a session, and none is open yet
@@ -428,9 +427,8 @@ class RunningHub:
 
     def _rows_of_others(self, rows: Sequence[Journalled]) -> None:
         now = self._clock.monotonic()
-        for node, count in Counter(row.node for row in rows).items():
-            self.counts.rows.labels(node).inc(count)
         for row in rows:
+            self.counts.rows.count(row.node)
             self.memory.apply(row, now=now)
         self._lost_known()
         self._tell()

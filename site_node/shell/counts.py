@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from dataset import rows
 from dataset.rows import AnyRow
-from federation.node.metrics import find_quickly
+from federation.node.metrics import Tally, find_quickly
 from site_node.core.admission import CITY_FULL, QUEUE_FULL
 from site_node.core.mass_faults import MASS_FAULT
 
@@ -45,7 +45,7 @@ class CityCounts:
         self._legs_refused = Counter(
             "yht_legs_refused", "Legs from other cities refused (A3)", ["reason"], registry=self.registry
         )
-        self.messages = Counter("yht_messages", "Messages received", ["sender", "kind"], registry=self.registry)
+        self.messages = Tally("yht_messages", "Messages received", ["sender", "kind"], self.registry)
         self.strangers = Counter(
             "yht_messages_refused", "Messages not taken in, by reason", ["reason"], registry=self.registry
         )
@@ -105,7 +105,7 @@ class CityCounts:
             buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 5),
             registry=self.registry,
         )
-        find_quickly(self.messages, self._entered, self._left)
+        find_quickly(self._born, self._ended, self._entered, self._left, self._waited, self._withdrawn)
 
     def read_stuck(self, kinds: Iterable[str], stuck: Callable[[], Mapping[str, int]]) -> None:
         """Show ``stuck()``, by kind, whenever somebody looks."""
