@@ -7,7 +7,7 @@ a row that is missing, or one too many, shows as a sum that does not hold. Each 
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -105,12 +105,12 @@ class _Waiting:
     ended: int | None = None
     """start of the interval of its (earliest) ending"""
 
-    def open(self) -> Counter[QueueKey]:
+    def open(self) -> dict[QueueKey, int]:
         """Entered minus left, per queue, where that is not 0."""
-        net: Counter[QueueKey] = Counter()
+        net: dict[QueueKey, int] = {}
         for _, key, step in self.steps:
-            net[key] += step
-        return Counter({key: count for key, count in net.items() if count})
+            net[key] = net.get(key, 0) + step
+        return {key: count for key, count in net.items() if count}
 
 
 @dataclass(slots=True)
@@ -158,14 +158,29 @@ class _Contact:
     segments: dict[int, _Segment] = field(default_factory=dict)
     """by attempt"""
 
+    def written_by(self, node: str) -> _Waiting:
+        """Its places as ``node`` wrote them, from here on."""
+        known = self.waiting.get(node)
+        if known is None:
+            known = self.waiting[node] = _Waiting()
+        return known
+
+    def segment(self, n: int) -> _Segment:
+        """The attempt, from here on."""
+        known = self.segments.get(n)
+        if known is None:
+            known = self.segments[n] = _Segment()
+        return known
+
     def finished(self) -> bool:
         """Whether no row is missing, as far as can be told; a late one may come all the same."""
-        return (
-            bool(self.waiting)
-            and all(one.ended is not None and not one.open() for one in self.waiting.values())
-            and all(one.voided or one.closed is not None for one in self.segments.values())
-            and not any(one.unconfirmed for one in self.segments.values())
-        )
+        for waiting in self.waiting.values():
+            if waiting.ended is None or waiting.open():
+                return False
+        for segment in self.segments.values():
+            if segment.unconfirmed or not (segment.voided or segment.closed is not None):
+                return False
+        return bool(self.waiting)
 
     def last(self) -> int:
         """Start of the last interval that anything of it is counted in."""
@@ -289,20 +304,8 @@ class Unconfirmed(NamedTuple):
 
 
 _NEVER = float("-inf")
-_COUNTED = frozenset(
-    {
-        QueueEntered,
-        QueueLeft,
-        ContactEnded,
-        AttemptWithdrawn,
-        AttemptAnswered,
-        SegmentOpened,
-        SegmentConfirmed,
-        SegmentVoided,
-        SegmentClosed,
-        SelfServed,
-    }
-)
+_OF_SEGMENTS = (AttemptAnswered, SegmentOpened, SegmentConfirmed, SegmentVoided, SegmentClosed)
+_COUNTED = frozenset({QueueEntered, QueueLeft, ContactEnded, AttemptWithdrawn, SelfServed, *_OF_SEGMENTS})
 
 
 class IntervalFold:
@@ -314,7 +317,7 @@ class IntervalFold:
         self._last: dict[str, float] = {}
         """wall time of the last row of each node"""
         self._counts: dict[Slot, _Counts] = {}
-        self._flow: dict[QueueKey, Counter[int]] = {}
+        self._flow: dict[QueueKey, Counter[int]] = defaultdict(Counter)
         """entered minus left, per interval"""
         self._contacts: dict[ContactId, _Contact] = {}
         """those that are not finished"""
@@ -337,26 +340,26 @@ class IntervalFold:
         elif isinstance(row, QueueEntered):
             self._step(journalled, _queue(journalled, row), row.contact, row.how, +1)
         elif isinstance(row, QueueLeft):
-            self._step(journalled, _queue(journalled, row), row.contact, row.how, -1)
-            self._left(_queue(journalled, row), start_of(journalled.wall), row)
+            key = _queue(journalled, row)
+            self._step(journalled, key, row.contact, row.how, -1)
+            self._left(key, start_of(journalled.wall), row)
+        elif isinstance(row, _OF_SEGMENTS):
+            self._segment(journalled, row)
         elif isinstance(row, ContactEnded):
             self._ended(journalled, row)
         elif isinstance(row, AttemptWithdrawn):
             if row.site not in (None, journalled.node):
                 self._withdrawn[row.contact, row.n] = journalled.wall
-        elif isinstance(row, SelfServed):
-            if row.outcome is Outcome.TOLD:
-                self._slot(_queue(journalled, row), start_of(journalled.wall)).numbers["self_served"] += 1
-        elif isinstance(row, AttemptAnswered | SegmentOpened | SegmentConfirmed | SegmentVoided | SegmentClosed):
-            self._segment(journalled, row)
+        elif isinstance(row, SelfServed) and row.outcome is Outcome.TOLD:
+            self._slot(_queue(journalled, row), start_of(journalled.wall)).numbers["self_served"] += 1
 
     def _step(self, journalled: Journalled, key: QueueKey, contact: ContactId, how: str, step: int) -> None:
         start = start_of(journalled.wall)
         self._slot(key, start).numbers[how] += 1
-        self._flow.setdefault(key, Counter())[start] += step
+        self._flow[key][start] += step
         name = (journalled.node, contact)
         known = self._of(contact)
-        waiting = known.waiting.setdefault(journalled.node, _Waiting())
+        waiting = known.written_by(journalled.node)
         waiting.steps.append((start, key, step))
         waiting.lineages.add(journalled.lineage)
         (self._open.add if waiting.open() else self._open.discard)(name)
@@ -382,7 +385,7 @@ class IntervalFold:
 
     def _ended(self, journalled: Journalled, row: ContactEnded) -> None:
         known = self._of(row.contact)
-        waiting = known.waiting.setdefault(journalled.node, _Waiting())
+        waiting = known.written_by(journalled.node)
         start = start_of(journalled.wall)
         waiting.ended = start if waiting.ended is None else min(start, waiting.ended)
         waiting.lineages.add(journalled.lineage)
@@ -394,7 +397,7 @@ class IntervalFold:
         row: AttemptAnswered | SegmentOpened | SegmentConfirmed | SegmentVoided | SegmentClosed,
     ) -> None:
         known = self._of(row.contact)
-        segment = known.segments.setdefault(row.n, _Segment())
+        segment = known.segment(row.n)
         self._count(segment, -1)
         if isinstance(row, AttemptAnswered):
             key = QueueKey(row.site, row.service, row.channel, row.skill)

@@ -78,13 +78,13 @@ class Lineages:
         known = self._nodes.get(node)
         if known is None:
             return None
-        last = max(self.rank(node, lineage) for lineage in lineages)
-        later = sorted(
-            (self.rank(node, lineage), wall)
+        last = max([self.rank(node, lineage) for lineage in lineages])
+        later = [
+            (rank, wall)
             for lineage, (wall, live) in known.openings.items()
-            if self.rank(node, lineage) > last and contact not in live
-        )
-        return later[0][1] if later else None
+            if (rank := self.rank(node, lineage)) > last and contact not in live
+        ]
+        return min(later)[1] if later else None
 
 
 def _ranks(node: _Node) -> dict[LineageId, int]:

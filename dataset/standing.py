@@ -56,4 +56,4 @@ class LostSites:
 
     def cities(self) -> frozenset[CityId]:
         """The cities that are lost."""
-        return frozenset(one.city for one in self.standing())
+        return frozenset(one.city for origin, one in self._declared.items() if origin not in self._ended)

@@ -37,6 +37,7 @@ from dataset.rows import (
 )
 from dataset.standing import LostSites
 
+_NEVER = float("-inf")
 LOST_WITH_JOURNAL = "lost_with_journal"
 SITE_LOST = "site_lost"
 R = TypeVar("R", bound=Row)
@@ -158,7 +159,8 @@ def standing(rows: Iterable[Journalled], lost_sites: Collection[CityId] = ()) ->
     """The standing that ``rows`` of whatever kinds give; ``lost_sites`` count as lost besides."""
     lineages, lost, last = Lineages(), LostSites(), dict[str, float]()
     for row in rows:
-        last[row.node] = max(row.wall, last.get(row.node, row.wall))
+        if row.wall > last.get(row.node, _NEVER):
+            last[row.node] = row.wall
         if not lineages.add(row):
             lost.add(row)
     return Standing(lineages, lost.cities() | frozenset(lost_sites), last)

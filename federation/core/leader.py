@@ -65,8 +65,8 @@ class HubsInSight:
         if known is None:
             self._hubs[hub] = _Heard(term, leads, now, run)
         elif known.run == run:
-            steadiness = known.steadiness.heard(known.at, now, self._beat_s)
-            self._hubs[hub] = _Heard(term, leads, now, run, known.retired, steadiness)
+            known.steadiness = known.steadiness.heard(known.at, now, self._beat_s)
+            known.term, known.leads, known.at = term, leads, now
         elif run not in known.retired:
             self._hubs[hub] = _Heard(term, leads, now, run, (*known.retired, known.run)[-RETIRED_RUNS:])
 

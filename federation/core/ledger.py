@@ -276,7 +276,8 @@ class Sender:
             return []
         line.acked = number
         line.sent = max(line.sent, number)
-        self._on_the_way = deque(one for one in self._on_the_way if one[0] != lineage or one[1] > number)
+        if self._on_the_way:
+            self._on_the_way = deque([one for one in self._on_the_way if one[0] != lineage or one[1] > number])
         return [Acknowledged(lineage, number)]
 
     def _fill_gap(self, lineage: LineageId, again_from: int) -> None:
@@ -307,7 +308,7 @@ class Sender:
         """Ask for the next rows, when there are any and the line may take them."""
         if not self._open or self._fetching is not None:
             return []
-        if self._on_the_way_bytes() >= self._pace.window_bytes:
+        if self._on_the_way and self._on_the_way_bytes() >= self._pace.window_bytes:
             return []
         lineage = self._next_lineage()
         if lineage is None:
@@ -335,7 +336,10 @@ class Sender:
         current = self._lines[self._lineage]
         if current.sent < current.head:
             return self._lineage
-        return next((lineage for lineage, line in self._lines.items() if line.sent < line.head), None)
+        for lineage, line in self._lines.items():
+            if line.sent < line.head:
+                return lineage
+        return None
 
 
 def batches(

@@ -370,7 +370,11 @@ class ProvincePicture:
     def _seen(self, known: _Heard, now: float) -> bool:
         # by the picture's age, not by the last beat: who is heard, but with a wrong digest for three beats, is as
         # unknown as who is silent
-        return known.copy is not None and now - known.copy_at < self.silent_after_s and self._hears(known, now)
+        return (
+            known.copy is not None
+            and now - known.copy_at < self.silent_after_s  # and so it was heard since
+            and known.steadiness.counts(known.heard_at)
+        )
 
     def _hears(self, known: _Heard, now: float) -> bool:
         return now - known.heard_at < self.silent_after_s and known.steadiness.counts(known.heard_at)
@@ -392,7 +396,7 @@ class ProvincePicture:
 
     def seen(self, now: float) -> frozenset[CityId]:
         """The cities that routing may count on now (B6)."""
-        return frozenset(city for city, known in self._cities.items() if self._seen(known, now))
+        return frozenset([city for city, known in self._cities.items() if self._seen(known, now)])
 
     def routable(self, now: float) -> list[KnownCity]:
         """The seen cities in order of their ids, with running durations as of their beats (which costs less)."""

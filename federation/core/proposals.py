@@ -10,7 +10,7 @@ Nothing here reads a clock, and nothing is remembered that a restarted node coul
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush
@@ -98,7 +98,7 @@ class Proposals:
         self._attempts: dict[AttemptId, OpenAttempt] = {}
         self._of_contact: OrderedDict[ContactId, _Past] = OrderedDict()
         self._waiting = WaitingLines()
-        self._promises: dict[CityId, _Promises] = {}
+        self._promises: dict[CityId, _Promises] = defaultdict(_Promises)
         self._lost: frozenset[CityId] = frozenset()
         self._commands: list[Command] = []
 
@@ -295,7 +295,7 @@ class Proposals:
         attempt.refusals[city] = reason
 
     def _promise(self, city: CityId) -> _Promises:
-        return self._promises.setdefault(city, _Promises())
+        return self._promises[city]
 
     def _remember(self, contact: ContactId, n: int) -> None:
         past = self._of_contact.setdefault(contact, _Past())

@@ -141,10 +141,10 @@ class WorkBook:
     # ── what is known ───────────────────────────────────────────────────────────────────────────────────────────────
     def __iter__(self) -> Iterator[WorkItem]:
         """All items of which the opening is known."""
-        for name in list(self._items):
-            item = self.item(name)
-            if item is not None:
-                yield item
+        for name, item in list(self._items.items()):
+            folded = item.folded or self._folded(name)
+            if folded is not None:
+                yield folded[0]
 
     def item(self, item: WorkItemId) -> WorkItem | None:
         """What it has come to; None while its opening is not known here."""

@@ -83,12 +83,14 @@ class Fate(StrEnum):
 class _Parcel:
     """An envelope on its way: the bytes, read once however many receive them."""
 
-    __slots__ = ("broker_run", "data", "read", "sent", "sent_at")
+    __slots__ = ("broker_run", "budget_s", "data", "read", "sent", "sent_at")
 
     def __init__(self, sent: Envelope, sent_at: float, broker_run: int) -> None:
         self.sent = sent
         self.sent_at = sent_at
         self.broker_run = broker_run
+        self.budget_s = sent.budget_s if sent.stream is not Stream.LEDGER else None
+        """after which it is dropped on the way"""
         self.data = encode(sent)
         self.read: Envelope | None = None
 
@@ -185,13 +187,13 @@ class Wires:
         sender = envelope.sender
         parcel = _Parcel(envelope, self._clock.monotonic(), self._broker_run)
         receivers = [node for node in self._links if node != sender] if envelope.to == EVERYONE else [envelope.to]
-        call_later, random, told = self._clock.call_later, self._rng.random, self.on_fate
+        call_later, random, told, lines = self._clock.call_later, self._rng.random, self.on_fate, self._lines
         access = self.access.get(sender)
         leaves_s = access.up(parcel.sent_at, len(parcel.data)) if access is not None else 0.0
         key = (sender, envelope.stream)
         self.bytes_sent[key] = self.bytes_sent.get(key, 0) + len(parcel.data) * len(receivers)
         for receiver in receivers:
-            line = self.line(sender, receiver)
+            line = lines.get((sender, receiver)) or self.line(sender, receiver)
             if told is not None:
                 told(Fate.SENT, receiver, envelope)
             if not self._broker_up or line.cut or (line.loss and random() < line.loss):
@@ -213,7 +215,7 @@ class Wires:
         if link is None or line.cut or parcel.broker_run != self._broker_run or (not keep and self._stale(parcel)):
             self._drop(receiver, sent)
             return
-        if link.process is None:
+        if link.process is None or link.process.running:
             self._delivered(link, parcel)
         else:
             link.process.reached_by(self._delivered, link, parcel)
@@ -224,10 +226,7 @@ class Wires:
         link.take(parcel.envelope)
 
     def _stale(self, parcel: _Parcel) -> bool:
-        budget_s = parcel.sent.budget_s
-        if budget_s is None or parcel.sent.stream is Stream.LEDGER:
-            return False
-        return self._clock.monotonic() - parcel.sent_at > budget_s
+        return parcel.budget_s is not None and self._clock.monotonic() - parcel.sent_at > parcel.budget_s
 
     def _drop(self, receiver: NodeId, envelope: Envelope) -> None:
         self.dropped += 1

@@ -74,14 +74,21 @@ class VirtualTimer:
 
     __slots__ = ("_clock", "args", "call", "due", "owner")
 
-    def __init__(self, clock: VirtualClock, due: float, call: Callable[..., Any], args: tuple[Any, ...]) -> None:
+    def __init__(
+        self,
+        clock: VirtualClock,
+        due: float,
+        call: Callable[..., Any],
+        args: tuple[Any, ...],
+        owner: ProcessClock | None = None,
+    ) -> None:
         self._clock = clock
         self.due = due
         """for the clock: when"""
         self.call: Callable[..., Any] | None = call
         """for the clock: what, once; None when it was called or cancelled"""
         self.args = args
-        self.owner: ProcessClock | None = None
+        self.owner = owner
 
     def active(self) -> bool:
         """Whether the call is still to come."""
@@ -148,8 +155,14 @@ class VirtualClock:
 
     def call_later(self, delay_s: float, call: Callable[..., Any], *args: Any) -> VirtualTimer:
         """Call ``call(*args)`` after ``delay_s`` seconds; delays below 0 count as 0."""
+        return self.call_later_for(None, delay_s, call, args)
+
+    def call_later_for(
+        self, owner: ProcessClock | None, delay_s: float, call: Callable[..., Any], args: tuple[Any, ...]
+    ) -> VirtualTimer:
+        """As ``call_later``, for a process of which it then hangs whether, and when, the call is made."""
         due = self._now + delay_s if delay_s > 0 else self._now
-        timer = VirtualTimer(self, due, call, args)
+        timer = VirtualTimer(self, due, call, args, owner)
         self._set += 1
         heappush(self._heap, (due, self._set, timer))
         return timer
@@ -250,6 +263,8 @@ class ProcessClock:
 
     def __init__(self, clock: VirtualClock) -> None:
         self._clock = clock
+        self.monotonic = clock.monotonic
+        """seconds since the clock was made: all processes have the same"""
         self._waiting: list[VirtualTimer] = []
         self.killed = False
         self.running = True
@@ -257,19 +272,13 @@ class ProcessClock:
         self.wall_step_s = 0.0
         """this process's wall clock before the true one"""
 
-    def monotonic(self) -> float:
-        """Seconds since the clock was made."""
-        return self._clock.monotonic()
-
     def wall(self) -> float:
         """UTC seconds since the epoch, as this process believes."""
         return self._clock.wall() + self.wall_step_s
 
     def call_later(self, delay_s: float, call: Callable[..., Any], *args: Any) -> VirtualTimer:
         """Call ``call(*args)`` after ``delay_s`` seconds, or once the process goes on."""
-        timer = self._clock.call_later(delay_s, call, *args)
-        timer.owner = self
-        return timer
+        return self._clock.call_later_for(self, delay_s, call, args)
 
     def reached_by(self, call: Callable[..., Any], *args: Any) -> None:
         """Something from outside: at once, or once the process goes on, or never."""

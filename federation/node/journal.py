@@ -146,17 +146,20 @@ def contact_of(row: AnyRow) -> ContactId | None:
     return getattr(row, "contact", None)
 
 
+_OF_RUNS = (LineageOpened, TailMissing)
+_OF_MASS_FAULTS = (MassFaultDeclared, MassFaultLinked, MassFaultConfirmed, MassFaultCleared)
+_OF_ITEMS = (WorkRequested, WorkStepped, WorkRefused, CallBackEnded)
 ABOUT_RUNS = WorkItemId("")
 """stands for the item of rows about runs: whoever reads the rows of items needs these with them"""
 
 
 def item_of_row(row: AnyRow) -> WorkItemId | None:
     """The work item that the row is about, if it is about one; ``ABOUT_RUNS`` of rows about runs."""
-    if isinstance(row, LineageOpened | TailMissing):
+    if isinstance(row, _OF_RUNS):
         return ABOUT_RUNS
-    if isinstance(row, MassFaultDeclared | MassFaultLinked | MassFaultConfirmed | MassFaultCleared):
+    if isinstance(row, _OF_MASS_FAULTS):
         return WorkItemId(row.mass_fault)  # kept as an item is, until it is cleared
-    return row.item if isinstance(row, WorkRequested | WorkStepped | WorkRefused | CallBackEnded) else None
+    return row.item if isinstance(row, _OF_ITEMS) else None
 
 
 def open_after(row: AnyRow) -> bool | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from bisect import bisect_right, insort
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -547,7 +547,7 @@ class MemoryLedger:
     """sequences on record by node and lineage"""
     standing: list[Journalled] = field(default_factory=list)
     work: list[Journalled] = field(default_factory=list)
-    by_contact: dict[ContactId, list[Journalled]] = field(default_factory=dict)
+    by_contact: dict[ContactId, list[Journalled]] = field(default_factory=lambda: defaultdict(list))
     births: list[tuple[float, ContactId, str]] = field(default_factory=list)
     parked: dict[tuple[NodeId, LineageId, int], ParkedRow] = field(default_factory=dict)
     holes: list[Hole] = field(default_factory=list)
@@ -557,18 +557,20 @@ class MemoryLedger:
 
     def insert(self, slot: tuple[NodeId, LineageId, int], row: Journalled, data: bytes) -> bool:
         """As the SQLite form's."""
-        known = self.rows.get((row.node, row.lineage, row.sequence))
+        origin, run = (row.node, row.lineage, row.sequence), (row.node, row.lineage)
+        known = self.rows.get(origin)
         if known is not None:
             if known[1] != data:
                 self.parked[slot] = ParkedRow(*slot, DIFFERS, data)
             return False
-        self.rows[row.node, row.lineage, row.sequence] = (row, data)
-        if slot[:2] == (row.node, row.lineage):
+        self.rows[origin] = (row, data)
+        if slot[:2] == run:
             self.numbers.setdefault(slot[:2], []).append((slot[2], row.sequence))
-        insort(self.runs.setdefault((row.node, row.lineage), []), row.sequence)
-        if kind_of(row.row) in STANDING_KINDS:
+        insort(self.runs.setdefault(run, []), row.sequence)
+        kind = kind_of(row.row)
+        if kind in STANDING_KINDS:
             self.standing.append(row)
-        if kind_of(row.row) in WORK_KINDS:
+        elif kind in WORK_KINDS:
             self.work.append(row)
         if isinstance(row.row, RowSettled):
             fact = row.row
@@ -577,7 +579,7 @@ class MemoryLedger:
             self.settled.setdefault((fact.sender, fact.lineage, fact.digest, *numbers), note)
         contact = contact_of(row.row)
         if contact is not None:
-            self.by_contact.setdefault(contact, []).append(row)
+            self.by_contact[contact].append(row)
         if isinstance(row.row, ContactBorn):
             self.births.append((row.wall, row.row.contact, row.node))
         return True

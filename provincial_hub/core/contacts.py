@@ -235,7 +235,11 @@ class ContactFold:
         return known
 
     def _attempt(self, contact: ContactId, n: int) -> AttemptSeen:
-        return self._of(contact).attempts.setdefault(n, AttemptSeen(n))
+        attempts = self._of(contact).attempts
+        known = attempts.get(n)
+        if known is None:
+            known = attempts[n] = AttemptSeen(n)
+        return known
 
     def _born(self, journalled: Journalled, now: float) -> None:
         row = journalled.row

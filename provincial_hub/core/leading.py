@@ -30,15 +30,12 @@ class Leading:
         self._others = HubsInSight(silent_after_s)
         self._tenure: Tenure | None = None
         self._own_term = 0
+        self.term = 0
+        """the highest known; its own while it leads"""
         self._rival = False
         """another hub, first by name, leads under our own term: somebody switched by hand and forgot the term"""
         self._was: int | None = None
         """the term under which it led when last looked; None = it did not"""
-
-    @property
-    def term(self) -> int:
-        """The highest known; its own while it leads."""
-        return max(self._others.term, self._own_term)
 
     def lock_says(self, tenure: Tenure | None) -> None:
         """The lock was got, renewed (the same term), or lost (None)."""
@@ -47,16 +44,19 @@ class Leading:
         self._tenure = tenure
         if tenure is not None:
             self._own_term = max(self._own_term, tenure.term)
+            self.term = max(self.term, tenure.term)
 
     def heard(self, hub: NodeId, term: int, *, leads: bool, now: float) -> None:
         """A beat of another hub."""
         self._others.heard(hub, term, leads=leads, now=now)
+        self.term = max(self.term, term)
         if leads and self._tenure is not None and term == self._tenure.term and hub < self._node:
             self._rival = True
 
     def heard_term(self, term: int) -> None:
         """A city knows of ``term``: so a lock that forgot its terms does not give an old one out for long."""
         self._others.heard_term(term)
+        self.term = max(self.term, term)
 
     @property
     def overruled(self) -> bool:

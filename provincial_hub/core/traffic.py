@@ -5,7 +5,7 @@ Folds of rows like the intervals, in a smaller form; reports are made from the i
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Collection
 from dataclasses import dataclass
 
@@ -75,8 +75,8 @@ class Traffic:
     """Rows in, counts out."""
 
     def __init__(self) -> None:
-        self._days: dict[tuple[CityId, int], CityDay] = {}
-        self._quarters: dict[tuple[CityId, int], CityDay] = {}
+        self._days: dict[tuple[CityId, int], CityDay] = defaultdict(CityDay)
+        self._quarters: dict[tuple[CityId, int], CityDay] = defaultdict(CityDay)
         self._sent: deque[tuple[float, CityId, CityId]] = deque()
         """wall time of an answer elsewhere, anchor, serving city"""
         self._up: dict[ContactId, tuple[CityId, CityId]] = {}
@@ -109,10 +109,7 @@ class Traffic:
         self._sent.append((wall, anchor, site))
 
     def _counts(self, city: CityId, wall: float) -> tuple[CityDay, CityDay]:
-        return (
-            self._days.setdefault((city, day_of(wall)), CityDay()),
-            self._quarters.setdefault((city, int(wall // QUARTER_S)), CityDay()),
-        )
+        return self._days[city, day_of(wall)], self._quarters[city, int(wall // QUARTER_S)]
 
     def today(self, city: CityId, wall: float) -> CityDay:
         """``city``'s counts of the day that ``wall`` falls on."""
@@ -140,6 +137,7 @@ class Traffic:
     def forget_before(self, wall: float) -> None:
         """Drop days before the one before ``wall``'s, and quarters and answers that nobody looks at any more."""
         first_day, first_quarter = day_of(wall) - 1, int(wall // QUARTER_S) - 1
-        self._days = {key: counts for key, counts in self._days.items() if key[1] >= first_day}
-        self._quarters = {key: counts for key, counts in self._quarters.items() if key[1] >= first_quarter}
+        for days, first in ((self._days, first_day), (self._quarters, first_quarter)):
+            for key in [key for key in days if key[1] < first]:
+                del days[key]
         self._sent = deque(one for one in self._sent if one[0] >= wall - HOUR_S)

@@ -186,11 +186,12 @@ class Faults:
             if harms:
                 for harm in harms:
                     self.hits[harm.kind] += 1
-        if envelope.stream is Stream.COMMAND:
+        stream = envelope.stream
+        if stream is Stream.COMMAND:
             self.witness.on_command(fate, receiver, envelope)
             self.slots.on_fate(fate, receiver, envelope)
             self._world.watch.on_command(fate, receiver, envelope)
-        elif envelope.stream is Stream.LEDGER:
+        elif stream is Stream.LEDGER:
             self.sessions.on_fate(fate, receiver, envelope)
         elif fate is Fate.SENT and isinstance(envelope.body, HubBeat):
             self._world.watch.on_hub_beat(envelope, envelope.body)

@@ -55,7 +55,7 @@ class IslandWatch:
                 waiting[row.contact] = None
                 if row.how is rows.Entered.OFFERED:
                     entered.append(row.contact)
-            elif isinstance(row, rows.QueueLeft | rows.AttemptOpened):
+            elif isinstance(row, (rows.QueueLeft, rows.AttemptOpened)):
                 waiting.pop(row.contact, None)
         for contact in entered:
             if not before or not calm:

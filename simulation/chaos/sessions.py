@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataset.ids import NodeId
-from federation.core.envelope import Envelope, LedgerHeads, LedgerHello, LedgerRows, Stream
+from federation.core.envelope import Envelope, LedgerHeads, LedgerHello, LedgerRows
 from federation.links.inprocess import Fate, Wires
 from federation.ports import Clock
 
@@ -24,14 +24,13 @@ class SessionWatch:
         self._refusal_due: dict[_Pair, list[str]] = {}
 
     def on_fate(self, fate: Fate, receiver: NodeId, envelope: Envelope) -> None:
-        """An envelope was sent, arrived or was lost."""
-        if envelope.stream is not Stream.LEDGER:
-            return
+        """An envelope of the ledger's stream was sent, arrived or was lost."""
         message = envelope.body
-        if fate is Fate.ARRIVED and isinstance(message, LedgerHello):
-            self._hello((receiver, envelope.sender), message.session)
-        elif fate is Fate.ARRIVED and isinstance(message, LedgerRows):
-            self._rows((receiver, envelope.sender), message.session)
+        if fate is Fate.ARRIVED:
+            if isinstance(message, LedgerRows):
+                self._rows((receiver, envelope.sender), message.session)
+            elif isinstance(message, LedgerHello):
+                self._hello((receiver, envelope.sender), message.session)
         elif fate is Fate.SENT and isinstance(message, LedgerHeads) and message.refused:
             due = self._refusal_due.get((envelope.sender, receiver))
             if due and message.refused in due:

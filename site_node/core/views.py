@@ -182,17 +182,16 @@ def city_picture(site: Site, trunks_busy: dict[str, int], now: float) -> CityPic
     )
 
 
-def _skill_picture(site: Site, skill: str, now: float) -> SkillPicture:
-    known = next(one.id for one in site.package.skills if one.id == skill)
-    waiting = site.index.waiting(known)
-    oldest = site.index.oldest(known)
+def _skill_picture(site: Site, skill: SkillId, now: float) -> SkillPicture:
+    waiting = site.index.waiting(skill)
+    oldest = site.index.oldest(skill)
     contact = site.contacts.get(oldest) if oldest is not None else None
     return SkillPicture(
         waiting=waiting,
         oldest_wait_s=round(waited_s(contact, now), 1) if contact is not None else 0.0,
-        idle=site.index.idle_count(known),
-        staffed=site.sessions.staffed(known),
-        expected_wait_s=_rounded(site.routing.expected_wait_s(known, waiting)),
+        idle=site.index.idle_count(skill),
+        staffed=site.sessions.staffed(skill),
+        expected_wait_s=_rounded(site.routing.expected_wait_s(skill, waiting)),
     )
 
 

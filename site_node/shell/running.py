@@ -406,11 +406,11 @@ class RunningCity:
             )
             return
         message = envelope.body
-        self.counts.messages.labels(envelope.sender, str(message.__struct_config__.tag)).inc()
-        if self._ledger is not None and isinstance(message, Beat | HubBeat):
-            self._ledger.run_heard(envelope.sender, envelope.lineage)
+        self.counts.messages.count(envelope.sender, str(message.__struct_config__.tag))
         match message:
             case HubBeat(leads=leads, silent=silent):
+                if self._ledger is not None:
+                    self._ledger.run_heard(envelope.sender, envelope.lineage)
                 now = self._clock.monotonic()
                 leads = leads and self.city not in silent  # it cannot do anything for a city that it does not hear
                 self._hubs.heard(envelope.sender, envelope.term, leads=leads, now=now, run=envelope.lineage)
@@ -419,6 +419,8 @@ class RunningCity:
                 self._silence.heard(envelope.sender)
                 self._look_around()
             case Beat():
+                if self._ledger is not None:
+                    self._ledger.run_heard(envelope.sender, envelope.lineage)
                 self._picture(CityId(envelope.sender), envelope, message)
             case FullPictureWanted():
                 self._sender.want_full()

@@ -36,7 +36,7 @@ def a_call(contact: str = "0020-7f3a9c21-000001", state: str = "alerting", **mor
         disposition="",
         wrap_up_left_s=None,
     )
-    return replace(call, **more)  # type: ignore[arg-type]
+    return replace(call, **more)
 
 
 class FakeCity:
