@@ -52,6 +52,17 @@ class Running:
 
     address: str
 
+    def clerk(self, city: str) -> Callable[..., dict[str, Any]]:
+        """What somebody behind the seats of ``city``, in every role, asks of its node: an operation and its fields."""
+        base = f"{self.address}/city/{city}/api/v1"
+        user = clerk_of(CityId(city))
+        token = _posted(f"{base}/login", {"user": user, "password": password_of(user)}, "")["token"]
+
+        def ask(op: str, **fields: Any) -> dict[str, Any]:
+            return _posted(f"{base}/{op}", fields, token)
+
+        return ask
+
 
 def missing(what: str) -> None:
     """Fail where everything is wanted, else skip."""
@@ -90,19 +101,8 @@ class OwnDemo(Running):
         """Somebody dials ``door`` in ``city`` from a telephone on record in ``owning``; its number."""
         return self.tell(f"{city} {door} {owning}").removeprefix("calling ").strip()
 
-    def clerk(self, city: str) -> Callable[..., dict[str, Any]]:
-        """What somebody behind the seats of ``city``, in every role, asks of its node: an operation and its fields."""
-        base = f"{self.address}/city/{city}/api/v1"
-        user = clerk_of(CityId(city))
-        token = _posted(f"{base}/login", {"user": user, "password": password_of(user)}, "")["token"]
 
-        def ask(op: str, **fields: Any) -> dict[str, Any]:
-            return _posted(f"{base}/{op}", fields, token)
-
-        return ask
-
-
-def _filled(demo: OwnDemo) -> None:
+def _filled(demo: Running) -> None:
     """Until every city has its records: the demo puts them there once its first page is up."""
     deadline = time.monotonic() + START_WITHIN_S
     for city, word in CITIES.items():

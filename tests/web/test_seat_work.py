@@ -9,6 +9,7 @@ from pathlib import Path
 from playwright.sync_api import FilePayload, Page, expect
 
 from tests.web import test_seat_page
+from tests.web.conftest import Complaints, Running
 from tests.web.test_seat_page import call, login, take_call
 
 ANSWERED = 30_000
@@ -117,6 +118,69 @@ def test_an_order_for_another_citys_line_by_keyboard(page: Page, address: str) -
     page.keyboard.press("Enter")
     expect(page.get_by_test_id("item-state")).to_have_text(re.compile("."))  # the office there may be at it already
     expect(page.get_by_test_id("item")).to_contain_text("广州")
+    leave(page)
+
+
+FILE_STATES = """
+window.files = []
+new MutationObserver(() => {
+  const state = document.querySelector('[data-testid=attachments] li')?.dataset.state
+  if (state !== undefined && window.files.at(-1) !== state) window.files.push(state)
+}).observe(document, { subtree: true, childList: true, attributes: true })
+"""
+"""what the list shows of the first file, however shortly"""
+
+
+def attach_file(page: Page, file: FilePayload) -> None:
+    with page.expect_file_chooser() as chooser:
+        page.get_by_test_id("attach").press("Enter")
+    chooser.value.set_files(file)
+
+
+def test_a_file_for_another_citys_item_by_keyboard(
+    page: Page, address: str, demo: Running, complaints: Complaints
+) -> None:
+    """Pending at once, then taken by the city of the item; opened from there; told in both languages."""
+    page.add_init_script(FILE_STATES)
+    login(page, address, "shenzhen", 0)
+    take_call(page)
+    order_mail(page, "020-8888 0005")
+    page.keyboard.press("Control+s")
+    receipt(page, "accepted")
+    page.keyboard.press("F3")
+    page.keyboard.press("Tab")
+    assert focused(page).startswith("w-0755-")
+    page.keyboard.press("Enter")
+    expect(page.get_by_test_id("item")).to_contain_text("广州")
+    scan = b"%PDF-1.7 " + bytes(range(256)) * 400
+    file = FilePayload(name="合同.pdf", mimeType="application/pdf", buffer=scan)
+    attach_file(page, file)
+    attached = page.get_by_test_id("attachments").locator("li")
+    expect(attached).to_have_attribute("data-state", "accepted", timeout=ANSWERED)
+    assert page.evaluate("files") == ["pending", "accepted"]
+    expect(page.get_by_test_id("steps")).to_contain_text("附件：合同.pdf")
+    with page.expect_download(timeout=ANSWERED) as download:
+        attached.get_by_role("button", name="合同.pdf").press("Enter")
+    assert Path(download.value.path()).read_bytes() == scan
+    expect(page.get_by_test_id("file-coming")).to_have_text("")
+    complaints.excused = True
+    attach_file(page, FilePayload(name="假.pdf", mimeType="application/pdf", buffer=b"GIF89a"))
+    expect(page.get_by_test_id("item").get_by_role("alert")).to_contain_text("内容须与类型相符")
+    expect(attached).to_have_count(1)
+    complaints.excused = False
+    item = page.get_by_test_id("item").locator(".id").inner_text()
+    office = demo.clerk("guangzhou")
+    for number in range(19):
+        office("work_attach", item=item, name=f"{number}.txt", media_type="text/plain", content="MQ==")
+    attach_file(page, FilePayload(name="多一份.txt", mimeType="text/plain", buffer=b"1"))
+    last = attached.last
+    expect(last).to_contain_text("广州局未收下：一张工单最多 20 个附件", timeout=ANSWERED)
+    page.get_by_role("button", name="English", exact=True).click()
+    expect(last).to_contain_text("a work item has at most 20 attachments")
+    expect(page.get_by_test_id("steps")).to_contain_text("Attachment: 合同.pdf")
+    page.get_by_role("button", name="中文", exact=True).click()
+    page.keyboard.press("F3")
+    expect(page.get_by_test_id("receipts").locator("li").first).to_contain_text("附件 多一份.txt")
     leave(page)
 
 

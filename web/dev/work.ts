@@ -66,7 +66,7 @@ export class MockWork {
     if (op === 'service') return { service: this.service(text(fields, 'service')) }
     if (op === 'work_items') return { items: this.listed(who, city, fields), more: 0, parts: [{ city, as_of: at() }], missing: [] }
     if (op === 'identity_checked') return {}
-    if (op === 'work_attachments') return { attachments: [] }
+    if (op === 'work_attachments') return { attachments: [], missing: [] }
     if (op === 'work_item') return { item: this.whole(this.item(text(fields, 'item')), fields['unmask'] === true), from: city, as_of: at(), missing: [] }
     if (op === 'work_request') return this.receipts.get(text(fields, 'request')) ?? refuse('unknown-request', '没有此请求', 'there is no such request', 'request', 404)
     if (op === 'work_open') return this.open(who, city, fields)

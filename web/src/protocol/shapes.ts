@@ -331,6 +331,9 @@ export interface ItemStep {
   how?: '' | 'call' | 'other' | null
   outcome?: CallBackOutcome | null
   talked_s?: number | null
+  /** name and id of a file that was added */
+  file?: string | null
+  attachment?: string | null
   contact?: string | null
   collected_fen: number
   /** checked without knowing an earlier step, and no longer fits: it changed nothing */
@@ -352,7 +355,7 @@ export interface ItemWhole extends ItemShort {
   messages: ItemMessage[]
 }
 
-/** A file that is attached to a work item. */
+/** A file of a work item; `pending` until the item's city has taken it, or refused it with `problems`. */
 export interface Attachment {
   attachment: string
   item: string
@@ -362,6 +365,18 @@ export interface Attachment {
   sha256: string
   at: number
   by: string | null
+  state: Receipt['state']
+  problems: Problem[]
+}
+
+export interface AttachmentAdded {
+  attachment: Attachment
+  receipt: Receipt
+}
+
+export interface AttachmentsAnswer {
+  attachments: Attachment[]
+  missing: MissingPart[]
 }
 
 export interface AttachmentOpened {
