@@ -240,3 +240,37 @@ def test_who_is_looked_for_stays_however_late_the_caller_is_known(page: Page, ad
     expect(page.locator("input[name=customer-text]")).to_have_value(number)
     expect(page.get_by_test_id("due")).to_have_text(re.compile(r"^[\d.]+ 元$"))
     leave(page)
+
+
+def test_the_cursor_is_in_the_field_of_a_tab_that_comes_back(page: Page, address: str, demo: OwnDemo) -> None:
+    """Customer, knowledge and 114 by their keys, the second time as the first."""
+    talk(page, address, demo)
+    expect(page.get_by_test_id("tab-directory")).to_be_visible()
+    for key, name in (("4", "customer"), ("5", "knowledge"), ("6", "directory")) * 2:
+        page.keyboard.press(f"Alt+{key}")
+        expect(page.locator(f"input[name={name}-text]")).to_be_focused()
+    page.keyboard.press("Alt+1")
+    page.keyboard.press("Control+k")
+    expect(page.locator("input[name=knowledge-text]")).to_be_focused()
+    leave(page)
+
+
+def test_a_note_for_a_transfer_and_a_question_outlive_a_refresh(page: Page, address: str, demo: OwnDemo) -> None:
+    """Nothing typed is lost: not what the next agent shall read, nor what was looked for among the articles."""
+    talk(page, address, demo)
+    expect(page.get_by_test_id("tab-knowledge")).to_be_visible()
+    page.keyboard.press("Control+k")
+    expect(page.locator("input[name=knowledge-text]")).to_be_focused()
+    page.keyboard.type("小灵通的旧号码还能取回吗")
+    page.keyboard.press("Shift+F7")
+    dialog = page.get_by_test_id("transfer")
+    dialog.locator("textarea[name=note]").fill("客户要查三月帐单")
+    page.reload()
+    call(page, "talking")
+    expect(page.locator("input[name=knowledge-text]")).to_have_value("小灵通的旧号码还能取回吗")
+    page.keyboard.press("Alt+1")
+    page.keyboard.press("F7")
+    expect(dialog.locator("textarea[name=note]")).to_have_value("客户要查三月帐单")
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    leave(page)

@@ -48,7 +48,7 @@ export function useCursor(field: Ref<HTMLInputElement | null>, shown: () => bool
     field.value?.select()
   }
   onMounted(take)
-  watch(shown, take, { flush: 'post' })
+  watch(shown, () => void nextTick(take)) // what comes to be shown can take the cursor once it is there
 }
 
 /** Whether the cursor is nowhere in particular, so that a part of the page that opens may take it. */

@@ -13,6 +13,26 @@ export function keepDraft(contact: string, text: string): void {
   else remember('tab', `draft.${contact}`, text)
 }
 
+/** What the agent to whom a contact is about to be transferred shall read. */
+export function passNoteOf(contact: string): string {
+  return recall('tab', `pass.${contact}`) ?? ''
+}
+
+export function keepPassNote(contact: string, text: string): void {
+  if (text === '') forget('tab', `pass.${contact}`)
+  else remember('tab', `pass.${contact}`, text)
+}
+
+/** The words that `agent` has looked for among what the province has written. */
+export function questionOf(agent: string): string {
+  return recall('tab', `question.${agent}.`) ?? ''
+}
+
+export function keepQuestion(agent: string, text: string): void {
+  if (text === '') forget('tab', `question.${agent}.`)
+  else remember('tab', `question.${agent}.`, text)
+}
+
 /** The customer's number as far as it is known: what the agent has typed, or the calling number. Masked as it is shown it
  *  stands for the whole one, which the node knows. */
 export function lineOf(contact: string, calling: string): string {
@@ -34,7 +54,7 @@ export function keepChecked(contact: string, line: string): void {
 
 /** Drops the drafts of contacts that are no longer at the seat. */
 export function forgetDraftsBut(contacts: readonly string[]): void {
-  for (const prefix of ['draft.', 'line.', 'checked.']) {
+  for (const prefix of ['draft.', 'pass.', 'line.', 'checked.']) {
     for (const key of recalled('tab', prefix)) {
       if (!contacts.includes(key.slice(prefix.length))) forget('tab', key)
     }
@@ -107,9 +127,9 @@ export function stepOf(agent: string, item: string, step: string): StepDraft | n
   return value !== null && 'typed' in value && 'note' in value ? (value as StepDraft) : null
 }
 
-/** Drops the forms and steps of everybody else: another agent sits here now. */
+/** Drops the forms, steps and questions of everybody else: another agent sits here now. */
 export function forgetFormsBut(agent: string): void {
-  for (const prefix of ['form.', 'step.']) {
+  for (const prefix of ['form.', 'step.', 'question.']) {
     for (const key of recalled('tab', prefix)) {
       if (!key.startsWith(`${prefix}${agent}.`)) forget('tab', key)
     }
