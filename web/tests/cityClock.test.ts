@@ -37,7 +37,7 @@ describe("the city's clock", () => {
   it('is what deadlines run by', () => {
     attached(MORNING)
     const due = mount(DueTime, { props: { dueAt: MORNING + 3600.5, ends: null }, global: { plugins: [i18n] } })
-    expect(due.text()).toBe('剩 1:00')
+    expect(due.text()).toBe('剩 1 小时 0 分')
     expect(due.find('.late').exists()).toBe(false)
     due.unmount()
   })
