@@ -21,6 +21,7 @@ from dataset.rows import (
     TailMissing,
 )
 from federation.core.joins import STRENGTH, contact_ending, standing
+from simulation.chaos.call_backs import CallBacks
 from simulation.chaos.clerks import Clerks
 from simulation.chaos.disks import Origin
 from simulation.chaos.faults import Faults
@@ -49,8 +50,15 @@ class Verdict:
     """facts that are unknown because a fault destroyed their rows, all of them named"""
 
 
-def check(world: ChaosProvince, people: People, clerks: Clerks, faults: Faults, broken: list[str]) -> Verdict:
-    """Judge a run that has healed and gone quiet."""
+def check(
+    world: ChaosProvince,
+    people: People,
+    clerks: Clerks,
+    faults: Faults,
+    call_backs: CallBacks | None,
+    broken: list[str],
+) -> Verdict:
+    """Judge a run that has healed and gone quiet. ``call_backs``: where customers were called."""
     verdict = Verdict(unchecked=list(NOT_LOOKED_AT))
     verdict.violations += [f"a failure in the program: {one}" for one in dict.fromkeys(broken)]
     verdict.violations += [
@@ -77,6 +85,8 @@ def check(world: ChaosProvince, people: People, clerks: Clerks, faults: Faults, 
     _nothing_left(world, people, verdict)
     _explained(world, journals, verdict)
     _work(world, clerks, faults, verdict)
+    if call_backs is not None:
+        verdict.violations += dict.fromkeys(call_backs.findings(harmed, faults.lost))
     return verdict
 
 

@@ -34,6 +34,10 @@ LINES = 4
 RECENT = 7
 """items that are acted on are among the latest so many that somebody has handed in"""
 TWO_AT_ONCE = 0.2
+CALLS_EVERY_S = 20.0
+"""mean time between two of a city's looks for a customer to be called, where calls are made"""
+LOOKS = 3
+"""items that are looked at then: the customer of each that waits for a call is called, if somebody is free"""
 FEES = (0, 0, 1_000, 2_080)
 """fen, taken in with a form or an action"""
 
@@ -64,7 +68,9 @@ Told = Callable[[HandedIn, str], None]
 class Clerks:
     """All clerks of a run. ``codes``: area code of each city; ``told`` hears every word about a request."""
 
-    def __init__(self, clock: Clock, rng: Random, codes: Mapping[CityId, str], told: Told) -> None:
+    def __init__(
+        self, clock: Clock, rng: Random, codes: Mapping[CityId, str], told: Told, *, calls_back: bool = False
+    ) -> None:
         self.handed_in: dict[str, HandedIn] = {}
         """by request"""
         self.refused = 0
@@ -77,6 +83,7 @@ class Clerks:
         self._rng = rng
         self._codes = codes
         self._told = told
+        self._calls_back = calls_back
         self._desks: dict[CityId, list[Desk]] = {city: [] for city in codes}
         self._items: list[_Item] = []
         self._under_way: dict[str, int] = {}
@@ -87,6 +94,8 @@ class Clerks:
         for city in self._codes:
             self._clock.call_later(FIRST_S + self._pause(), self._next, city)
             self._clock.call_later(ASK_AGAIN_S, self._ask_again, city)
+            if self._calls_back:
+                self._clock.call_later(FIRST_S, self._call, city)
             for moment in CLOSE_UP_S:
                 self._clock.call_later(moment, self._close_up, city)
             self._clock.call_later(LAST_ASKED_S, self._ask_all, city)
@@ -160,6 +169,34 @@ class Clerks:
                 ("work_act", {"action": action, "note": "按用户要求", "collected_fen": self._rng.choice(FEES)}),
             )
         )
+
+    def _call(self, city: CityId) -> None:
+        """Call the customer of some item that waits for it."""
+        if self._clock.monotonic() > LAST_S:
+            return
+        self._clock.call_later(self._rng.expovariate(1 / CALLS_EVERY_S), self._call, city)
+        desk = self._desk(city)
+        if desk is None or not self._items:
+            return
+
+        def shown(answer: Mapping[str, Any], one: _Item) -> None:
+            item = answer["item"]
+            if item["state"] == "sent" and item["ends"] is None:
+                self._call_back(one, self._rng.sample(self._desks[city], len(self._desks[city])))
+
+        for one in self._rng.sample(self._items[-RECENT:], min(len(self._items), LOOKS)):
+            asked = desk.send("work_item", item=one.item, owning=one.owning)
+            asked.addCallback(shown, one).addErrback(self._refusal)
+
+    def _call_back(self, one: _Item, desks: list[Desk]) -> None:
+        """From the first of ``desks`` whose agent has nothing else in hand."""
+
+        def refused(failure: Failure) -> None:
+            self._refusal(failure)
+            self._call_back(one, desks[1:])
+
+        if desks:
+            desks[0].send("work_call_back", item=one.item).addErrback(refused)
 
     def _fitting(self, shown: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
         """What brings an item on, as it is shown."""

@@ -491,7 +491,8 @@ class Faults:
         if site is None or not calm:
             return True
         core = site.running.site
-        return core.serving.knows(connection) or core.contacts.knows_leg(connection)
+        known = (core.serving.knows, core.contacts.knows_leg, core.call_backs.knows)
+        return any(knows(connection) for knows in known)
 
     def _waits(self, city: CityId, token: Token) -> bool:
         """Whether a city's node still holds a slot for a leg that has not come."""

@@ -15,6 +15,7 @@ from dataset.ids import NodeId
 from dataset.rows import ROW_BYTES
 from federation.node.clock import VirtualClock
 from simulation.chaos.aims import draw_aims
+from simulation.chaos.call_backs import CallBacks, calls_back
 from simulation.chaos.check import Verdict, check
 from simulation.chaos.clerks import Clerks
 from simulation.chaos.faults import Faults
@@ -75,7 +76,14 @@ class Run:
         self.people = People(world, Random(rng.getrandbits(64)))
         codes = {city.id: city.area_code for city in world.province.cities}
         # a source of their own: what everybody else does in a seed does not hang on what they draw
-        self.clerks = Clerks(self.time, Random(f"{seed}, clerks"), codes, world.work.on_told)
+        self.call_backs = CallBacks(world, seed) if calls_back(seed) else None
+        self.clerks = Clerks(
+            self.time,
+            Random(f"{seed}, clerks"),
+            codes,
+            world.work.on_told,
+            calls_back=self.call_backs is not None,
+        )
         world.on_seated.append(self.clerks.seated)
         cities = [NodeId(city.id) for city in world.province.cities]
         self.schedule: list[Step] = (
@@ -118,8 +126,10 @@ class Run:
             self._start_all()
             self._pass_until(HANG_UP_S)
             self.people.all_hang_up()
+            if self.call_backs is not None:
+                self.call_backs.all_hang_up()
             self._pass_until(END_S)
-        return check(self.world, self.people, self.clerks, self.faults, self.broken)
+        return check(self.world, self.people, self.clerks, self.faults, self.call_backs, self.broken)
 
     def _pass_until(self, moment: float) -> None:
         """Let time pass. What a call raises is noted and the others go on, as under a reactor."""

@@ -102,13 +102,12 @@ INTERLEAVINGS: dict[str, str] = {
     "work_answered_twice": "a request is answered twice, after a lost disk",
     "work_two_act_at_once": "two agents act on one item at once",
     "work_step_overtaken": "a tail that came back overtakes a step",
+    "call_back_answered_twice": "two calls about one item are answered",
+    "call_back_node_dies": "the node dies while a customer is called back, or talks",
 }
 """name: which sentence of federation.md, or of work-items.md"""
 
-NOT_BUILT = (
-    "consult completed while the consulted site vanishes (no consultation yet)",
-    "callback answered twice (nobody is called back in these runs: tests/province/test_call_back.py)",
-)
+NOT_BUILT = ("consult completed while the consulted site vanishes (no consultation yet)",)
 
 _FINISHES = frozenset({"hang_up", "finish"})
 _ENDS_TALK = _FINISHES | {"transfer"}

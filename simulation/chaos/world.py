@@ -52,6 +52,8 @@ class ChaosProvince(SimulatedProvince):
         self.wires.on_fate = self.watch.on_fate
         self.work = WorkWatch(time, self.wires, self.watch)
         disks.on_received = self.work.on_received
+        self.on_kill: list[Callable[[NodeId], None]] = [self.watch.node_dies, self.work.node_dies]
+        """told of every city whose process is about to be killed"""
         self.on_rows: list[Written] = [self.watch.on_rows, self.work.on_rows]
         """told of every group that reaches a journal's disk"""
         self.on_request: list[HearRequest] = [self.watch.on_request]
@@ -115,8 +117,8 @@ class ChaosProvince(SimulatedProvince):
         the connections of its agents, who log in again.
         """
         if not is_hub(node):
-            self.watch.node_dies(node)
-            self.work.node_dies(node)
+            for hear in self.on_kill:
+                hear(node)
         self.killed_at[node] = self.time.monotonic()
         self.disks.crash(node)
         self.processes[node].kill()

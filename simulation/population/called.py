@@ -36,30 +36,42 @@ class CalledHabits:
 
 
 class CalledCustomers:
-    """Everybody whom a city may call. ``counts``: ``answered``, ``declined``, ``let_ring``, ``talked``."""
+    """Everybody whom a city may call. ``counts``: ``answered``, ``declined``, ``let_ring``, ``talked``.
+
+    ``picked_up``: how often at each number.
+    """
 
     def __init__(self, clock: Clock, seed: int, network: Rings, habits: CalledHabits | None = None) -> None:
         self.counts: Counter[str] = Counter()
+        self.picked_up: Counter[str] = Counter()
         self._clock = clock
         self._seed = seed
         self._habits = habits or CalledHabits()
         network.when_called = self._called
 
     def _called(self, phone: OutsidePhone) -> None:
-        _Customer(self._clock, Random(f"{self._seed} {phone.number}"), phone, self._habits, self.counts)
+        rng = Random(f"{self._seed} {phone.number}")
+        _Customer(self._clock, rng, phone, self._habits, self.counts, self.picked_up)
 
 
 class _Customer:
     """One of them, with the telephone for good."""
 
     def __init__(
-        self, clock: Clock, rng: Random, phone: OutsidePhone, habits: CalledHabits, counts: Counter[str]
+        self,
+        clock: Clock,
+        rng: Random,
+        phone: OutsidePhone,
+        habits: CalledHabits,
+        counts: Counter[str],
+        picked_up: Counter[str],
     ) -> None:
         self._clock = clock
         self._rng = rng
         self._phone = phone
         self._habits = habits
         self._counts = counts
+        self._picked_up = picked_up
         self._timer: Timer | None = None
         self._rung = 0
         self._hears = False
@@ -81,12 +93,16 @@ class _Customer:
         chance, habits = self._rng.random(), self._habits
         if chance < habits.answers:
             self._counts["answered"] += 1
-            self._after(habits.reaction_s, self._phone.answer)
+            self._after(habits.reaction_s, self._pick_up)
         elif chance < habits.answers + habits.declines:
             self._counts["declined"] += 1
             self._after(habits.reaction_s, self._phone.reject)
         else:
             self._counts["let_ring"] += 1
+
+    def _pick_up(self) -> None:
+        self._picked_up[self._phone.number] += self._phone.ringing
+        self._phone.answer()
 
     def _after(self, delay: Draw, do: Callable[[], None]) -> None:
         self._forget()

@@ -102,6 +102,11 @@ class Network:
             self._telephones[number] = OutsidePhone(self.clock, number, self._seat_media_timeout_s)
         return self._telephones[number]
 
+    @property
+    def telephones(self) -> list[OutsidePhone]:
+        """Every customer's telephone that was called back, or put in to be."""
+        return list(self._telephones.values())
+
     def _outside(self, number: str) -> OutsidePhone | None:
         if number not in self._telephones and self.when_called is not None:
             self.when_called(self.telephone(number))

@@ -6,13 +6,16 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from typing import Any
 
+from msgspec import structs
+
 from dataset.ids import CityId, NodeId
-from dataset.rows import AnyRow, Journalled, WorkRequested
-from dataset.work import Acted, Opened, WorkItemId
+from dataset.rows import AnyRow, CallBackEnded, Journalled, WorkRequested
+from dataset.work import Acted, CallBackOutcome, Opened, RequestId, WorkItemId
 from federation.core.work_book import Settlement, WorkBook
 from federation.node.journal import ABOUT_RUNS, item_of_row
 from federation.node.journal_memory import MemoryJournal
 from provincial_hub.shell.tails import Tails
+from site_node.core.call_back import CallBack, CallBacks
 from site_node.core.work_desk import WorkDesk
 from site_node.shell.work import Work, _Turns
 from tests.harness.mutations.registry import Real, breaks
@@ -134,6 +137,48 @@ def what_an_action_takes_in_is_not_settled(real: Real) -> None:
         return tuple(one if one.request in opened else replace(one, collected_fen=0) for one in found)
 
     real.around(WorkBook, "settlements", settlements)
+
+
+@breaks(
+    "I1",
+    shows="call-backs of which the item says nothing",
+    needs="a city that dies between the end of a call and the step that follows from it",
+)
+def calls_are_followed_by_their_own_run_only(real: Real) -> None:
+    """At a start nobody looks for call-backs whose step is not on record."""
+
+    def note_calls(original: Any, self: Work, rows: Sequence[Journalled]) -> None:
+        if self._read:
+            original(self, rows)
+
+    real.around(Work, "_note_calls", note_calls)
+
+
+@breaks("I1", shows="call-backs on record as answered, with nobody who picked up")
+def ringing_counts_as_reached(real: Real) -> None:
+    """A customer whose telephone rings counts as having answered."""
+    real.around(CallBacks, "delivered", lambda original, self, connection: self.established(connection))
+
+
+@breaks("I1", shows="items that say otherwise than the switch")
+def every_call_back_counts_as_given_up(real: Real) -> None:
+    """The step that follows from a call says nothing of what the switch said."""
+
+    async def called_back(original: Any, self: Work, request: RequestId, call: CallBackEnded, ended_at: float) -> None:
+        outcome = CallBackOutcome.GIVEN_UP
+        await original(self, request, structs.replace(call, outcome=outcome), ended_at)
+
+    real.around(Work, "_called_back", called_back)
+
+
+@breaks("I8", shows="customers whose telephone is busy when everybody has gone")
+def customers_are_left_in_the_call(real: Real) -> None:
+    """When the agent's part of a call-back ends, the customer's leg stays."""
+
+    def _end(original: Any, self: CallBacks, call: CallBack, *args: Any, **kwargs: Any) -> None:
+        original(self, call, *args, **{**kwargs, "customer_gone": True})
+
+    real.around(CallBacks, "_end", _end)
 
 
 def _opens(step: Any) -> bool:
