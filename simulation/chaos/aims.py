@@ -1,4 +1,5 @@
-"""More faults for every seventh seed: those that show what the others reach too seldom.
+"""More faults for every seventh seed: those that show what the others reach too seldom; and for every other seventh,
+in which customers are called back, those that strike in these calls.
 
 They are drawn from a source of their own, so that what the other seeds play is not changed by what is added here.
 """
@@ -14,6 +15,8 @@ from simulation.chaos.watch import Moment
 
 EVERY, FIRST = 7, 4
 """which seeds: 4, 11, 18 …"""
+CALLS_FIRST = 2
+"""from which seed on customers are called back: 2, 9, 16 …"""
 
 _M, _K, _W = Moment, Kind, Who
 
@@ -65,6 +68,20 @@ _AT_A_MOMENT: tuple[tuple[Draw, int], ...] = (
 """each with how often"""
 
 
+_IN_CALLS: tuple[tuple[Draw, int], ...] = (
+    # the node dies between the outcome of a call and the step of its item that follows from it
+    (aim(_K.CRASH_CITY, _W.ANCHOR, _M.CALL_ENDED, lasts=(0.5, 10), at_once=True), 2),
+    # in the talk; the switch too
+    (aim(_K.CRASH_CITY, _W.ANCHOR, _M.CALL_ANSWERED, lasts=(0.0, 10)), 2),
+    (aim(_K.SWITCH_DIES, _W.ANCHOR, _M.CALL_ANSWERED, lasts=(2, 10)), 1),
+)
+
+
+def calls_back(seed: int) -> bool:
+    """Whether customers are called in ``seed``."""
+    return seed % EVERY == CALLS_FIRST
+
+
 def _island(rng: Random, cities: Sequence[NodeId], hubs: Sequence[NodeId]) -> list[Step]:
     """A city is cut off for minutes, and nothing else is wrong with it (I5)."""
     kind = rng.choice((_K.CUT_NODE, _K.CUT_SILENT))
@@ -99,9 +116,13 @@ _AT_A_TIME: tuple[tuple[Callable[[Random, Sequence[NodeId], Sequence[NodeId]], l
 
 def draw_aims(seed: int, cities: Sequence[NodeId], hubs: Sequence[NodeId]) -> list[Step]:
     """The additional faults of ``seed``; none for most seeds."""
+    steps: list[Step] = []
+    if calls_back(seed):
+        for at, (draw, count) in enumerate(_IN_CALLS):
+            rng = Random(f"{seed}, call {at}")
+            steps += [draw(rng) for _ in range(count)]
     if seed % EVERY != FIRST:
-        return []
-    steps = []
+        return steps
     for at, (draw, count) in enumerate(_AT_A_MOMENT):
         rng = Random(f"{seed}, moment {at}")  # each its own, so that one more changes nothing of the others
         steps += [draw(rng) for _ in range(count)]

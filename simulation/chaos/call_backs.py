@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from dataset.ids import CityId, ContactId, NodeId
+from dataset.ids import AttemptId, CityId, ContactId, NodeId
 from dataset.rows import (
     CallBackAnswered,
     CallBackEnded,
@@ -19,18 +19,13 @@ from dataset.rows import (
 )
 from dataset.work import CallBackOutcome, CalledBack, RequestId, WorkItemId, call_back_request
 from federation.node.journal import Stamped
+from simulation.chaos.watch import Moment, Track
 from simulation.chaos.world import ChaosProvince
 from simulation.population.called import CalledCustomers, CalledHabits
 from simulation.population.draws import lognormal
+from site_node.core.call_back import N
 
-EVERY, FIRST = 7, 2
-"""which seeds: 2, 9, 16 …"""
 HABITS = CalledHabits(answers=0.8, declines=0.08, reaction_s=lognormal(4.0, 0.5), talk_s=lognormal(12.0, 0.6))
-
-
-def calls_back(seed: int) -> bool:
-    """Whether customers are called in ``seed``; what the others play does not change with it."""
-    return seed % EVERY == FIRST
 
 
 @dataclass(slots=True)
@@ -75,6 +70,7 @@ class CallBacks:
                     self._answers(contact, self._calls[contact])
                 case CallBackEnded(contact=contact) as ended if contact in self._calls:
                     self._calls[contact].ended.append(ended)
+                    self._moment(Moment.CALL_ENDED, contact)
                 case ContactEnded(contact=contact) if contact in self._calls:
                     self._calls[contact].endings += 1
                 case WorkStepped() | WorkRefused() as answer:
@@ -91,8 +87,12 @@ class CallBacks:
     def _answers(self, contact: ContactId, call: _Call) -> None:
         call.answered += 1
         self._answered[call.number] += 1
+        self._moment(Moment.CALL_ANSWERED, contact)
         if self._answered[call.number] > self._customers.picked_up[call.number]:
             self._wrong.append(f"I1: {contact} is on record as answered, and nobody picked up {call.number}")
+
+    def _moment(self, moment: Moment, contact: ContactId) -> None:
+        self._world.watch.hear(moment, Track(AttemptId(contact, N), self._calls[contact].city))
 
     def _node_dies(self, node: NodeId) -> None:
         if any(call.city == CityId(node) and not call.endings for call in self._calls.values()):

@@ -14,8 +14,8 @@ from zope.interface import implementer
 from dataset.ids import NodeId
 from dataset.rows import ROW_BYTES
 from federation.node.clock import VirtualClock
-from simulation.chaos.aims import draw_aims
-from simulation.chaos.call_backs import CallBacks, calls_back
+from simulation.chaos.aims import calls_back, draw_aims
+from simulation.chaos.call_backs import CallBacks
 from simulation.chaos.check import Verdict, check
 from simulation.chaos.clerks import Clerks
 from simulation.chaos.faults import Faults

@@ -67,6 +67,10 @@ class Moment(StrEnum):
     """it is on the owning city's"""
     WORK_ANSWERED = "work_answered"
     """its answer is"""
+    CALL_ANSWERED = "call_answered"
+    """that a customer who is called back has answered is on disk"""
+    CALL_ENDED = "call_ended"
+    """what became of a call-back is on disk; the step of its item follows from it"""
 
 
 INTERLEAVINGS: dict[str, str] = {

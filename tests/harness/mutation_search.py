@@ -17,8 +17,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple
 
-from simulation.chaos.aims import EVERY, FIRST
-from simulation.chaos.call_backs import calls_back
+from simulation.chaos.aims import EVERY, FIRST, calls_back
 from simulation.chaos.run import be_quiet, play
 from tests.harness.mutations import MUTATIONS
 
