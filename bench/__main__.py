@@ -25,6 +25,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "directory": (),
     "fanout": (),
     "card": (),
+    "work_reports": (),
     "backlog": ("rabbitmq",),
     "amqp": ("rabbitmq",),
     "asterisk_calls": ("asterisk", "sipp"),

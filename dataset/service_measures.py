@@ -6,6 +6,7 @@ step; ``federation.core.service_fold`` counts them from the rows of work items.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from datetime import date
 from typing import Any, NamedTuple
@@ -13,7 +14,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from dataset.ids import CityId
-from dataset.measures import Histogram
+from dataset.measures import Histogram, histogram
 from dataset.services.workflow import Ending
 
 ENDINGS: tuple[Ending, ...] = ("done", "answered", "refused", "cancelled", "unfounded")
@@ -87,3 +88,13 @@ def added(parts: Iterable[ServicePart]) -> ServicePart:
             sums[name] += getattr(one, name)
         handling = handling.merged(one.handling)
     return ServicePart(**sums, handling=handling)
+
+
+def replaced(whole: ServicePart, old: ServicePart, new: ServicePart) -> ServicePart:
+    """``whole``, of which ``old`` was a part that has become ``new``."""
+    sums = {name: getattr(whole, name) - getattr(old, name) + getattr(new, name) for name in COUNTED}
+    counts = Counter(dict(whole.handling.buckets))
+    counts.subtract(dict(old.handling.buckets))
+    counts.update(dict(new.handling.buckets))
+    total_ms = whole.handling.total_ms - old.handling.total_ms + new.handling.total_ms
+    return ServicePart(**sums, handling=histogram(counts, total_ms))

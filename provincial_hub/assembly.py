@@ -38,9 +38,11 @@ from provincial_hub.services.province import ProvinceService, Shown
 from provincial_hub.services.services_report import ServicesReport
 from provincial_hub.services.settlement import SettlementService
 from provincial_hub.shell.counts import HubCounts
+from provincial_hub.shell.figures_table import MemoryTable, Table
 from provincial_hub.shell.hub import HISTORY_S, RunningHub
 from provincial_hub.shell.memory import Memory
 from provincial_hub.shell.revisions import MemoryRevisions, Revisions
+from provincial_hub.shell.work_figures import WorkFigures
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ class Hub:
     logins: Logins
     console: ConsoleAttendance
     revisions: tuple[Revisions, ...]
-
+    figures: WorkFigures
     copies: PublicCopies | None = None
     records: Store | None = None
     """the province's copy of what cities publish, closed with the hub"""
@@ -62,6 +64,7 @@ class Hub:
     def start(self) -> Deferred[None]:
         """Route and beat at once; fires when the rows on record are read."""
         reading = self.running.start()
+        self.figures.start()
         if self.copies is not None:
             self.copies.start()
         return reading
@@ -75,6 +78,7 @@ class Hub:
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
+        await self.figures.stop()
         await self.running.stop()
         for one in self.revisions:
             await one.stop()
@@ -111,6 +115,7 @@ def build_hub(
     counts: HubCounts | None = None,
     revisions: Revisions | None = None,
     service_revisions: Revisions | None = None,
+    work_figures: Table | None = None,
     offering: Offering | None = None,
     pace: SendingPace | None = None,
     records: Store | None = None,
@@ -119,7 +124,8 @@ def build_hub(
 
     ``people_clock`` is the time of those who look (``clock`` when left out), which is not the hub's own where the
     simulated world runs faster than real; ``bases``: where each city's screens are; ``revisions``: where it is kept
-    what readers were told of queues, ``service_revisions`` of services, in memory when left out; ``offering``: the
+    what readers were told of queues, ``service_revisions`` of services, ``work_figures`` what is counted of work items,
+    in memory when left out; ``offering``: the
     services that its reports know; ``records``: where it keeps the province's copy of what cities publish, without
     which it keeps none.
     """
@@ -157,11 +163,13 @@ def build_hub(
     intervals = IntervalService(running, store, revisions, shown, clock)
     console = ConsoleAttendance(running, service, people)
     parked = ParkedService(store, running.settling)
-    settlements = SettlementService(province, store, intervals)
     service_revisions = service_revisions or MemoryRevisions()
     offered = offering if offering is not None else Offering(Catalogue({}), NO_WORK)
-    services = ServicesReport(province, offered, store, intervals, service_revisions, clock)
-    knowledge = KnowledgeReport(province, offered, store, intervals, looks, clock)
+    figures = WorkFigures(work_figures if work_figures is not None else MemoryTable(), store, offered, clock)
+    running.ledger.on_rows(figures.heard)
+    settlements = SettlementService(province, figures, intervals)
+    services = ServicesReport(province, offered, figures, intervals, service_revisions, clock)
+    knowledge = KnowledgeReport(province, offered, store, figures, intervals, looks, clock)
     table = console_operations(service, intervals, parked, settlements, services, knowledge, logins, looks)
     asked = DoorCounts(running.counts.registry)
     JournalCounts(running.counts.registry, journal)
@@ -177,6 +185,7 @@ def build_hub(
         logins,
         console,
         (revisions, service_revisions),
+        figures,
         copies=copies,
         records=records,
     )

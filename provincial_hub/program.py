@@ -37,6 +37,7 @@ from federation.node.store_sqlite import SqliteStore
 from federation.node.users import FileUsers, add_user, in_threads
 from provincial_hub.assembly import Hub, build_hub
 from provincial_hub.settings import HubSettings
+from provincial_hub.shell.figures_table import FileTable
 from provincial_hub.shell.revisions import SqliteRevisions
 
 DAY_S = 86_400.0
@@ -117,8 +118,17 @@ async def _start(reactor: Any, settings: HubSettings, file: Path) -> RunningProg
         await journal.stop()
         raise
     try:
+        work_figures = FileTable(data / "work-figures.sqlite", reactor)
+    except Refused:
+        await service_revisions.stop()
+        await revisions.stop()
+        await store.stop()
+        await journal.stop()
+        raise
+    try:
         records = SqliteStore(data / "store.sqlite", node, PUBLIC, reactor)
     except Refused:
+        await work_figures.stop()
         await service_revisions.stop()
         await revisions.stop()
         await store.stop()
@@ -138,6 +148,7 @@ async def _start(reactor: Any, settings: HubSettings, file: Path) -> RunningProg
         history_s=settings.history_s,
         revisions=revisions,
         service_revisions=service_revisions,
+        work_figures=work_figures,
         offering=offering,
         pace=SendingPace.at(settings.link.pace),
         records=records,

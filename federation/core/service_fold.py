@@ -8,17 +8,21 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import date, timedelta
 from typing import NamedTuple
 
-from dataset.calendar import WorkCalendar, day_of
+from dataset.calendar import LONGEST_CLOSED, WorkCalendar, day_of, midnight
 from dataset.ids import CityId
 from dataset.measures import Histogram, bucket_of, milliseconds
 from dataset.rows import Journalled
 from dataset.service_measures import PartKey, ServicePart, added
 from dataset.services.service import Service
-from dataset.work import Acted, CalledBack, Opened, Pressed
-from federation.core.work_book import Passage, ServiceOf, WorkBook
+from dataset.work import Acted, CalledBack, Opened, Pressed, WorkItemId
+from federation.core.work_book import Passage, ServiceOf, Settlement, WorkBook
 from federation.core.work_item import Ended, Escalated, FeeDue, WorkItem
+
+DAY = timedelta(days=1)
+CLOSED = timedelta(days=LONGEST_CLOSED + 1)
 
 
 class Standing(NamedTuple):
@@ -27,6 +31,21 @@ class Standing(NamedTuple):
     open: int = 0
     overdue: int = 0
     """of these, longer open than the service's time for the whole; without such a time, with a deadline missed"""
+
+
+class OpenDays(NamedTuple):
+    """Midnights, in China, just before which an item was open: those at which the days from ``first`` to ``last``
+    begin.
+    """
+
+    city: CityId
+    service: str
+    """without its version"""
+    first: date
+    last: date | None
+    """included; None: until today"""
+    overdue_from: date | None
+    """from which of them on it was overdue"""
 
 
 class ServiceFold:
@@ -72,6 +91,29 @@ class ServiceFold:
             known = [passage.after for passage in history if passage.row.step.at < moment]
             if known and known[-1].ending is None and city in (None, known[-1].owning):
                 yield known[-1]
+
+    def open_days(self, item: WorkItemId) -> list[OpenDays]:
+        """When ``item`` was open, in order and apart: what ``standing`` says of it at any midnight."""
+        history = self._book.history(item)
+        moments = sorted({passage.row.step.at for passage in history})
+        found: list[OpenDays] = []
+        for at, moment in enumerate(moments):
+            known = [passage.after for passage in history if passage.row.step.at <= moment][-1]
+            last = day_of(moments[at + 1]) if at + 1 < len(moments) else None
+            first = day_of(moment) + DAY
+            if known.ending is None and (last is None or first <= last):
+                service = self._service_of(history[0].row.service)
+                since = self._overdue_from(service, known, first, last)
+                found.append(OpenDays(known.owning, service.id, first, last, since))
+        return found
+
+    def overdue(self, item: WorkItem, moment: float) -> bool:
+        """Whether ``item``, open just before ``moment``, was overdue then."""
+        return self._overdue(self._service_of(item.service), item, moment)
+
+    def settlements(self) -> tuple[Settlement, ...]:
+        """See ``WorkBook``."""
+        return self._book.settlements()
 
     def untold(self, begin: float, end: float) -> Mapping[CityId, int]:
         """Items with steps of that time that count nowhere, by owning city: their opening is not on record here, or
@@ -141,6 +183,30 @@ class ServiceFold:
     def _overdue(self, service: Service, item: WorkItem, moment: float) -> bool:
         measure = service.text.measure
         return item.missed > 0 if measure is None else self._lasted_s(service, item, moment) > measure.within_s
+
+    def _overdue_from(self, service: Service, item: WorkItem, first: date, last: date | None) -> date | None:
+        """The first midnight of those at which it was overdue. With a time for the whole it stays so."""
+        measure = service.text.measure
+        if measure is None:
+            return first if item.missed > 0 else None
+        try:
+            due = day_of(
+                item.opened_at + measure.within_s
+                if measure.clock == "calendar"
+                else self._calendar.after(item.opened_at, measure.within_s)
+            )
+        except OverflowError:  # there is no more work in which it could become late
+            return None
+        if last is not None and last < due:
+            return None
+        day = max(first, due)
+        while last is None or day <= last:
+            if self._overdue(service, item, midnight(day)):
+                return day
+            if day - due > CLOSED:
+                return None
+            day += DAY
+        return None
 
     def _lasted_s(self, service: Service, item: WorkItem, until: float) -> float:
         """From its opening on, seconds by the clock of the service's measure."""

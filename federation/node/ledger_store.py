@@ -47,6 +47,9 @@ STANDING_KINDS = (
 WORK_KINDS = ("work_requested", "work_stepped", "work_refused")
 """rows about work items"""
 
+RUN_KINDS = ("lineage_opened", "tail_missing")
+"""rows by which the runs of a node are put in order"""
+
 
 class Settled(NamedTuple):
     """Who took note of an unknown slot, and why it need not be known."""
@@ -85,6 +88,17 @@ class Unknown(NamedTuple):
     holes: list[Hole]
 
 
+class WorkPage(NamedTuple):
+    """Some rows in the order of their arrival."""
+
+    rows: list[tuple[int, Journalled]]
+    """each with its place: 1 or more, ascending, for good"""
+    place: int
+    """up to which place was read"""
+    last: int
+    """the place of the last row of all"""
+
+
 class LedgerStore(Protocol):
     """What inbox, reports and console need of the ledger's storage."""
 
@@ -121,6 +135,12 @@ class LedgerStore(Protocol):
         """All rows of the kinds in ``WORK_KINDS`` with that wall time or later, and those that ``of`` wrote at any
         time, in the order of arrival.
         """
+
+    def work_after(self, place: int, limit: int) -> Deferred[WorkPage]:
+        """Those of the kinds in ``WORK_KINDS`` and ``RUN_KINDS`` among the next ``limit`` places behind ``place``."""
+
+    def rows_at(self, places: Sequence[int]) -> Deferred[list[tuple[int, Journalled]]]:
+        """The rows at these places, in order; places that have none, or none that can be read, are left out."""
 
     def tail(
         self, node: NodeId, lineage: LineageId, beyond: int, after: int, limit: int
@@ -161,9 +181,14 @@ def _read(data: bytes) -> Journalled | None:
         return None
 
 
+def _placed(found: Sequence[tuple[int, bytes]]) -> list[tuple[int, Journalled]]:
+    return [(place, row) for place, data in found if (row := _read(data)) is not None]
+
+
 # ── SQLite ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 ORIGIN_INDEX = "CREATE UNIQUE INDEX rows_by_origin ON rows (node, lineage, sequence)"
 _STANDING = "kind IN ('" + "', '".join(STANDING_KINDS) + "')"
+_WORK_OR_RUN = "kind IN ('" + "', '".join((*WORK_KINDS, *RUN_KINDS)) + "')"
 _WORK = "kind IN ('" + "', '".join(WORK_KINDS) + "')"
 _FORMAT_2 = (
     ORIGIN_INDEX,
@@ -310,6 +335,33 @@ class SqliteLedgerStore:
             wall,
             of,
         )
+
+    def work_after(self, place: int, limit: int) -> Deferred[WorkPage]:
+        """See ``LedgerStore``."""
+
+        def query(connection: sqlite3.Connection) -> WorkPage:
+            (last,) = connection.execute("SELECT coalesce(max(id), 0) FROM rows").fetchone()
+            # by the places, whatever index could find the kinds: only some rows are looked at, whichever these are
+            found = connection.execute(
+                f"SELECT id, data FROM rows NOT INDEXED WHERE id > ?1 AND id <= ?1 + ?2 AND {_WORK_OR_RUN} ORDER BY id",
+                (place, limit),
+            ).fetchall()
+            return WorkPage(_placed(found), max(place, min(last, place + limit)), last)
+
+        return self._reader.read(query)
+
+    def rows_at(self, places: Sequence[int]) -> Deferred[list[tuple[int, Journalled]]]:
+        """See ``LedgerStore``."""
+
+        def query(connection: sqlite3.Connection) -> list[tuple[int, Journalled]]:
+            return _placed(
+                connection.execute(
+                    "SELECT id, data FROM rows WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id",
+                    (msgspec.json.encode(places).decode(),),
+                ).fetchall()
+            )
+
+        return self._reader.read(query)
 
     def tail(
         self, node: NodeId, lineage: LineageId, beyond: int, after: int, limit: int
@@ -541,6 +593,7 @@ class MemoryLedger:
 
     rows: dict[tuple[str, LineageId, int], tuple[Journalled, bytes]] = field(default_factory=dict)
     """by origin (node, lineage, sequence), in the order of arrival"""
+    arrived: list[Journalled] = field(default_factory=list)
     numbers: dict[tuple[NodeId, LineageId], list[tuple[int, int]]] = field(default_factory=dict)
     """by sender and stream, of the sender's own rows: number and sequence, in order"""
     runs: dict[tuple[str, LineageId], list[int]] = field(default_factory=dict)
@@ -564,6 +617,7 @@ class MemoryLedger:
                 self.parked[slot] = ParkedRow(*slot, DIFFERS, data)
             return False
         self.rows[origin] = (row, data)
+        self.arrived.append(row)
         if slot[:2] == run:
             self.numbers.setdefault(slot[:2], []).append((slot[2], row.sequence))
         insort(self.runs.setdefault(run, []), row.sequence)
@@ -670,6 +724,21 @@ class MemoryLedgerStore:
     def work_since(self, wall: float, of: NodeId | None = None) -> Deferred[list[Journalled]]:
         """See ``LedgerStore``."""
         return succeed([row for row in self.ledger.work if row.wall >= wall or row.node == of])
+
+    def work_after(self, place: int, limit: int) -> Deferred[WorkPage]:
+        """See ``LedgerStore``."""
+        found = [
+            (at, row)
+            for at, row in enumerate(self.ledger.arrived[place : place + limit], place + 1)
+            if kind_of(row.row) in (*WORK_KINDS, *RUN_KINDS)
+        ]
+        last = len(self.ledger.arrived)
+        return succeed(WorkPage(found, max(place, min(last, place + limit)), last))
+
+    def rows_at(self, places: Sequence[int]) -> Deferred[list[tuple[int, Journalled]]]:
+        """See ``LedgerStore``."""
+        arrived = self.ledger.arrived
+        return succeed([(at, arrived[at - 1]) for at in sorted(set(places)) if 0 < at <= len(arrived)])
 
     def tail(
         self, node: NodeId, lineage: LineageId, beyond: int, after: int, limit: int

@@ -111,6 +111,7 @@ LOGIN = Outcomes(
     HubLogin,
     {401: ("login-refused",), 403: ("not-your-role",), 429: ("login-locked",), 503: ("login-busy",)},
 )
+STILL_COUNTING = {503: ("still-counting",)}
 PASSWORD = Outcomes(
     Done, {400: ("password-weak",), 401: ("login-refused",), 429: ("login-locked",), 503: ("login-busy",)}
 )
@@ -217,7 +218,7 @@ def console_operations(
                 settlement,
                 "一个月各局之间的结算",
                 "what cities owe each other for a month",
-                Outcomes(SettlementTold),
+                Outcomes(SettlementTold, STILL_COUNTING),
             ),
             Operation(
                 "services_report",
@@ -226,7 +227,7 @@ def console_operations(
                 services_report,
                 "各业务的受理、办结和及时情况",
                 "what came of each service: taken in, ended, in time",
-                Outcomes(ServicesTold, {404: ("unknown-city",)}),
+                Outcomes(ServicesTold, {404: ("unknown-city",), **STILL_COUNTING}),
             ),
             Operation(
                 "knowledge_report",
@@ -235,7 +236,7 @@ def console_operations(
                 knowledge_report,
                 "知识的使用和评价、将失效的、没有答案的问题",
                 "how articles are used and judged, what expires, questions without an answer",
-                Outcomes(KnowledgeTold, {404: ("unknown-city",)}),
+                Outcomes(KnowledgeTold, {404: ("unknown-city",), **STILL_COUNTING}),
                 lambda actor, fields, refused: looks.refused(actor, look_at_questions(word(fields, "city")), refused),
             ),
             Operation(

@@ -6,7 +6,7 @@ one hub with the same revision of an interval have the same figures; a higher on
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from hashlib import blake2b
 from typing import NamedTuple
@@ -16,7 +16,7 @@ import msgspec
 from dataset.calendar import midnight
 from dataset.ids import CityId
 from dataset.measures import INTERVAL_S, Interval
-from dataset.service_measures import PartKey, ServicePart
+from dataset.service_measures import ServicePart
 
 SETTLES_S = 60.0
 """after its end an interval's rows are given so long to arrive before what is told of it counts as its figures"""
@@ -56,14 +56,18 @@ def figures(
 
 
 def day_figures(
-    parts: Mapping[PartKey, ServicePart], cities: Iterable[CityId], days: Iterable[date], wall: float
+    digests: Mapping[tuple[CityId, date], str], cities: Iterable[CityId], days: Iterable[date], wall: float
 ) -> dict[Slot, str]:
-    """As ``figures``, for what was counted of services: a slot is a city's day, named by the moment it begins."""
-    of: dict[tuple[CityId, date], list[tuple[str, ServicePart]]] = {}
-    for key, part in sorted(parts.items()):
-        of.setdefault((key.city, key.day), []).append((key.service, part))
+    """As ``figures``, for what was counted of services: a slot is a city's day, named by the moment it begins.
+    ``digests``: of the days that have any figures.
+    """
     settled = [day for day in days if wall >= midnight(day + timedelta(days=1)) + SETTLES_S]
-    return {(city, int(midnight(day))): _hashed(of.get((city, day))) for city in cities for day in settled}
+    return {(city, int(midnight(day))): digests.get((city, day), "") for city in cities for day in settled}
+
+
+def day_digest(services: Sequence[tuple[str, ServicePart]]) -> str:
+    """Of all that was counted in a city on a day, by service, in order."""
+    return _hashed(services)
 
 
 def _starts(begin: float, end: float, wall: float) -> Iterator[int]:

@@ -18,8 +18,6 @@ from dataset.knowledge_measures import ArticleUse, article_use
 from dataset.masking import masked_numbers
 from dataset.records.article import EXPIRING_DAYS, Article, lasts
 from dataset.rows import ArticleJudged, ArticlesShown, Journalled, Viewed
-from dataset.service_measures import ServicePart, added
-from federation.core.service_fold import ServiceFold
 from federation.core.work_item import WorkItem
 from federation.node.ledger_store import FIRST, LedgerStore, Place
 from federation.node.login import Actor
@@ -30,9 +28,9 @@ from federation.ports import Clock
 from provincial_hub.services.days import span_of
 from provincial_hub.services.intervals import IntervalService, missing_view
 from provincial_hub.services.province import allow, known_city
-from provincial_hub.services.services_report import BEFORE_S
 from provincial_hub.services.summary import Missing, missing_text
 from provincial_hub.services.views import Json
+from provincial_hub.shell.work_figures import Questions, WorkFigures
 
 ROWS_AT_ONCE = 2_000
 """read from the ledger before anything else has its turn"""
@@ -51,10 +49,8 @@ class Counted:
     use: dict[tuple[ArticleId, int], list[tuple[CityId, ArticleUse]]]
     """by article and version, the worst first; each city that has anything"""
     expiring: Sequence[Article]
-    questions: Sequence[WorkItem]
-    """without an answer, the oldest first"""
-    asked: ServicePart
-    """what came of questions in these days"""
+    questions: Questions
+    """without an answer, and what came of such in these days"""
     missing: Sequence[Missing]
 
 
@@ -66,6 +62,7 @@ class KnowledgeReport:
         province: Province,
         offering: Offering,
         store: LedgerStore,
+        figures: WorkFigures,
         intervals: IntervalService,
         looks: Looks,
         clock: Clock,
@@ -73,6 +70,7 @@ class KnowledgeReport:
         self._province = province
         self._offering = offering
         self._store = store
+        self._figures = figures
         self._intervals = intervals
         self._looks = looks
         self._clock = clock
@@ -81,12 +79,12 @@ class KnowledgeReport:
         """From the day ``first`` to the day ``last`` (in China, both included), of ``city`` or all. Questions are
         shown with numbers masked, which is a look that goes on record.
 
-        Raises ``Refused``: 400 for days that are none, or too many; 404 ``unknown-city``.
+        Raises ``Refused``: 400 for days that are none, or too many; 404 ``unknown-city``; 503 ``still-counting``.
         """
         allow(actor)
         known_city(self._province, city)
         counted = await self._counted(*span_of(first, last), city)
-        shown = counted.questions[:MOST_QUESTIONS]
+        shown = counted.questions.open
         self._looks.listed(actor, look_at_questions(city or "", [one.id for one in shown]))
         return {
             "first": first,
@@ -95,9 +93,9 @@ class KnowledgeReport:
             "articles": [self._article_view(*key, cities) for key, cities in counted.use.items()],
             "expiring": [_expiring_view(one, counted.today) for one in counted.expiring],
             "questions": [self._question_view(one) for one in shown],
-            "more": len(counted.questions) - len(shown),
-            "asked": counted.asked.opened,
-            "answered": counted.asked.ended,
+            "more": counted.questions.open_count - len(shown),
+            "asked": counted.questions.part.opened,
+            "answered": counted.questions.part.ended,
             "missing": [missing_view(one) for one in counted.missing],
             "zh": self._text(counted, "zh"),
             "en": self._text(counted, "en"),
@@ -110,11 +108,7 @@ class KnowledgeReport:
         for key, use in article_use(await self._rows(begin, end)).items():
             if city in (None, key.city):
                 by_article[key.article, key.version].append((key.city, use))
-        work = (*await self._store.standing(), *await self._store.work_since(begin - BEFORE_S))
-        fold = ServiceFold(self._offering.catalogue.versions.__getitem__, self._offering.calendar, work)
-        unanswered = self._offering.unanswered
-        parts = fold.parts(begin, end, city) if unanswered else {}
-        open_ = [one for one in fold.open(wall, city) if one.service.partition("@")[0] == unanswered]
+        questions = await self._figures.questions(self._offering.unanswered, first, last, city, wall, MOST_QUESTIONS)
         return Counted(
             first,
             last,
@@ -125,8 +119,7 @@ class KnowledgeReport:
                 for one in lasts(self._offering.articles.values())
                 if one.expires_on < day_of(wall) + timedelta(days=EXPIRING_DAYS)
             ],
-            sorted(open_, key=lambda one: (one.opened_at, one.id)),
-            added(part for key, part in parts.items() if key.service == unanswered),
+            questions,
             [one for one in self._intervals.missing() if city in (None, one.city)],
         )
 
@@ -191,11 +184,11 @@ class KnowledgeReport:
             left = (one.expires_on - counted.today).days
             said = (words.expires if left >= 0 else words.expired).format(days=abs(left), day=one.expires_on)
             lines.append(f"! {one.title(language)}  {said}  {words.owner}{one.owner}")
-        lines.append(words.questions.format(asked=counted.asked.opened, ended=counted.asked.ended))
-        for item in counted.questions[:MOST_QUESTIONS]:
+        lines.append(words.questions.format(asked=counted.questions.part.opened, ended=counted.questions.part.ended))
+        for item in counted.questions.open:
             lines.append(f"? {names[item.owning]}  {day_of(item.opened_at)}  {item.id}  {self._question(item)}")
-        if len(counted.questions) > MOST_QUESTIONS:
-            lines.append(f"? … +{len(counted.questions) - MOST_QUESTIONS}")
+        if counted.questions.open_count > MOST_QUESTIONS:
+            lines.append(f"? … +{counted.questions.open_count - MOST_QUESTIONS}")
         lines += [missing_text(self._province, one, language) for one in counted.missing]
         return "\n".join(lines)
 

@@ -1,12 +1,11 @@
 """What came of the services, by city and day: taken in, ended, in the promised time, escalated, back again (考核).
 
-Made of the rows of record alone, each report anew, so that rows that came late count on their day; a day that was told
-otherwise before says so by its revision (B6).
+Made of the rows of record alone, which ``provincial_hub.shell.work_figures`` counts as they come, so that rows that
+came late count on their day; a day that was told otherwise before says so by its revision (B6).
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -14,13 +13,12 @@ from typing import Any
 
 from twisted.internet.defer import DeferredLock
 
-from dataset.calendar import day_of, midnight
+from dataset.calendar import day_of
 from dataset.columns import in_columns
 from dataset.errors import Language
 from dataset.ids import CityId
-from dataset.service_measures import COUNTED, PartKey, ServicePart, added
-from federation.core.service_fold import ServiceFold, Standing
-from federation.node.ledger_store import LedgerStore
+from dataset.service_measures import COUNTED, ServicePart, added
+from federation.core.service_fold import Standing
 from federation.node.login import Actor
 from federation.node.offering import Offering
 from federation.node.province import Province
@@ -32,9 +30,8 @@ from provincial_hub.services.province import allow, known_city
 from provincial_hub.services.summary import Missing, missing_text
 from provincial_hub.services.views import Json
 from provincial_hub.shell.revisions import Revisions, told_in_time
+from provincial_hub.shell.work_figures import WorkFigures
 
-BEFORE_S = 400 * 86_400.0
-"""rows so much older than the first day are read too: an item opened longer ago counts as one that cannot be told"""
 HOUR_S = 3600.0
 
 
@@ -79,14 +76,14 @@ class ServicesReport:
         self,
         province: Province,
         offering: Offering,
-        store: LedgerStore,
+        figures: WorkFigures,
         intervals: IntervalService,
         revisions: Revisions,
         clock: Clock,
     ) -> None:
         self._province = province
         self._offering = offering
-        self._store = store
+        self._figures = figures
         self._intervals = intervals
         self._revisions = revisions
         self._clock = clock
@@ -96,7 +93,7 @@ class ServicesReport:
     async def report(self, actor: Actor, first: str, last: str, city: CityId | None = None) -> Json:
         """From the day ``first`` to the day ``last`` (in China, both included), of ``city`` or all.
 
-        Raises ``Refused``: 400 for days that are none, or too many; 404 ``unknown-city``.
+        Raises ``Refused``: 400 for days that are none, or too many; 404 ``unknown-city``; 503 ``still-counting``.
         """
         allow(actor)
         known_city(self._province, city)
@@ -123,37 +120,33 @@ class ServicesReport:
 
     # ── counted ─────────────────────────────────────────────────────────────────────────────────────────────────────
     async def _counted(self, first: date, last: date, city: CityId | None) -> Counted:
-        begin, end, wall = midnight(first), midnight(last + timedelta(days=1)), self._clock.wall()
-        rows = (*await self._store.standing(), *await self._store.work_since(begin - BEFORE_S))
-        fold = ServiceFold(self._offering.catalogue.versions.__getitem__, self._offering.calendar, rows)
-        parts = fold.parts(begin, end, city)
+        wall = self._clock.wall()
+        counted = await self._figures.services(first, last, city, wall)
         cities = [one.id for one in self._province.cities if city in (None, one.id)]
         days = [first + timedelta(days=at) for at in range((last - first).days + 1)]
-        revisions = await told_in_time(self._revisions, day_figures(parts, cities, days, wall), wall, self._clock)
+        now = day_figures(counted.digests, cities, days, wall)
+        revisions = await told_in_time(self._revisions, now, wall, self._clock)
         return Counted(
             first,
             last,
-            self._lines(parts, fold.standing(min(end, wall), city), cities),
+            self._lines(counted.sums, counted.standing, cities),
             [one for one in self._intervals.missing() if city in (None, one.city)],
-            {name: items for name, items in sorted(fold.untold(begin, end).items()) if name in cities},
+            {name: items for name, items in counted.untold.items() if name in cities},
             revisions,
         )
 
     def _lines(
         self,
-        parts: Mapping[PartKey, ServicePart],
+        sums: Mapping[tuple[str, CityId], ServicePart],
         standing: Mapping[tuple[CityId, str], Standing],
         cities: Sequence[CityId],
     ) -> list[Line]:
-        found: dict[tuple[str, CityId], list[ServicePart]] = defaultdict(list)
-        for key, part in parts.items():
-            found[key.service, key.city].append(part)
-        named = {service for service, _ in found} | {service for _, service in standing}
+        named = {service for service, _ in sums} | {service for _, service in standing}
         order = [one for one in self._offering.catalogue.services if one in named]
         lines: list[Line] = []
         for service in [*order, *sorted(named.difference(order))]:
             of = [
-                Line(city, service, added(found.get((service, city), ())), standing.get((city, service), Standing()))
+                Line(city, service, sums.get((service, city), ServicePart()), standing.get((city, service), Standing()))
                 for city in cities
             ]
             told = [one for one in of if one.part or one.standing.open]

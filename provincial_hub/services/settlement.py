@@ -7,24 +7,21 @@ was collected at the desk (due to the owning city) and the charge for handling (
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Any, NamedTuple
 
-from dataset.calendar import NO_WORK, midnight
+from dataset.calendar import midnight
 from dataset.errors import Language, Problem, Refused
 from dataset.ids import CityId
-from federation.core.work_book import Settlement, WorkBook
-from federation.node.ledger_store import LedgerStore
 from federation.node.login import Actor
 from federation.node.province import Province
+from provincial_hub.core.work_figures import Handled
 from provincial_hub.services.intervals import IntervalService, missing_view
 from provincial_hub.services.province import allow
 from provincial_hub.services.summary import Missing, missing_text
-
-BEFORE_S = 60 * 86_400.0
-"""rows so much older than the month are read too: two answers to one request lie at most so far apart"""
+from provincial_hub.shell.work_figures import WorkFigures
 
 
 class OfService(NamedTuple):
@@ -66,37 +63,40 @@ class Owed:
         return self.collected_fen - self.handling_fen
 
 
-def owed(settlements: Sequence[Settlement]) -> tuple[Owed, ...]:
+def owed(handled: Iterable[Handled]) -> tuple[Owed, ...]:
     """Summed up by pair of cities, in order."""
-    pairs: dict[tuple[CityId, CityId], dict[str, list[Settlement]]] = defaultdict(lambda: defaultdict(list))
-    for one in settlements:
-        pairs[one.owning, one.serving][one.service].append(one)
-    found = []
-    for (owning, serving), services in sorted(pairs.items()):
-        sums = tuple(
-            OfService(name, len(of), sum(one.collected_fen for one in of), sum(one.handling_fen for one in of))
-            for name, of in sorted(services.items())
+    pairs: dict[tuple[CityId, CityId], dict[str, OfService]] = defaultdict(dict)
+    for one in handled:
+        services = pairs[one.owning, one.serving]
+        before = services.get(one.service, OfService(one.service, 0, 0, 0))
+        services[one.service] = OfService(
+            one.service,
+            before.entries + one.entries,
+            before.collected_fen + one.collected_fen,
+            before.handling_fen + one.handling_fen,
         )
-        found.append(Owed(owning, serving, sums))
-    return tuple(found)
+    return tuple(
+        Owed(owning, serving, tuple(services[name] for name in sorted(services)))
+        for (owning, serving), services in sorted(pairs.items())
+    )
 
 
 class SettlementService:
     """The hub's statement of a month."""
 
-    def __init__(self, province: Province, store: LedgerStore, intervals: IntervalService) -> None:
+    def __init__(self, province: Province, figures: WorkFigures, intervals: IntervalService) -> None:
         self._province = province
-        self._store = store
+        self._figures = figures
         self._intervals = intervals
 
     async def settlement(self, actor: Actor, month: str) -> dict[str, Any]:
-        """The month (``2026-11``, in China) by pair of cities and service. Raises ``Refused`` 400."""
+        """The month (``2026-11``, in China) by pair of cities and service.
+
+        Raises ``Refused``: 400; 503 ``still-counting``.
+        """
         allow(actor)
-        begin, end = _bounds(month)
-        book = WorkBook(_no_service, NO_WORK)  # sums need no item folded
-        for row in (*await self._store.standing(), *await self._store.work_since(begin - BEFORE_S)):
-            book.add(row)
-        found = owed([one for one in book.settlements() if begin <= one.at < end])
+        first, last = _days(month)
+        found = owed(await self._figures.handled(first, last))
         missing = self._intervals.missing()
         return {
             "month": month,
@@ -126,12 +126,13 @@ class SettlementService:
         return "\n".join(lines)
 
 
-def _bounds(month: str) -> tuple[float, float]:
-    """UTC seconds of a month in China."""
+def _days(month: str) -> tuple[date, date]:
+    """The first and the last day of a month."""
     try:
         first = date.fromisoformat(f"{month}-01")
         after = date(first.year + first.month // 12, first.month % 12 + 1, 1)
-        return midnight(first), midnight(after)
+        midnight(first), midnight(after)
+        return first, after - timedelta(days=1)
     except (ValueError, OverflowError) as error:  # the first and the last month that there is have no bounds
         raise Refused(
             Problem(
@@ -141,10 +142,6 @@ def _bounds(month: str) -> tuple[float, float]:
                 place="month",
             )
         ) from error
-
-
-def _no_service(reference: str) -> Any:
-    raise KeyError(reference)
 
 
 def _yuan(fen: int) -> str:
