@@ -7,6 +7,7 @@ import socket
 import threading
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +37,8 @@ from simulation.province import PROVINCE_USER, password_of
 Say = Callable[[str], None]
 SEATS_AT = 70
 """The seats' own telephones are at 127.0.<slot>.171 to .173."""
+NODES_WITHIN_S = 60.0
+"""All nodes start at once, on whatever machine there is."""
 LOOK_EVERY_S = 10.0
 """How often it is looked whether each seat has a telephone."""
 
@@ -143,11 +146,13 @@ class UpProvince:
             for city in CITIES:
                 yield f"话机和公网 telephones and public network {city.zh} …"
                 self._connect(city)
+        yield f"{'、'.join(file.path.stem for file in self.files)} …"
         for file in self.files:
             make_users(file, self.province, self.package)
-            yield f"{file.path.stem} …"
             program = "provincial_hub" if file.city is None else "site_node"
-            self.nodes.append(NodeProcess(program, file.path, file.data, listen=file.listen).start())
+            self.nodes.append(NodeProcess(program, file.path, file.data, listen=file.listen))
+        with ThreadPoolExecutor(len(self.nodes)) as starting:  # none waits for another one
+            list(starting.map(lambda node: node.start(NODES_WITHIN_S), self.nodes))
 
     def _connect(self, city: City) -> None:
         """Give the city's seats telephones, and its switch a public network."""
