@@ -16,7 +16,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from dataset.errors import Problem, Refused
-from dataset.ids import CityId, NodeId
+from dataset.ids import CityId, LineageId, NodeId
 from federation.core.envelope import AnyMessage, PieceAsked, PieceTold
 from federation.ports import Clock, Timer
 
@@ -26,6 +26,8 @@ SHARE_OF_PACE = 0.25
 """of what the ledger may take of the line in the long run"""
 ANSWER_S = 10.0
 """a piece that has not come for so long is asked for again"""
+LONGEST_TURN_S = ANSWER_S / 2
+"""a question behind others for longer than that is not answered: it would come too late"""
 REST_S = 3.0
 """before that, and before a city that is away is looked for again"""
 PAUSE_S = 0.05
@@ -71,18 +73,21 @@ class _Open:
 
 
 class FilePieces:
-    """Of one city. ``heard_now``: whether a city is in sight; ``bytes_per_s``: what all files together may take."""
+    """Of one city. ``run`` names its questions, so that no answer to an earlier run is taken for one to this.
+
+    ``heard_now``: whether a city is in sight; ``bytes_per_s``: what all files together may take, each way.
+    """
 
     def __init__(
         self,
-        city: CityId,
+        run: LineageId,
         clock: Clock,
         send: Send,
         part_of: PartOf,
         heard_now: Callable[[CityId], bool],
         bytes_per_s: float,
     ) -> None:
-        self._city = city
+        self._run = run
         self._clock = clock
         self._send = send
         self._part_of = part_of
@@ -94,6 +99,8 @@ class FilePieces:
         self._open: _Open | None = None
         self._timer: Timer | None = None
         self._free_at = -inf
+        self._tells_at = -inf
+        """when the next piece may be told"""
         self._stopped = False
 
     def fetch(self, city: CityId, of: str, size: int, patience_s: float | None = None) -> Deferred[bytes]:
@@ -144,6 +151,21 @@ class FilePieces:
 
     # ── asked ───────────────────────────────────────────────────────────────────────────────────────────────────────
     def _answer(self, sender: NodeId, ask: PieceAsked) -> None:
+        """Tell a piece, once those told before have cost their time. Whoever would wait too long asks again."""
+        now = self._clock.monotonic()
+        at = max(now, self._tells_at)
+        if at - now > LONGEST_TURN_S:
+            return
+        self._tells_at = at + LARGEST_PIECE / self._bytes_per_s
+        if at > now:
+            self._clock.call_later(at - now, self._tell, sender, ask)
+        else:
+            self._tell(sender, ask)
+
+    def _tell(self, sender: NodeId, ask: PieceAsked) -> None:
+        if self._stopped:
+            return
+
         def told(data: bytes) -> None:
             if not self._stopped:
                 self._send(sender, PieceTold(question=ask.question, data=data[:LARGEST_PIECE]), ANSWER_S)
@@ -177,7 +199,7 @@ class FilePieces:
             self._later(0.0)
             return
         self._count += 1
-        question = f"{self._city}-{self._count}"
+        question = f"{self._run}-{self._count}"
         timer = self._clock.call_later(ANSWER_S, self._late, question)
         self._open = _Open(question, one, now, timer)
         self._send(NodeId(one.city), PieceAsked(question=question, of=one.of, since=len(one.here)), ANSWER_S)

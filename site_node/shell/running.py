@@ -164,7 +164,12 @@ class RunningCity:
         if files is not None and link is not None:
             rate = SHARE_OF_PACE * (pace if pace is not None else SendingPace()).bytes_per_s
             self.pieces = files.pieces = FilePieces(
-                self.city, clock, self.behind, files.part_of, lambda city: city in self.site.sight.peers, rate
+                site.rules.lineage,
+                clock,
+                self.behind,
+                files.part_of,
+                lambda city: city in self.site.sight.peers,
+                rate,
             )
         self._self_service = self_service
         self._output = Output(journal)

@@ -192,6 +192,18 @@ def test_a_city_that_dies_in_the_middle_leaves_nothing_half_done(scene: Scene, d
     assert scene.attach(key="scan", seat=again)["receipt"] == {**added["receipt"], "state": "accepted"}
 
 
+def test_what_a_run_that_died_left_behind_is_removed_and_what_is_asked_for_is_not(scene: Scene) -> None:
+    scene.cut()
+    scene.attach()
+    disk = scene.province.memory.disk(NodeId(SHENZHEN))
+    disk.sending["0" * 64] = b"kept, and never asked for"
+    scene.province.restart_city(SHENZHEN)
+    assert scene.kept(SHENZHEN) == (set(), {digest(SCAN)})
+    scene.cut(restore=True)
+    scene.province.pass_s(30.0)
+    assert len(scene.taken()) == 1
+
+
 def test_the_same_file_handed_in_again_is_one(scene: Scene) -> None:
     """At once, while it is on its way, and once it is there."""
     asked = [

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from twisted.internet.defer import Deferred, fail, succeed
 
 from dataset.errors import Problem, Refused
-from dataset.ids import CityId, NodeId
+from dataset.ids import CityId, LineageId, NodeId
 from federation.core.envelope import AnyMessage, PieceAsked, PieceTold
 from federation.node.clock import VirtualClock
 from federation.node.file_pieces import ANSWER_S, LARGEST_PIECE, MOST_AWAITED, REST_S, FilePieces
@@ -25,15 +25,16 @@ WAY_S = 0.1
 
 
 class Cities:
-    """Three that have contents; ``wire`` says how often a message comes, and how late."""
+    """Three and some ``more`` that have contents; ``wire`` says how often a message comes, and how late."""
 
-    def __init__(self) -> None:
+    def __init__(self, more: int = 0) -> None:
         self.clock = VirtualClock(1_000_000.0)
         self.contents: dict[tuple[CityId, str], bytes] = {}
         self.said: list[tuple[float, AnyMessage]] = []
         self.wire: Callable[[AnyMessage], list[float]] = lambda message: [WAY_S]
         self.heard: set[CityId] = {HERE, THERE, OTHER}
-        self.pieces = {city: self._pieces(city) for city in (HERE, THERE, OTHER)}
+        self.more = [CityId(f"city{number}") for number in range(more)]
+        self.pieces = {city: self._pieces(city) for city in (HERE, THERE, OTHER, *self.more)}
 
     def _pieces(self, city: CityId) -> FilePieces:
         def send(to: NodeId, message: AnyMessage, budget_s: float) -> None:
@@ -47,7 +48,7 @@ class Cities:
                 return fail(Refused(Problem("content-gone", "没有", "none"), status=410))
             return succeed(content[since : since + LARGEST_PIECE])
 
-        return FilePieces(city, self.clock, send, part, self.heard.__contains__, RATE)
+        return FilePieces(LineageId(f"of-{city}"), self.clock, send, part, self.heard.__contains__, RATE)
 
     def has(self, city: CityId, of: str, size: int) -> bytes:
         content = self.contents[city, of] = Random(of).randbytes(size)
@@ -96,6 +97,19 @@ def test_of_many_files_one_piece_is_on_its_way_at_a_time(cities: Cities) -> None
         assert isinstance(message, PieceAsked) == answered
         answered = not isinstance(message, PieceAsked)
     assert [one.of for _, one in cities.asked()] == ["r0"] * 4 + ["r1"] * 4 + ["r2"] * 4
+
+
+def test_a_city_that_many_ask_tells_at_its_pace() -> None:
+    """S4 at the other end: its own line carries them all, and everybody gets all of it in the end."""
+    cities = Cities(more=20)
+    content, found = cities.has(THERE, "r1", 15_000), list[Any]()
+    for city in cities.more:
+        cities.pieces[city].fetch(THERE, "r1", len(content)).addBoth(found.append)
+    cities.clock.advance(300.0)
+    assert found == [content] * len(cities.more)
+    told = [at for at, one in cities.said if isinstance(one, PieceTold)]
+    assert min(later - earlier for earlier, later in pairwise(told)) > LARGEST_PIECE / RATE - 0.001
+    assert len(told) == 3 * len(cities.more), "none is told in vain"
 
 
 def test_what_somebody_waits_for_comes_first(cities: Cities) -> None:
