@@ -68,6 +68,8 @@ class Faults:
         """cities of which nothing is left"""
         self._disturbances: Counter[NodeId] = Counter()
         self._calm_since: dict[NodeId, float] = {}
+        self._stepped_at: dict[NodeId, float] = {}
+        """when its wall clock was last set"""
         self._world = world
         self._rng = rng
         self._hang_up = hang_up
@@ -89,7 +91,7 @@ class Faults:
         self.slots = SlotWatch(world.time, world.network, self.disturbed_at, self._waits)
         world.on_rows.append(self.slots.on_rows)
         self.sessions = SessionWatch(world.time, world.wires)
-        self.deadlines = DeadlineWatch(world.time, world.books, self.disturbed_at)
+        self.deadlines = DeadlineWatch(world.time, world.books, self._deadlines_disturbed_at)
         self._trunk_harmed_at: dict[Trunk, float] = {}
         self.witness = Witness(world.time, world.network, world.watch, self._gone_s, self._calm_s, self._knows)
         world.on_rows.append(self.witness.on_rows)
@@ -442,13 +444,17 @@ class Faults:
     def _clock_step(self, step: Step, node: NodeId, other: NodeId | None, track: Track | None) -> Undo:
         self._world.watch.clock_jumps(node)
         by_s = self._rng.choice((-600.0, 600.0))
-        self._world.processes[node].wall_step_s += by_s
+        self._step_wall(node, by_s)
         self.hits[step.kind] += 1
 
         def back() -> None:
-            self._world.processes[node].wall_step_s -= by_s
+            self._step_wall(node, -by_s)
 
         return back
+
+    def _step_wall(self, node: NodeId, by_s: float) -> None:
+        self._world.processes[node].wall_step_s += by_s
+        self._stepped_at[node] = self._world.time.monotonic()
 
     def _slow_store(self, step: Step, node: NodeId, other: NodeId | None, track: Track | None) -> Undo:
         self._world.disks.slow(node, step.figure)
@@ -503,6 +509,10 @@ class Faults:
     def disturbed_at(self, node: NodeId) -> float:
         """When something besides the lines last kept a node from its own callers; infinite while something does."""
         return float("inf") if self._disturbances[node] else self._calm_since.get(node, 0.0)
+
+    def _deadlines_disturbed_at(self, node: NodeId) -> float:
+        """As ``disturbed_at``, or when its clock was last set: a deadline that has passed is then still to come."""
+        return max(self.disturbed_at(node), self._stepped_at.get(node, 0.0))
 
     # ── voice ───────────────────────────────────────────────────────────────────────────────────────────────────────
     def _switch_dies(self, step: Step, node: NodeId, other: NodeId | None, track: Track | None) -> Undo | None:
