@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +23,11 @@ from federation.node.audit_files import (
     view_line,
     views,
 )
+from federation.node.audit_looks import LOOKS, audit_seen, check_looks, look_line, look_of, looks_in, looks_lines
 from federation.node.configuration import beside, reference
-from federation.node.login import AUDITOR
 from federation.node.offering import load_offering
-from federation.node.program import auditor_password, read_settings, run_commands, run_program, say_problems
+from federation.node.program import read_settings, run_commands, run_program, say_problems
 from federation.node.province import load_province
-from federation.node.users import check_login
 from provincial_hub.broker_definitions import as_json, broker_definitions, write_private
 from provincial_hub.program import LEDGER, USERS, add_console_user, start_hub
 from provincial_hub.services.province import READERS
@@ -373,16 +372,16 @@ def verify_audit(file: Path, journal: Path | None) -> None:
     """
     try:
         ledger = _ledger_of(file)
-        chains = check_ledger(ledger)
+        chains, looks = check_ledger(ledger), check_looks(ledger.with_name(LOOKS))
         apart = differences(ledger, journal) if journal is not None else []
     except Refused as refused:
         say_problems(refused, lambda line: click.echo(line, err=True))
         raise SystemExit(1) from refused
     for chain in chains:
         click.echo("\n".join(chain_lines(chain)))
-    for one in apart:
-        click.echo(break_line(one))
-    raise SystemExit(0 if all(chain.whole for chain in chains) and not apart else 1)
+    for line in [*map(break_line, apart), *looks_lines(looks)]:
+        click.echo(line)
+    raise SystemExit(0 if all(chain.whole for chain in chains) and not apart and not looks.broken else 1)
 
 
 @audit.command("show")
@@ -391,16 +390,23 @@ def verify_audit(file: Path, journal: Path | None) -> None:
 @click.option("--customer", default="", help="客户号 whose data")
 @click.option("--line", default="", help="号码，连同区号 about which line, with its area code")
 @click.option("--agent", default="", help="坐席，如 1001@guangzhou · who looked")
-def show_audit(file: Path, name: str, customer: str, line: str, agent: str) -> None:
+@click.option("--looks", is_flag=True, help="谁查看过审计记录 who has looked into this record instead")
+def show_audit(file: Path, name: str, customer: str, line: str, agent: str, looks: bool) -> None:
     """Who has looked at what in all cities, and what was refused, one view a line; numbers are masked.
 
-    For users of the console with the role auditor; the password is asked for, or read from YHT_AUDITOR_PASSWORD.
+    For users of the console with the role auditor; the password is asked for, or read from YHT_AUDITOR_PASSWORD. This
+    is a look, too: when, by which user of the operating system and at what is on record beside the ledger first.
     """
     try:
-        users = beside(str(file), read_settings(HubSettings, file).data) / USERS
-        check_login(users, name, auditor_password(), AUDITOR)
-        for one in views(_ledger_of(file), Asked(customer, line, agent), ledger=True):
-            click.echo(view_line(one))
+        data = beside(str(file), read_settings(HubSettings, file).data)
+        asked = Asked(customer, line, agent)
+
+        def told() -> Iterable[str]:
+            if looks:
+                return map(look_line, looks_in(data / LOOKS))
+            return map(view_line, views(data / LEDGER, asked, ledger=True))
+
+        audit_seen(name, data / USERS, look_of(name, data / LEDGER, asked, looks=looks), data / LOOKS, told)
     except Refused as refused:
         say_problems(refused, lambda line: click.echo(line, err=True))
         raise SystemExit(1) from refused

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -18,12 +18,12 @@ from dataset.services.words import ROLES
 from federation.links.settings import VIRTUAL_HOST, LinkSettings, LinkTlsSettings
 from federation.node.asking import Asking
 from federation.node.audit_files import Asked, chain_lines, check_journal, view_line, views
+from federation.node.audit_looks import LOOKS, audit_seen, check_looks, look_line, look_of, looks_in, looks_lines
 from federation.node.configuration import beside, reference
 from federation.node.login import AUDITOR
 from federation.node.logs import start_logging
-from federation.node.program import auditor_password, read_settings, run_commands, run_program, run_to_end, say_problems
+from federation.node.program import read_settings, run_commands, run_program, run_to_end, say_problems
 from federation.node.province import load_province
-from federation.node.users import check_login
 from site_node.importing import Wanted, import_file, shown
 from site_node.join import candidate, hear_province, history, link_table, progress, write_link
 from site_node.program import JOURNAL, USERS, add_city_user, start_site
@@ -228,12 +228,13 @@ def verify_audit(file: Path | None, journal: Path | None) -> None:
     (python -m provincial_hub audit verify), or with one that you wrote down.
     """
     try:
-        chain = check_journal(_journal_of(file, journal))
+        source = _journal_of(file, journal)
+        chain, looks = check_journal(source), check_looks(source.with_name(LOOKS))
     except Refused as refused:
         say_problems(refused, _complain)
         raise SystemExit(1) from refused
-    click.echo("\n".join(chain_lines(chain)))
-    raise SystemExit(0 if chain.whole else 1)
+    click.echo("\n".join([*chain_lines(chain), *looks_lines(looks)]))
+    raise SystemExit(0 if chain.whole and not looks.broken else 1)
 
 
 @audit.command("show")
@@ -249,16 +250,23 @@ def verify_audit(file: Path | None, journal: Path | None) -> None:
 @click.option("--customer", default="", help="客户号 whose data")
 @click.option("--line", default="", help="号码，连同区号 about which line, with its area code")
 @click.option("--agent", default="", help="坐席，如 1001@guangzhou · who looked")
-def show_audit(file: Path, journal: Path | None, name: str, customer: str, line: str, agent: str) -> None:
+@click.option("--looks", is_flag=True, help="谁查看过审计记录 who has looked into this record instead")
+def show_audit(file: Path, journal: Path | None, name: str, customer: str, line: str, agent: str, looks: bool) -> None:
     """Who has looked at what, and what was refused, one view a line; numbers are masked.
 
-    For users of this city with the role auditor; the password is asked for, or read from YHT_AUDITOR_PASSWORD.
+    For users of this city with the role auditor; the password is asked for, or read from YHT_AUDITOR_PASSWORD. This is
+    a look, too: when, by which user of the operating system and at what is on record beside the journal first.
     """
     try:
-        users = beside(str(file), read_settings(SiteSettings, file).data) / USERS
-        check_login(users, name, auditor_password(), AUDITOR)
-        for one in views(journal or _journal_of(file, None), Asked(customer, line, agent)):
-            click.echo(view_line(one))
+        data = beside(str(file), read_settings(SiteSettings, file).data)
+        source, asked = journal or data / JOURNAL, Asked(customer, line, agent)
+
+        def told() -> Iterable[str]:
+            if looks:
+                return map(look_line, looks_in(data / LOOKS))
+            return map(view_line, views(source, asked))
+
+        audit_seen(name, data / USERS, look_of(name, source, asked, looks=looks), data / LOOKS, told)
     except Refused as refused:
         say_problems(refused, _complain)
         raise SystemExit(1) from refused

@@ -103,7 +103,7 @@ _WHYS = {
 
 def chain_lines(chain: Chain) -> list[str]:
     """What ``verify`` says of one node."""
-    span = f"  {_moment(chain.first)} – {_moment(chain.last)}" if chain.first and chain.last else ""
+    span = f"  {moment_of(chain.first)} – {moment_of(chain.last)}" if chain.first and chain.last else ""
     state = "完整 whole" if chain.whole else f"{len(chain.breaks)} 处断开 breaks"
     lines = [f"{chain.node}: {chain.rows} 条 rows{span}  {state}"]
     if chain.head:
@@ -125,7 +125,13 @@ def view_line(one: Journalled) -> str:
     row = one.row
     assert isinstance(row, DataViewed)
     told = masked(row.id) if row.what is Viewed.LINE else row.id
-    parts = [_moment(one.wall), one.node, f"{row.agent} ({', '.join(row.roles)})", row.operation, f"{row.what} {told}"]
+    parts = [
+        moment_of(one.wall),
+        one.node,
+        f"{row.agent} ({', '.join(row.roles)})",
+        row.operation,
+        f"{row.what} {told}",
+    ]
     if row.customers and row.customers != (row.id,):
         parts.append(f"客户 customers {', '.join(row.customers)}")
     if row.line and row.what is not Viewed.LINE:
@@ -133,7 +139,7 @@ def view_line(one: Journalled) -> str:
     if row.during:
         parts.append(f"接触 contact {row.during}")
     if row.checks:
-        by = ", ".join(f"{one.agent or one.city} {_moment(one.at)}" for one in row.checks)
+        by = ", ".join(f"{one.agent or one.city} {moment_of(one.at)}" for one in row.checks)
         parts.append(f"外局已核对身份 identity checked by {by}")
     parts.append("完整 in full" if row.unmasked else "遮蔽 masked")
     if row.reason:
@@ -143,8 +149,8 @@ def view_line(one: Journalled) -> str:
     return "  ".join(parts)
 
 
-def _moment(wall: float) -> str:
-    """In the time of the province, as operators read it."""
+def moment_of(wall: float) -> str:
+    """A moment, UTC seconds, in the time of the province, as operators read it."""
     return datetime.fromtimestamp(wall, CHINA).strftime("%Y-%m-%d %H:%M")
 
 
