@@ -48,6 +48,8 @@ class LostSites:
 
     def standing(self) -> list[Declaration]:
         """All declarations that nobody ended, earliest first."""
+        if not self._declared:
+            return []  # as in almost all provinces at almost all times
         return sorted(one for origin, one in self._declared.items() if origin not in self._ended)
 
     def of(self, city: CityId) -> Declaration | None:

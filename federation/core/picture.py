@@ -49,7 +49,7 @@ class Steadiness(msgspec.Struct, frozen=True):
         if gap_s >= SILENT_AFTER_BEATS * beat_s:
             relapsed = now - self.returned_at < RELAPSE_BEATS * beat_s
             return Steadiness(now, now + STEADY_BEATS * beat_s if relapsed else now)
-        if not self.counts(before) and gap_s > 2 * beat_s:
+        if gap_s > 2 * beat_s and not self.counts(before):
             return Steadiness(now, now + STEADY_BEATS * beat_s)
         return self
 
@@ -187,6 +187,8 @@ def _skill_aged(figures: SkillPicture, by_s: float) -> SkillPicture:
 
 def _skill_differs(held: SkillPicture, fresh: SkillPicture) -> bool:
     """Whether ``fresh`` says more than that time has passed; ``held`` is aged already."""
+    if held == fresh:
+        return False
     if msgspec.structs.replace(held, oldest_wait_s=0.0) != msgspec.structs.replace(fresh, oldest_wait_s=0.0):
         return True
     return fresh.waiting > 0 and abs(fresh.oldest_wait_s - held.oldest_wait_s) > DRIFT_S

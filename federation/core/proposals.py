@@ -258,8 +258,9 @@ class Proposals:
 
     def _give_up_silent(self, now: float) -> None:
         """B6: who was asked and has fallen silent since will not answer."""
-        seen = self.picture.seen(now)
-        for attempt in [one for one in self._attempts.values() if one.state is OpenState.PROPOSED]:
+        proposed = [one for one in self._attempts.values() if one.state is OpenState.PROPOSED]
+        seen = self.picture.seen(now) if proposed else frozenset()
+        for attempt in proposed:
             if attempt.asked is not None and attempt.asked not in seen:
                 self._no_reply(attempt, attempt.asked)
 

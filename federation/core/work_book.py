@@ -60,6 +60,8 @@ class _Item:
     walls: dict[Origin, float] = field(default_factory=dict)
     """when each was written, by the owning city's clock"""
     folded: tuple[WorkItem, tuple[AnyStep, ...]] | None = None
+    unopened: bool = False
+    """none of its rows opens it: nothing to fold until another comes"""
 
 
 class Passage(NamedTuple):
@@ -115,7 +117,7 @@ class WorkBook:
                 item = self._items[row.item]
                 item.rows[journalled.origin] = row
                 item.walls[journalled.origin] = journalled.wall
-                item.folded = None
+                item.folded, item.unopened = None, False
                 if row.request is not None:
                     self._taken[row.request] = row.item
                 if isinstance(row.step, Opened):
@@ -301,12 +303,13 @@ class WorkBook:
 
     def _folded(self, name: WorkItemId) -> tuple[WorkItem, tuple[AnyStep, ...]] | None:
         item = self._items.get(name)
-        if item is None:
+        if item is None or item.unopened:
             return None
         if item.folded is None:
             steps = self.steps(name)
             first = next((step for step in steps if isinstance(step, Opened)), None)
             if first is None:
+                item.unopened = True
                 return None
             try:
                 service = self._service_of(first.service)

@@ -11,6 +11,7 @@ from functools import partial
 from heapq import heapify, heappop, heappush
 from typing import Any, Protocol, cast
 
+import msgspec
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from zope.interface import implementer
 
@@ -69,26 +70,16 @@ class ReactorClock:
 
 
 @implementer(IDelayedCall)
-class VirtualTimer:
-    """One call set on a ``VirtualClock``."""
+class VirtualTimer(msgspec.Struct, eq=False):
+    """One call set on a ``VirtualClock``; the fields are for the clock."""
 
-    __slots__ = ("_clock", "args", "call", "due", "owner")
-
-    def __init__(
-        self,
-        clock: VirtualClock,
-        due: float,
-        call: Callable[..., Any],
-        args: tuple[Any, ...],
-        owner: ProcessClock | None = None,
-    ) -> None:
-        self._clock = clock
-        self.due = due
-        """for the clock: when"""
-        self.call: Callable[..., Any] | None = call
-        """for the clock: what, once; None when it was called or cancelled"""
-        self.args = args
-        self.owner = owner
+    clock: VirtualClock
+    due: float
+    call: Callable[..., Any] | None
+    """once; None when it was called or cancelled"""
+    args: tuple[Any, ...]
+    owner: ProcessClock | None = None
+    """whose it is, where that can be stopped or killed"""
 
     def active(self) -> bool:
         """Whether the call is still to come."""
@@ -99,7 +90,7 @@ class VirtualTimer:
         if self.call is None:
             raise RuntimeError("this timer was called or cancelled already")
         self.call, self.args = None, ()
-        self._clock.timer_cancelled()
+        self.clock.timer_cancelled()
 
     def getTime(self) -> float:  # noqa: N802 - IDelayedCall
         """The moment it is due, in the clock's seconds."""
@@ -107,7 +98,7 @@ class VirtualTimer:
 
     def reset(self, secondsFromNow: float) -> None:  # noqa: N803 - IDelayedCall
         """Call that many seconds from now instead."""
-        self._move(self._clock.monotonic() + secondsFromNow)
+        self._move(self.clock.monotonic() + secondsFromNow)
 
     def delay(self, secondsLater: float) -> None:  # noqa: N803 - IDelayedCall
         """Call that many seconds later than set."""
@@ -117,7 +108,7 @@ class VirtualTimer:
         if self.call is None:
             raise RuntimeError("this timer was called or cancelled already")
         self.due = due
-        self._clock.timer_moved(self)
+        self.clock.timer_moved(self)
 
 
 @implementer(IReactorTime)
@@ -155,14 +146,8 @@ class VirtualClock:
 
     def call_later(self, delay_s: float, call: Callable[..., Any], *args: Any) -> VirtualTimer:
         """Call ``call(*args)`` after ``delay_s`` seconds; delays below 0 count as 0."""
-        return self.call_later_for(None, delay_s, call, args)
-
-    def call_later_for(
-        self, owner: ProcessClock | None, delay_s: float, call: Callable[..., Any], args: tuple[Any, ...]
-    ) -> VirtualTimer:
-        """As ``call_later``, for a process of which it then hangs whether, and when, the call is made."""
         due = self._now + delay_s if delay_s > 0 else self._now
-        timer = VirtualTimer(self, due, call, args, owner)
+        timer = VirtualTimer(self, due, call, args)
         self._set += 1
         heappush(self._heap, (due, self._set, timer))
         return timer
@@ -194,13 +179,7 @@ class VirtualClock:
 
     def advance_to(self, moment: float) -> None:
         """Let time pass until ``moment`` in seconds of ``monotonic``; a moment in the past is now."""
-        heap = self._heap  # this loop is most of what a simulated day costs
-        while heap and heap[0][0] <= moment:
-            due, _, timer = heappop(heap)
-            if timer.call is None or timer.due != due:
-                self._dropped(timer)
-            else:
-                self._make(due, timer)
+        self._make_calls(moment)
         self._now = max(self._now, moment)
 
     def run_until(self, condition: Callable[[], bool], within_s: float) -> bool:
@@ -208,14 +187,13 @@ class VirtualClock:
 
         Time stands at the call that made it true.
         """
+        if condition():
+            return True
         deadline = self._now + within_s
-        while not condition():
-            due = self.next_due()
-            if due is None or due > deadline:
-                self._now = deadline
-                return condition()
-            self._make(due, heappop(self._heap)[2])
-        return True
+        if self._make_calls(deadline, condition):
+            return True
+        self._now = deadline
+        return condition()
 
     def timer_moved(self, timer: VirtualTimer) -> None:
         """A timer's due time was changed; its old place in the heap lapses."""
@@ -239,19 +217,28 @@ class VirtualClock:
         if timer.call is None and self._cancelled:
             self._cancelled -= 1
 
-    def _make(self, due: float, timer: VirtualTimer) -> None:
-        """``timer``, whose place was just taken off the heap, is due."""
-        if due > self._now:
-            self._now = due
-        call, owner = timer.call, timer.owner
-        if call is None:
-            return
-        if owner is not None and not owner.running:
-            owner.keep_back(timer)
-            return
-        timer.call = None
-        self.calls += 1
-        call(*timer.args)
+    def _make_calls(self, last: float, enough: Callable[[], bool] | None = None) -> bool:
+        """Make the calls that are due until the moment ``last``, in order, or until ``enough()``: whether that came
+        true.
+        """
+        heap = self._heap  # this loop is most of what a simulated day costs
+        while heap and heap[0][0] <= last:
+            due, _, timer = heappop(heap)
+            call, owner = timer.call, timer.owner
+            if call is None or timer.due != due:
+                self._dropped(timer)
+                continue
+            if due > self._now:
+                self._now = due
+            if owner is None or owner.running:
+                timer.call = None
+                self.calls += 1
+                call(*timer.args)
+            else:
+                owner.keep_back(timer)
+            if enough is not None and enough():
+                return True
+        return False
 
 
 class ProcessClock:
@@ -278,7 +265,9 @@ class ProcessClock:
 
     def call_later(self, delay_s: float, call: Callable[..., Any], *args: Any) -> VirtualTimer:
         """Call ``call(*args)`` after ``delay_s`` seconds, or once the process goes on."""
-        return self._clock.call_later_for(self, delay_s, call, args)
+        timer = self._clock.call_later(delay_s, call, *args)
+        timer.owner = self
+        return timer
 
     def reached_by(self, call: Callable[..., Any], *args: Any) -> None:
         """Something from outside: at once, or once the process goes on, or never."""

@@ -13,7 +13,6 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
-from heapq import nsmallest
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -709,8 +708,11 @@ class MemoryLedgerStore:
 
     def page(self, begin: float, after: Place, limit: int) -> Deferred[tuple[list[Journalled], Place | None]]:
         """See ``LedgerStore``."""
+        begin = max(begin, after[0])
         places = [(row.wall, at, row) for at, (row, _) in enumerate(self.ledger.rows.values(), 1) if row.wall >= begin]
-        found = nsmallest(limit, (one for one in places if one[:2] > after), key=lambda one: one[:2])
+        places.sort()  # no two have the same place, and nearly all are in order
+        first = bisect_right(places, after, key=lambda place: place[:2])
+        found = places[first : first + limit]
         return succeed(([row for _, _, row in found], found[-1][:2] if found else None))
 
     def all_rows(self) -> Deferred[list[Journalled]]:

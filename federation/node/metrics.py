@@ -6,6 +6,7 @@ no label has a value per agent, caller or contact.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from importlib.metadata import version
@@ -43,12 +44,12 @@ class Tally(Collector):
         self._name = name
         self._documentation = documentation
         self._labelnames = tuple(labels)
-        self._counted: dict[tuple[str, ...], int] = {}
+        self._counted: dict[tuple[str, ...], int] = defaultdict(int)
         registry.register(self)
 
     def count(self, *labels: str, times: int = 1) -> None:
         """It happened ``times`` times more; ``labels`` in the order of their names."""
-        self._counted[labels] = self._counted.get(labels, 0) + times
+        self._counted[labels] += times
 
     def describe(self) -> Iterable[Metric]:
         """For the registry: the names."""

@@ -107,6 +107,10 @@ class Site:
         """
         self._step.begin(now)
         match event:
+            case events.PictureHeard(city):
+                self.peers.picture(city)
+            case events.ProvinceSeen():
+                self._province_seen(event)
             case events.TimerExpired(key):
                 self._timer(key)
             case events.RecordsAnswered(contact, asked, answer):
@@ -117,10 +121,6 @@ class Site:
                 self.serving.outcome(row)
             case events.RowsReturned(rows):
                 self._returned.settle(rows)
-            case events.ProvinceSeen():
-                self._province_seen(event)
-            case events.PictureHeard(city):
-                self.peers.picture(city)
             case Offered() | Delivered() | Established() | Cleared() | Digit() | Played():
                 self._report(event)
             case SwitchUp() | SwitchDown() | Shown():

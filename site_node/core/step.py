@@ -37,6 +37,8 @@ class Step:
 
     def taken(self) -> list[Command]:
         """What has been decided since ``begin``; each agent is shown once, after everything else."""
+        if not self._commands:
+            return []
         shown = dict.fromkeys(command for command in self._commands if isinstance(command, AgentShown))
         others: list[Command] = [command for command in self._commands if not isinstance(command, AgentShown)]
         self._commands = []
