@@ -38,9 +38,17 @@ def take_call(page: Page) -> str:
     call(page, "alerting", SOON)
     page.keyboard.press("F2")
     call(page, "talking")
+    to_call(page)
     found = re.search(r"\d{4}-[0-9a-f]{8}-[0-9a-f]{6}", page.locator(".about").inner_text())
     assert found
     return found[0]
+
+
+def to_call(page: Page) -> None:
+    """From the form of what the caller chose, where one has opened, to the call itself."""
+    tab = page.get_by_test_id("tab-call")
+    if tab.count() > 0:
+        tab.click()
 
 
 def leave(page: Page) -> None:
@@ -54,6 +62,7 @@ def leave(page: Page) -> None:
         if state == "alerting":
             page.get_by_test_id("answer").click()
         elif state != "ready":
+            to_call(page)
             page.get_by_test_id("disposition-no_need").click()
             page.get_by_test_id("finish").click()
         expect(page.get_by_test_id("presence")).not_to_have_attribute("data-presence", state or "")

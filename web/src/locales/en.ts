@@ -402,6 +402,7 @@ const en: Texts = {
     door: 'Dialled',
     path: 'Pressed',
     pathNone: 'no keys',
+    chosen: 'Chosen',
     skill: 'Service',
     waited: 'Waited',
     talked: 'Talk',

@@ -400,6 +400,7 @@ const zh = {
     door: '拨打',
     path: '按键',
     pathNone: '没有按键',
+    chosen: '来电人所选',
     skill: '业务',
     waited: '已等待',
     talked: '通话',

@@ -83,6 +83,8 @@ export interface FormDraft {
   request: string
   /** its tab is closed while it waits for the answer */
   putAway: boolean
+  /** it opened by itself, since the caller chose its service; closed by itself where nothing came of that */
+  byChoice: boolean
 }
 
 export function formKey(draft: Pick<FormDraft, 'contact' | 'service' | 'againOf'>): string {
@@ -149,6 +151,7 @@ const EMPTY: FormDraft = {
   key: '',
   request: '',
   putAway: false,
+  byChoice: false,
 }
 
 /** A form with nothing typed yet. */

@@ -5,6 +5,7 @@ import type { AgentTarget, CityNow, IdentityHow, ItemAnswer, ItemShort, ItemsAns
 import { maskedNumber } from '../seat/customer'
 import { checkedOf, forgetForm, forgetFormsBut, formKey, formsOf, freshForm, keepChecked, keepForm, keepLine, lineOf } from '../seat/drafts'
 import type { FormDraft } from '../seat/drafts'
+import { opens } from '../seat/find'
 import { fenOf } from '../seat/form'
 import { keepReceipts, pendingOf, receiptsOf, withReceipt } from '../seat/receipts'
 import type { Asked, KeptReceipt } from '../seat/receipts'
@@ -28,6 +29,12 @@ export interface SeatTab {
   kind: 'call' | 'services' | 'items' | Part | 'form' | 'item'
   /** `OpenForm.key` or the item */
   of: string
+}
+
+/** Whether nothing was filled in but what was known beforehand. */
+function isUntouched({ draft, receipt, sending }: OpenForm): boolean {
+  const typed = Object.entries(draft.typed).filter(([field, text]) => text !== '' && !(field === 'line' && text === draft.line))
+  return receipt === null && !sending && typed.length === 0 && draft.collected.trim() === ''
 }
 
 const ASK_AGAIN_MS = 20_000
@@ -55,6 +62,8 @@ export const useWork = defineStore('work', () => {
   const line = ref('')
   /** a dialog asks for something: nothing may take its place on the screen */
   const asking = ref(false)
+  /** the form that has just opened by itself: the cursor stays where it is */
+  const unasked = ref('')
   /** the numbers whose customer the caller in a call has shown to be */
   const checked = shallowRef<{ contact: string; lines: readonly string[] } | null>(null)
   const early = new Map<string, Receipt>()
@@ -74,6 +83,9 @@ export const useWork = defineStore('work', () => {
   const current = computed(() => (tabbed.value ? (tabs.value.find((each) => each.id === tab.value) ?? null) : null))
   const pending = computed(() => pendingOf(receipts.value))
 
+  /** the service that the caller chose by keys, where there is one of that name */
+  const chosen = computed(() => services.value?.find((each) => each.id === seat.call?.service) ?? null)
+
   seat.hearWork(hear)
   watch(
     () => seat.call?.contact,
@@ -81,6 +93,13 @@ export const useWork = defineStore('work', () => {
       line.value = contact === undefined ? '' : lineOf(contact, seat.call?.calling ?? '')
     },
     { immediate: true },
+  )
+  watch(
+    () => [seat.call?.contact, seat.call?.state] as const,
+    ([contact, state], [before]) => {
+      if (contact !== before && before !== undefined) closeUnused(before, true)
+      else if (contact !== undefined && state === 'wrap_up') closeUnused(contact, false)
+    },
   )
   watch(line, (now) => {
     const contact = seat.call?.contact
@@ -205,6 +224,34 @@ export const useWork = defineStore('work', () => {
     if (open?.receipt?.state === 'accepted') Object.assign(open, opened(draft)) // that one is done: another of its kind
     else if (open === undefined) forms.value.push(opened(kept === undefined ? draft : { ...kept, putAway: false }))
     show(`form ${key}`)
+  }
+
+  /** Opens the form of what the caller chose, before all other forms; in `front`, or behind what is shown. Whether there
+   *  is one. */
+  function openChosen(front: boolean): boolean {
+    const { call } = seat
+    const service = chosen.value
+    if (call === null || service === null || !opens(service)) return false
+    const draft = freshForm({ service: service.id, contact: call.contact, calling: call.calling, line: line.value, byChoice: true })
+    const key = formKey(draft)
+    if (!forms.value.some((form) => form.key === key)) {
+      const kept = formsOf(agent).find((each) => formKey(each) === key)
+      forms.value.unshift(opened(kept === undefined ? draft : { ...kept, putAway: false }))
+      if (front) unasked.value = key
+    }
+    if (front) show(`form ${key}`)
+    return true
+  }
+
+  /** Closes what opened by itself for a contact: where nothing was filled in, and once it is `over` also what is answered at
+   *  once. */
+  function closeUnused(contact: string, over: boolean): void {
+    for (const form of forms.value.filter(({ draft }) => draft.byChoice && draft.contact === contact)) {
+      const answered = services.value?.find((each) => each.id === form.draft.service)?.makes_work === false
+      if (!isUntouched(form) && !(over && answered)) continue
+      if (tab.value === `form ${form.key}`) tab.value = 'call'
+      closeForm(form.key)
+    }
   }
 
   /** Keeps what is typed. */
@@ -378,6 +425,6 @@ export const useWork = defineStore('work', () => {
   return {
     services, wholes, receipts, forms, items, tab, news, moved, line, asking,
     offered, tabs, tabbed, current, pending,
-    begin, end, whole, called, show, openItem, closeItem, openForm, keep, closeForm, correctable, reopen, submit, taken, noAnswer, callers: beside.callers, useLine, checkIdentity, isChecked, itemsOf, itemOf, colleagues, step,
+    begin, end, whole, called, chosen, unasked, show, openItem, closeItem, openForm, openChosen, keep, closeForm, correctable, reopen, submit, taken, noAnswer, callers: beside.callers, useLine, checkIdentity, isChecked, itemsOf, itemOf, colleagues, step,
   }
 })

@@ -1,0 +1,87 @@
+"""What the caller chose by keys is before the agent at once: the form of that service, and nothing that was being typed
+is taken away for it.
+"""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.web.conftest import OwnDemo
+from tests.web.test_seat_page import call, presence
+from tests.web.test_seat_tools import CITY, talk, to_form
+from tests.web.test_seat_work import focused, leave
+
+FORMS = "[data-testid^='tab-form']"
+
+
+@pytest.fixture
+def demo(own_demo: OwnDemo) -> OwnDemo:
+    """The demo in which nobody calls but the test."""
+    return own_demo
+
+
+def test_the_form_of_what_the_caller_chose_opens_by_itself(page: Page, address: str, demo: OwnDemo) -> None:
+    """In front, with the line filled in and the choice named; keys of the call work, and Tab leads into the form."""
+    number = talk(page, address, demo, "112")
+    shown = f"{number[:3]}****{number[-4:]}" if len(number) >= 8 else number
+    expect(page.get_by_test_id("fact-chosen")).to_have_text("障碍申告")
+    form = page.get_by_test_id("form-tab")
+    expect(form).to_contain_text("障碍申告")
+    expect(page.locator(FORMS)).to_have_attribute("aria-selected", "true")
+    expect(form.locator("input[name=line]")).to_have_value(shown)
+    expect(page.locator("#seat-panel")).to_be_focused()
+    page.keyboard.press("F4")
+    call(page, "held")
+    page.keyboard.press("F4")
+    call(page, "talking")
+    page.keyboard.press("Tab")
+    expect(page.locator("#seat-panel :focus")).to_have_count(1)
+    assert page.evaluate("document.activeElement.closest('[data-field]') !== null"), focused(page)
+    leave(page)
+
+
+def test_a_form_that_came_to_nothing_closes_with_the_talk(page: Page, address: str, demo: OwnDemo) -> None:
+    """Untouched it goes, and what the call asks for at its end is shown; with a word in it, it stays."""
+    talk(page, address, demo, "112")
+    expect(page.locator(FORMS)).to_have_count(1)
+    page.keyboard.press("F8")
+    presence(page, "wrap_up")
+    expect(page.locator(FORMS)).to_have_count(0)
+    page.get_by_test_id("disposition-no_need").click()
+    page.get_by_test_id("finish").click()
+    presence(page, "ready")
+    demo.call(CITY, "112", CITY)
+    call(page, "alerting")
+    page.keyboard.press("F2")
+    call(page, "talking")
+    page.locator("input[name=contact_phone]").fill("13800000001")
+    page.locator("#seat-panel").focus()
+    page.keyboard.press("F8")
+    presence(page, "wrap_up")
+    expect(page.locator("input[name=contact_phone]")).to_have_value("13800000001")
+    leave(page)
+    expect(page.get_by_test_id("ended")).to_be_visible()
+
+
+def test_what_is_being_typed_stays_where_it_is(page: Page, address: str, demo: OwnDemo) -> None:
+    """A form without a call is half filled in when the telephone rings: the new one waits behind it."""
+    page.goto(f"{address}/seat/{CITY}")
+    page.locator("[data-testid=demo] button").first.click()
+    presence(page, "not_ready")
+    to_form(page, "yyx", "云邮箱")
+    page.locator("input[name=domain]").fill("exam")
+    page.keyboard.press("Shift+F9")
+    presence(page, "ready")
+    demo.call(CITY, "112", CITY)
+    call(page, "alerting")
+    page.keyboard.press("Shift+F2")
+    call(page, "talking")
+    expect(page.locator(FORMS)).to_have_count(2)
+    expect(page.locator(FORMS).first).to_contain_text("障碍申告")
+    expect(page.locator("input[name=domain]")).to_be_focused()
+    page.keyboard.type("ple.cn")
+    expect(page.locator("input[name=domain]")).to_have_value("example.cn")
+    page.locator(FORMS).first.click()
+    expect(page.get_by_test_id("form-tab")).to_contain_text("障碍申告")
+    leave(page)
