@@ -47,6 +47,18 @@ describe('the button that calls a customer back', () => {
     expect(ask).toHaveBeenCalledTimes(2)
   })
 
+  it('says when it may be used, and is not there without a seat', async () => {
+    const seat = useSeat()
+    seat.state = stand({ presence: 'wrap_up' })
+    const shown = open()
+    expect(shown.find('[data-testid="work_call_back"]').attributes('disabled')).toBeDefined()
+    expect(shown.find('[data-testid="call-back-said"]').text()).toBe('示闲或示忙时才能回访')
+    seat.state = stand({ presence: 'offline', seat: '' })
+    await nextTick()
+    expect(shown.find('[data-testid="work_call_back"]').exists()).toBe(false)
+    shown.unmount()
+  })
+
   it('says how the call goes and how it ended, in both languages', async () => {
     const seat = useSeat()
     seat.state = stand({ call_back: call({}) })

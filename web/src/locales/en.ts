@@ -636,6 +636,7 @@ const en: Texts = {
   callBack: {
     call: 'Call back',
     key: 'Call the customer',
+    notNow: 'While ready or not ready only',
     direction: 'outgoing',
     calling: 'Calling the customer back',
     giveUp: 'Give up',

@@ -634,6 +634,7 @@ const zh = {
   callBack: {
     call: '回访',
     key: '回访工单的客户',
+    notNow: '示闲或示忙时才能回访',
     direction: '呼出',
     calling: '回访客户',
     giveUp: '放弃',
