@@ -36,6 +36,7 @@ from federation.core.service_fold import ServiceFold
 from federation.node.clock import ReactorClock
 from federation.node.ledger_store import SqliteLedgerStore
 from federation.node.offering import Offering, load_offering
+from federation.node.program import answer_promptly
 from federation.node.province import load_province
 from provincial_hub.core.work_figures import BEFORE_S
 from provincial_hub.shell.figures_table import FileTable
@@ -173,9 +174,9 @@ async def measured(name: str, work: Callable[[], Awaitable[Any]], found: Found, 
     return result
 
 
-def _pause(clock: ReactorClock) -> Deferred[None]:
+def _pause(clock: ReactorClock, seconds: float = 0.005) -> Deferred[None]:
     done: Deferred[None] = Deferred()
-    clock.call_later(0.005, done.callback, None)
+    clock.call_later(seconds, done.callback, None)
     return done
 
 
@@ -216,7 +217,7 @@ async def run(options: argparse.Namespace, directory: Path) -> None:
     clock = ReactorClock(reactor)
     store = SqliteLedgerStore(directory / "ledger.sqlite", reactor)
     rows = await fill(store, Items(cities, offering, options.items, options.days, Random(options.seed)), clock)
-    figures = WorkFigures(FileTable(directory / "work-figures.sqlite", reactor), store, offering, clock)
+    figures = WorkFigures(FileTable(directory / "figures.sqlite", reactor), store, offering, clock)
     found: Found = {}
 
     async def count() -> None:
@@ -224,6 +225,7 @@ async def run(options: argparse.Namespace, directory: Path) -> None:
         while figures.counting:
             await _pause(clock)
 
+    await measured("nothing, for two seconds", lambda: _pause(clock, 2.0), found, clock)
     await measured("count everything, once", count, found, clock)
     wall = midnight(LAST + timedelta(days=1)) - 3_600.0
     month = LAST.replace(day=1)
@@ -278,6 +280,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=options.directory) as directory:
         running = Deferred.fromCoroutine(run(options, Path(directory)))
         running.addErrback(failed.append).addBoth(lambda _: reactor.callWhenRunning(reactor.stop))
+        answer_promptly()
         reactor.run()
     for failure in failed:
         failure.raiseException()

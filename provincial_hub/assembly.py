@@ -169,7 +169,7 @@ def build_hub(
     running.ledger.on_rows(figures.heard)
     settlements = SettlementService(province, figures, intervals)
     services = ServicesReport(province, offered, figures, intervals, service_revisions, clock)
-    knowledge = KnowledgeReport(province, offered, store, figures, intervals, looks, clock)
+    knowledge = KnowledgeReport(province, offered, figures, intervals, looks, clock)
     table = console_operations(service, intervals, parked, settlements, services, knowledge, logins, looks)
     asked = DoorCounts(running.counts.registry)
     JournalCounts(running.counts.registry, journal)

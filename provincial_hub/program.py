@@ -118,7 +118,7 @@ async def _start(reactor: Any, settings: HubSettings, file: Path) -> RunningProg
         await journal.stop()
         raise
     try:
-        work_figures = FileTable(data / "work-figures.sqlite", reactor)
+        work_figures = FileTable(data / "figures.sqlite", reactor)
     except Refused:
         await service_revisions.stop()
         await revisions.stop()

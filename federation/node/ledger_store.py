@@ -48,6 +48,8 @@ WORK_KINDS = ("work_requested", "work_stepped", "work_refused")
 
 RUN_KINDS = ("lineage_opened", "tail_missing")
 """rows by which the runs of a node are put in order"""
+REPORTED_KINDS = (*WORK_KINDS, *RUN_KINDS, "articles_shown", "article_judged")
+"""rows that reports of work and of knowledge are made of"""
 
 
 class Settled(NamedTuple):
@@ -87,7 +89,7 @@ class Unknown(NamedTuple):
     holes: list[Hole]
 
 
-class WorkPage(NamedTuple):
+class ReportedPage(NamedTuple):
     """Some rows in the order of their arrival."""
 
     rows: list[tuple[int, Journalled]]
@@ -135,8 +137,8 @@ class LedgerStore(Protocol):
         time, in the order of arrival.
         """
 
-    def work_after(self, place: int, limit: int) -> Deferred[WorkPage]:
-        """Those of the kinds in ``WORK_KINDS`` and ``RUN_KINDS`` among the next ``limit`` places behind ``place``."""
+    def reported_after(self, place: int, limit: int) -> Deferred[ReportedPage]:
+        """Those of the kinds in ``REPORTED_KINDS`` among the next ``limit`` places behind ``place``."""
 
     def rows_at(self, places: Sequence[int]) -> Deferred[list[tuple[int, Journalled]]]:
         """The rows at these places, in order; places that have none, or none that can be read, are left out."""
@@ -187,7 +189,7 @@ def _placed(found: Sequence[tuple[int, bytes]]) -> list[tuple[int, Journalled]]:
 # ── SQLite ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 ORIGIN_INDEX = "CREATE UNIQUE INDEX rows_by_origin ON rows (node, lineage, sequence)"
 _STANDING = "kind IN ('" + "', '".join(STANDING_KINDS) + "')"
-_WORK_OR_RUN = "kind IN ('" + "', '".join((*WORK_KINDS, *RUN_KINDS)) + "')"
+_REPORTED = "kind IN ('" + "', '".join(REPORTED_KINDS) + "')"
 _WORK = "kind IN ('" + "', '".join(WORK_KINDS) + "')"
 _FORMAT_2 = (
     ORIGIN_INDEX,
@@ -335,17 +337,17 @@ class SqliteLedgerStore:
             of,
         )
 
-    def work_after(self, place: int, limit: int) -> Deferred[WorkPage]:
+    def reported_after(self, place: int, limit: int) -> Deferred[ReportedPage]:
         """See ``LedgerStore``."""
 
-        def query(connection: sqlite3.Connection) -> WorkPage:
+        def query(connection: sqlite3.Connection) -> ReportedPage:
             (last,) = connection.execute("SELECT coalesce(max(id), 0) FROM rows").fetchone()
             # by the places, whatever index could find the kinds: only some rows are looked at, whichever these are
             found = connection.execute(
-                f"SELECT id, data FROM rows NOT INDEXED WHERE id > ?1 AND id <= ?1 + ?2 AND {_WORK_OR_RUN} ORDER BY id",
+                f"SELECT id, data FROM rows NOT INDEXED WHERE id > ?1 AND id <= ?1 + ?2 AND {_REPORTED} ORDER BY id",
                 (place, limit),
             ).fetchall()
-            return WorkPage(_placed(found), max(place, min(last, place + limit)), last)
+            return ReportedPage(_placed(found), max(place, min(last, place + limit)), last)
 
         return self._reader.read(query)
 
@@ -727,15 +729,15 @@ class MemoryLedgerStore:
         """See ``LedgerStore``."""
         return succeed([row for row in self.ledger.work if row.wall >= wall or row.node == of])
 
-    def work_after(self, place: int, limit: int) -> Deferred[WorkPage]:
+    def reported_after(self, place: int, limit: int) -> Deferred[ReportedPage]:
         """See ``LedgerStore``."""
         found = [
             (at, row)
             for at, row in enumerate(self.ledger.arrived[place : place + limit], place + 1)
-            if kind_of(row.row) in (*WORK_KINDS, *RUN_KINDS)
+            if kind_of(row.row) in REPORTED_KINDS
         ]
         last = len(self.ledger.arrived)
-        return succeed(WorkPage(found, max(place, min(last, place + limit)), last))
+        return succeed(ReportedPage(found, max(place, min(last, place + limit)), last))
 
     def rows_at(self, places: Sequence[int]) -> Deferred[list[tuple[int, Journalled]]]:
         """See ``LedgerStore``."""

@@ -10,16 +10,15 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-from dataset.calendar import day_of, midnight
+from dataset.calendar import day_of
 from dataset.columns import in_columns
 from dataset.errors import Language
 from dataset.ids import ArticleId, CityId
-from dataset.knowledge_measures import ArticleUse, article_use
+from dataset.knowledge_measures import ArticleUse
 from dataset.masking import masked_numbers
 from dataset.records.article import EXPIRING_DAYS, Article, lasts
-from dataset.rows import ArticleJudged, ArticlesShown, Journalled, Viewed
+from dataset.rows import Viewed
 from federation.core.work_item import WorkItem
-from federation.node.ledger_store import FIRST, LedgerStore, Place
 from federation.node.login import Actor
 from federation.node.looks import Look, Looks
 from federation.node.offering import Offering, question_of
@@ -32,8 +31,6 @@ from provincial_hub.services.summary import Missing, missing_text
 from provincial_hub.services.views import Json
 from provincial_hub.shell.work_figures import Questions, WorkFigures
 
-ROWS_AT_ONCE = 2_000
-"""read from the ledger before anything else has its turn"""
 MOST_QUESTIONS = 200
 LONGEST_QUESTION = 120
 """characters"""
@@ -61,7 +58,6 @@ class KnowledgeReport:
         self,
         province: Province,
         offering: Offering,
-        store: LedgerStore,
         figures: WorkFigures,
         intervals: IntervalService,
         looks: Looks,
@@ -69,7 +65,6 @@ class KnowledgeReport:
     ) -> None:
         self._province = province
         self._offering = offering
-        self._store = store
         self._figures = figures
         self._intervals = intervals
         self._looks = looks
@@ -103,9 +98,9 @@ class KnowledgeReport:
 
     # ── counted ─────────────────────────────────────────────────────────────────────────────────────────────────────
     async def _counted(self, first: date, last: date, city: CityId | None) -> Counted:
-        begin, end, wall = midnight(first), midnight(last + timedelta(days=1)), self._clock.wall()
+        wall = self._clock.wall()
         by_article: dict[tuple[ArticleId, int], list[tuple[CityId, ArticleUse]]] = defaultdict(list)
-        for key, use in article_use(await self._rows(begin, end)).items():
+        for key, use in (await self._figures.articles(first, last)).items():
             if city in (None, key.city):
                 by_article[key.article, key.version].append((key.city, use))
         questions = await self._figures.questions(self._offering.unanswered, first, last, city, wall, MOST_QUESTIONS)
@@ -122,16 +117,6 @@ class KnowledgeReport:
             questions,
             [one for one in self._intervals.missing() if city in (None, one.city)],
         )
-
-    async def _rows(self, begin: float, end: float) -> list[Journalled]:
-        found: list[Journalled] = []
-        place: Place | None = FIRST
-        while place is not None:
-            rows, place = await self._store.page(begin, place, ROWS_AT_ONCE)
-            found += [one for one in rows if one.wall < end and isinstance(one.row, ArticlesShown | ArticleJudged)]
-            if rows and rows[-1].wall >= end:
-                break
-        return found
 
     # ── told ────────────────────────────────────────────────────────────────────────────────────────────────────────
     def _title(self, article: ArticleId, version: int, language: Language) -> str:

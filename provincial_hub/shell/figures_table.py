@@ -1,4 +1,4 @@
-"""Where a hub keeps what it has counted of work items: one file beside the ledger, or memory.
+"""Where a hub keeps what it has counted of work items and of the knowledge: one file beside the ledger, or memory.
 
 It is no record: it is made of the ledger's rows, and counted anew where it is not there, or not made of this ledger.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple, Protocol, TypeVar
@@ -15,7 +15,8 @@ from typing import NamedTuple, Protocol, TypeVar
 import msgspec
 from twisted.internet.defer import Deferred, succeed
 
-from dataset.ids import CityId
+from dataset.ids import ArticleId, CityId
+from dataset.knowledge_measures import ArticleKey
 from dataset.service_measures import NOTHING as NO_PART
 from dataset.service_measures import ServicePart, added, replaced
 from dataset.work import WorkItemId
@@ -32,8 +33,8 @@ _LATER = 1e300
 
 SCHEMA = Schema(
     slug="figures",
-    zh="业务报表的计数",
-    en="file of counted work items",
+    zh="报表的计数",
+    en="file of counts for reports",
     version=1,
     statements=(
         """CREATE TABLE items (
@@ -57,6 +58,10 @@ SCHEMA = Schema(
             day INTEGER NOT NULL, owning TEXT NOT NULL, serving TEXT NOT NULL, service TEXT NOT NULL,
             entries INTEGER NOT NULL, collected_fen INTEGER NOT NULL, handling_fen INTEGER NOT NULL,
             PRIMARY KEY (day, owning, serving, service)) WITHOUT ROWID""",
+        """CREATE TABLE shown (
+            day INTEGER NOT NULL, article TEXT NOT NULL, version INTEGER NOT NULL, city TEXT NOT NULL,
+            times INTEGER NOT NULL, PRIMARY KEY (day, article, version, city)) WITHOUT ROWID""",
+        "CREATE TABLE judged (day INTEGER NOT NULL, place INTEGER NOT NULL, PRIMARY KEY (day, place)) WITHOUT ROWID",
         "CREATE TABLE read_up_to (place INTEGER NOT NULL, row INTEGER NOT NULL, origin TEXT NOT NULL)",
         "INSERT INTO read_up_to VALUES (0, 0, '')",
         "CREATE TABLE made_with (name TEXT PRIMARY KEY, digest TEXT NOT NULL) WITHOUT ROWID",
@@ -157,7 +162,7 @@ def up_to(connection: sqlite3.Connection) -> UpTo:
 
 def forget(connection: sqlite3.Connection) -> None:
     """Begin anew: it was another ledger."""
-    for table in ("items", "parts", "turns", "handled"):
+    for table in ("items", "parts", "turns", "handled", "shown", "judged"):
         connection.execute(f"DELETE FROM {table}")
     connection.execute("UPDATE read_up_to SET place = 0, row = 0, origin = ''")
 
@@ -173,14 +178,31 @@ def made_with(connection: sqlite3.Connection, digests: dict[str, str]) -> None:
     connection.executemany("INSERT INTO made_with VALUES (?, ?)", digests.items())
 
 
-def take_in(connection: sqlite3.Connection, seen: Sequence[Seen], runs_changed: bool, upto: UpTo) -> None:
+class Came(NamedTuple):
+    """What some rows, each of which comes once, are about."""
+
+    seen: Sequence[Seen]
+    runs_changed: bool
+    shown: Mapping[tuple[int, ArticleKey], int]
+    """by day, how often"""
+    judged: Sequence[tuple[int, int]]
+    """days and places of what was said of articles"""
+
+
+def take_in(connection: sqlite3.Connection, came: Came, upto: UpTo) -> None:
     """Rows came: their items are to be counted anew, and where runs may stand in another order, those of several."""
     connection.executemany(
         "INSERT INTO items (item, places, run) VALUES (?, ?, ?) ON CONFLICT (item) DO UPDATE SET stale = 1,"
         " places = places || ',' || excluded.places, several = several OR run != excluded.run",
-        [(one.item, str(one.place), one.run) for one in seen],
+        [(one.item, str(one.place), one.run) for one in came.seen],
     )
-    if runs_changed:
+    connection.executemany(
+        "INSERT INTO shown VALUES (?, ?, ?, ?, ?) ON CONFLICT (day, article, version, city)"
+        " DO UPDATE SET times = times + excluded.times",
+        [(day, *key, times) for (day, key), times in came.shown.items()],
+    )
+    connection.executemany("INSERT INTO judged VALUES (?, ?)", came.judged)
+    if came.runs_changed:
         connection.execute("UPDATE items SET stale = 1 WHERE several")
     connection.execute("UPDATE read_up_to SET place = ?, row = ?, origin = ?", upto)
 
@@ -422,6 +444,22 @@ def handled_between(connection: sqlite3.Connection, first: int, last: int) -> li
         (first, last),
     )
     return [Handled(first, CityId(owning), CityId(serving), *rest) for owning, serving, *rest in found]
+
+
+def shown_between(connection: sqlite3.Connection, first: int, last: int) -> dict[ArticleKey, int]:
+    """How often each version of an article was shown in each city on the days from ``first`` to ``last``."""
+    found = connection.execute(
+        "SELECT article, version, city, sum(times) FROM shown WHERE day BETWEEN ? AND ?"
+        " GROUP BY article, version, city",
+        (first, last),
+    )
+    return {ArticleKey(ArticleId(article), version, CityId(city)): times for article, version, city, times in found}
+
+
+def judged_between(connection: sqlite3.Connection, first: int, last: int) -> list[int]:
+    """The places of what was said of articles on these days."""
+    found = connection.execute("SELECT place FROM judged WHERE day BETWEEN ? AND ?", (first, last))
+    return [place for (place,) in found]
 
 
 def doubled_items(connection: sqlite3.Connection) -> list[Stored]:

@@ -1,4 +1,5 @@
-"""The one reader of work items that reports share: what is counted of them day by day, kept as rows come.
+"""The one reader of work items and of the use of knowledge that reports share: what is counted day by day, kept as rows
+come.
 
 Counting follows the ledger, behind all that is live and in pieces; its state is on disk, so that a start goes on where
 the run before ended. A report waits until what the ledger had when it was asked is counted, and for no longer than
@@ -22,7 +23,8 @@ from twisted.logger import Logger
 from dataset.calendar import day_of, midnight
 from dataset.errors import Problem, Refused
 from dataset.ids import CityId
-from dataset.rows import Journalled, LineageOpened, TailMissing, WorkStepped
+from dataset.knowledge_measures import ArticleKey, ArticleUse, article_use
+from dataset.rows import ArticleJudged, ArticlesShown, Journalled, LineageOpened, TailMissing, WorkStepped
 from dataset.service_measures import ServicePart, added
 from dataset.work import WorkItemId
 from federation.core.service_fold import ServiceFold, Standing
@@ -33,7 +35,7 @@ from federation.node.offering import Offering
 from federation.ports import Clock, Timer
 from provincial_hub.core.work_figures import BEFORE_S, DayPart, Figures, Handled, figures_of, handled
 from provincial_hub.shell import figures_table as table_of
-from provincial_hub.shell.figures_table import Seen, Stored, Table, UpTo
+from provincial_hub.shell.figures_table import Came, Seen, Stored, Table, UpTo
 
 T = TypeVar("T")
 COUNTED_AS = "1"
@@ -50,6 +52,8 @@ WAITS_S = 10.0
 """a report waits so long for rows that are not counted yet"""
 SETTLED_BEFORE_S = 60 * 86_400.0
 """rows so much older than a month do not count in it: two answers to one request lie at most so far apart"""
+
+_COUNTED = (WorkStepped, ArticlesShown, ArticleJudged)
 
 log = Logger()
 
@@ -133,8 +137,8 @@ class WorkFigures:
         self._go()
 
     def heard(self, rows: Sequence[Journalled]) -> None:
-        """Rows are on record; such about work are counted soon."""
-        if self._soon is None and not self._stopped and any(isinstance(one.row, WorkStepped) for one in rows):
+        """Rows are on record; such as reports are made of are counted soon."""
+        if self._soon is None and not self._stopped and any(isinstance(one.row, _COUNTED) for one in rows):
             self._soon = self._clock.call_later(AFTER_S, self._now)
 
     def stop(self) -> Deferred[None]:
@@ -198,20 +202,14 @@ class WorkFigures:
         if self._up_to is None:
             self._up_to = await self._opened()
         while not self._is_over():
-            page = await self._store.work_after(self._up_to.place, PLACES_AT_ONCE)
+            page = await self._store.reported_after(self._up_to.place, PLACES_AT_ONCE)
             self._last = page.last
-            seen = [
-                Seen(place, one.row.item, f"{one.node}/{one.lineage}")
-                for place, one in page.rows
-                if isinstance(one.row, WorkStepped)
-            ]
-            runs_changed = any(isinstance(one.row, LineageOpened | TailMissing) for _, one in page.rows)
             self._up_to = self._up_to._replace(place=page.place)
             if page.rows:
                 place, row = page.rows[-1]
                 self._up_to = UpTo(page.place, place, _origin(row))
             if page.rows or page.place - self._written > 100 * PLACES_AT_ONCE:
-                await self._write(partial(table_of.take_in, seen=seen, runs_changed=runs_changed, upto=self._up_to))
+                await self._write(partial(table_of.take_in, came=_came(page.rows), upto=self._up_to))
                 self._written = page.place
             if page.place >= page.last:
                 break
@@ -395,6 +393,24 @@ class WorkFigures:
 
         return [*found, *(two for some in await self._piece_by_piece(of, doubled) for two in some)]
 
+    def articles(self, first: date, last: date) -> Deferred[dict[ArticleKey, ArticleUse]]:
+        """How articles were used on the days from ``first`` to ``last``: shown, and what was said of them, in order.
+
+        Errbacks as ``services``.
+        """
+        return self._when_counted(partial(self._articles, first, last))
+
+    async def _articles(self, first: date, last: date) -> dict[ArticleKey, ArticleUse]:
+        span = first.toordinal(), last.toordinal()
+        found = {
+            key: ArticleUse(shown=times)
+            for key, times in (await self._table.read(lambda file: table_of.shown_between(file, *span))).items()
+        }
+        places = await self._table.read(lambda file: table_of.judged_between(file, *span))
+        for key, use in article_use(row for _, row in await self._store.rows_at(places)).items():
+            found[key] = found.get(key, ArticleUse()).plus(use)
+        return dict(sorted(found.items()))
+
     # ── parts of an answer ──────────────────────────────────────────────────────────────────────────────────────────
     def _fold(self, rows: Iterable[Journalled], runs: Iterable[Journalled]) -> ServiceFold:
         catalogue, calendar = self._offering.catalogue, self._offering.calendar
@@ -454,6 +470,24 @@ def known(one: Stored) -> Figures:
     """The figures of an item, when all are counted."""
     assert one.figures is not None
     return one.figures
+
+
+def _came(rows: Sequence[tuple[int, Journalled]]) -> Came:
+    seen: list[Seen] = []
+    shown: Counter[tuple[int, ArticleKey]] = Counter()
+    judged: list[tuple[int, int]] = []
+    for place, one in rows:
+        match one.row:
+            case WorkStepped(item=item):
+                seen.append(Seen(place, item, f"{one.node}/{one.lineage}"))
+            case ArticlesShown():
+                for key, use in article_use([one]).items():
+                    shown[day_of(one.wall).toordinal(), key] += use.shown
+            case ArticleJudged():
+                judged.append((day_of(one.wall).toordinal(), place))
+            case _:
+                pass
+    return Came(seen, any(isinstance(one.row, LineageOpened | TailMissing) for _, one in rows), shown, judged)
 
 
 def _add(standing: dict[tuple[CityId, str], Standing], place: tuple[CityId, str], open_: int, overdue: int) -> None:

@@ -301,27 +301,27 @@ def test_rows_about_work_items_are_found_by_their_time(form: Form) -> None:
     assert result(form, again.work_since(0.0)) == [late[0], *early[1:], *other[:2]], "each row once, whoever sent it"
 
 
-def test_rows_about_work_items_are_followed_by_the_order_of_their_arrival(form: Form) -> None:
+def test_rows_that_reports_are_made_of_are_followed_by_the_order_of_their_arrival(form: Form) -> None:
     """Whoever counts them goes on where it was, and reads the rows of an item again by their places."""
     store = form.open()
     gz = Writing(GZ)
     early = gz.write(LineageOpened(node=GZ, previous=None, previous_head=0), stepped(W1), born(C1))
     commit(form, store, batch(early))
-    page = result(form, store.work_after(0, 2))
+    page = result(form, store.reported_after(0, 2))
     assert ([row for _, row in page.rows], page.place < page.last) == (early[:2], True)
-    page = result(form, store.work_after(page.place, 2))
+    page = result(form, store.reported_after(page.place, 2))
     assert (page.rows, page.place) == ([], page.last)
     late = gz.write(entered(C1), noted(W1))
     commit(form, store, batch(late, first=4))
     commit(form, store, batch(early[1:2], sender=SZ, of=LineageId("0000000c")))
-    page = result(form, store.work_after(page.place, 100))
+    page = result(form, store.reported_after(page.place, 100))
     assert ([row for _, row in page.rows], page.place) == (late[1:], page.last), "what came twice has one place"
-    places = [place for place, _ in result(form, store.work_after(0, 100)).rows]
+    places = [place for place, _ in result(form, store.reported_after(0, 100)).rows]
     assert places == sorted(places)
     assert [row for _, row in result(form, store.rows_at([*reversed(places), 999]))] == [*early[:2], late[1]]
     result(form, store.stop())
     again = form.open()
-    assert [place for place, _ in result(form, again.work_after(0, 100)).rows] == places
+    assert [place for place, _ in result(form, again.reported_after(0, 100)).rows] == places
     assert result(form, again.rows_at([])) == []
 
 

@@ -10,6 +10,7 @@ from datetime import date, timedelta
 
 from dataset.calendar import day_of, midnight
 from dataset.ids import CityId
+from dataset.knowledge_measures import ArticleKey, ArticleUse, article_use
 from dataset.rows import Journalled
 from dataset.service_measures import ServicePart, added
 from federation.core.service_fold import ServiceFold
@@ -62,6 +63,11 @@ class Recounted:
         found = [one for one in fold.open(wall, city) if one.service.partition("@")[0] == service]
         found.sort(key=lambda one: (one.opened_at, one.id))
         return Questions(added(parts), found[:most], len(found))
+
+    def articles(self, first: date, last: date) -> dict[ArticleKey, ArticleUse]:
+        """See ``WorkFigures``."""
+        begin, end = midnight(first), midnight(last + timedelta(days=1))
+        return article_use(one for one in self._rows if begin <= one.wall < end)
 
     def handled(self, first: date, last: date) -> list[Handled]:
         """See ``WorkFigures``; each step by itself."""

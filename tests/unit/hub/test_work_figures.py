@@ -15,8 +15,8 @@ from twisted.internet.defer import Deferred, succeed
 
 from dataset.calendar import day_of, midnight
 from dataset.errors import Refused
-from dataset.ids import CityId, LineageId, NodeId
-from dataset.rows import ROW_BYTES, Journalled, LineageOpened, WorkRequested, WorkStepped
+from dataset.ids import AgentId, ArticleId, CityId, LineageId, NodeId
+from dataset.rows import ROW_BYTES, ArticleJudged, ArticlesShown, Journalled, LineageOpened, WorkRequested, WorkStepped
 from dataset.services.catalogue import Catalogue
 from dataset.services.service import Service
 from dataset.work import Opened, Pressed, WorkItemId
@@ -93,6 +93,7 @@ class Hub:
         for reference in set(SERVICES):
             asked = reference.partition("@")[0], first, last, city, wall, 2
             assert now_of(self.figures.questions(*asked)) == expected.questions(*asked)
+        assert list(now_of(self.figures.articles(first, last)).items()) == list(expected.articles(first, last).items())
         handled = now_of(self.figures.handled(first, last))
         assert owed(handled) == owed(expected.handled(first, last))
 
@@ -120,6 +121,31 @@ def stretched(rows: list[Journalled], scale: float, services: dict[WorkItemId, s
     return found
 
 
+def of_knowledge(until: float, rng: Random) -> list[Journalled]:
+    """Articles shown and judged in two cities, some judged again by the same agent."""
+    found: list[Journalled] = []
+    for sequence in range(1, rng.randrange(2, 25)):
+        wall, agent = rng.uniform(NOW, until), AgentId(rng.choice("ab"))
+        names = [ArticleId(name) for name in rng.sample("xyz", rng.randrange(1, 4))]
+        kinds: list[ArticlesShown | ArticleJudged] = [
+            ArticlesShown(agent=agent, articles=tuple((name, rng.randrange(1, 3)) for name in names)),
+            ArticleJudged(agent=agent, article=names[0], version=1, useful=rng.random() < 0.5, at=wall),
+        ]
+        city = rng.choice([OWNING, SERVING])
+        found.append(
+            Journalled(
+                node=city,
+                lineage=LineageId("000000aa"),
+                sequence=sequence,
+                wall=wall,
+                mono=0.0,
+                boot="b",
+                row=rng.choice(kinds),
+            )
+        )
+    return found
+
+
 @settings(max_examples=150, deadline=None)
 @given(st.integers(0, 2**32), st.sampled_from([1.0, 1.0, 12.0, 60.0]))
 def test_any_order_with_late_and_doubled_rows_and_readers_between(seed: int, scale: float) -> None:
@@ -133,6 +159,7 @@ def test_any_order_with_late_and_doubled_rows_and_readers_between(seed: int, sca
         *stretched(province.owning.ever, scale, services, rng),
         *(row for node in province.asking.values() for row in stretched(node.ever, scale, services, rng)),
     ]
+    rows += of_knowledge(max(one.wall for one in rows) + DAY, rng)
     shuffled = rows + rng.sample(rows, len(rows) // 2)
     if rng.random() < 0.7:
         rng.shuffle(shuffled)
