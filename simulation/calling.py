@@ -12,7 +12,7 @@ from pathlib import Path
 
 from simulation.machines.addresses import City, Slot
 from simulation.machines.launch import POLL
-from simulation.machines.sipp import Callers, Seen, Sipp, listens, start_callers
+from simulation.machines.sipp import Callers, Seen, Sipp, hang_up, listens, start_callers
 from simulation.machines.trouble import MachineTrouble
 from simulation.machines.voices import CUSTOMER_CALLING, spoken
 
@@ -80,6 +80,7 @@ def place_calls(calling: Calling, slot: Slot, say: Callable[[str], None]) -> Non
             digits=calling.keys,
             first_digit_after=FIRST_KEY_AFTER_S,
             speech=spoken(CUSTOMER_CALLING),
+            polite=True,
         )
         with _calls(callers, Path(folder)) as sipp:
             shown = 0
@@ -96,13 +97,13 @@ def place_calls(calling: Calling, slot: Slot, say: Callable[[str], None]) -> Non
 
 @contextmanager
 def _calls(callers: Callers, folder: Path) -> Iterator[Sipp]:
-    """Whatever happens, nobody goes on calling."""
+    """Whatever happens, nobody goes on calling, and the center hears so: for the silent it would wait on."""
     sipp = start_callers(callers, folder)
     try:
         yield sipp
     finally:
         if sipp.process.alive():
-            sipp.stop()
+            hang_up(callers, sipp)
 
 
 def _free_place(slot: Slot) -> str:

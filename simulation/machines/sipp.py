@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import signal
 import socket
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +26,7 @@ SECONDS_TO_END = 10.0
 class Seen:
     """One line of SIPp's own log: what happened to which call (SIP Call-ID) at what time (seconds since 1970).
 
-    ``number`` is the caller's, where a telephone was ``offered`` a call.
+    ``number`` is the caller's, where a telephone was ``offered`` a call; of ``center`` it is who answered, as a header.
     """
 
     what: str
@@ -77,6 +78,8 @@ class Callers:
     limit: int = 2000
     media_port: int = 40000
     speech: Path | None = None
+    polite: bool = False
+    """their calls can be cut short by BYE (``hang_up``), instead of falling silent"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +118,16 @@ Signal=DIGIT
 Duration=120
   ]]></send>
   <recv response="200"/>"""
+
+
+NOTE_CENTER = '  <nop><action><log message="center|[call_id]|[timestamp]|[last_To:]"/></action></nop>\n'
+"""Who has answered, with the tag that a BYE has to name."""
+ASKED_TO_END = '  <recv request="MESSAGE" optional="true" next="hang-up" timeout="{ms}" ontimeout="hang-up"/>\n'
+END_IT = (
+    "MESSAGE sip:caller SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1;branch=z9hG4bK-end\r\n"
+    "From: <sip:yht@localhost>;tag=end\r\n{to}\r\nCall-ID: {call}\r\nCSeq: 1 MESSAGE\r\nContent-Length: 0\r\n\r\n"
+)
+"""What ``ASKED_TO_END`` waits for. The BYE is sent to whom this names."""
 
 
 def _refusal_lines() -> str:
@@ -269,6 +282,8 @@ def start_callers(callers: Callers, directory: Path) -> Sipp:
         "patience_ms": int(callers.patience * 1000),
         "talk_ms": int(callers.talk * 1000),
         "refusals": _refusal_lines(),
+        "note_center": NOTE_CENTER if callers.polite else "",
+        "asked_to_end": ASKED_TO_END.format(ms=int(callers.talk * 1000)) if callers.polite else "",
         "media": _media_lines(sound, callers.digits, callers.first_digit_after, callers.caller),
     }
     # SIPp takes whole calls per period, so a slow rate is one call in a longer period
@@ -279,6 +294,20 @@ def start_callers(callers: Callers, directory: Path) -> Sipp:
         *("-m", str(callers.calls), "-l", str(callers.limit), "-r", str(rate), "-rp", str(period)),
     ]
     return start_scenario(callers.name, "caller", values, options, directory)
+
+
+def hang_up(callers: Callers, sipp: Sipp, seconds: float = 5.0) -> None:
+    """Let ``polite`` callers end the calls that have been answered: by itself SIPp can only fall silent too early."""
+    until = time.monotonic() + seconds
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as teller:
+        while sipp.process.alive() and time.monotonic() < until:
+            for center in (one for one in sipp.result().seen if one.what == "center"):
+                teller.sendto(
+                    END_IT.format(call=center.call, to=center.number).encode(), (callers.address, callers.port)
+                )
+            if sipp.process.wait_end(0.5):
+                return
+    sipp.stop()
 
 
 def start_seats(seats: AnsweringSeats, directory: Path) -> Sipp:

@@ -158,6 +158,12 @@ def test_a_customer_calls_and_the_seat_answers_without_a_telephone_of_anybody(up
     assert "接通" in said
     assert "the center has hung up" in said
     agent.wrap_up()
+    again = up.run("call", "--number", "112", "--keys", "", said_in=said_in)
+    agent.wait_presence("talking")
+    again.send_signal(signal.SIGINT)  # Ctrl+C: the customer hangs up, and does not only fall silent
+    agent.wrap_up()
+    assert again.wait(SOON_S) == 0
+    assert "hung up" in said_in.read_text("utf-8")
     agent.do("logout")
 
 
