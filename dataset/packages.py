@@ -8,15 +8,16 @@ refused. A contact keeps the version it was born under for life.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
-from dataset.declared import Between, Pattern, Reading, Seconds, setting
-from dataset.errors import Language
+from dataset.declared import Pattern, Reading, setting
+from dataset.errors import Language, Refused
 from dataset.ids import SkillId
+from dataset.menus import KEYS, MenuText, Together, read_placed
 from dataset.self_service import PROMPTS, SelfServiceKind, price_prompt
-from dataset.services.words import SKILL, Code, Dialled, MenuName
-from dataset.spoken import after_number
+from dataset.services.words import SKILL, Dialled, MenuName
+from dataset.spoken import after_number, press_prompt
 from dataset.toml_text import parse_toml
 
 Word = Annotated[
@@ -25,8 +26,6 @@ Word = Annotated[
 Name = MenuName
 Text = Annotated[str, Pattern(r"\S(.{0,198}\S)?", "1 至 200 字的文字", "a text of 1 to 200 characters")]
 
-KEYS = frozenset("0123456789*#")
-"""What a telephone can press."""
 SYSTEM_REASONS = ("login", "no_answer", "rejected", "seat_busy", "seat_unreachable", "connection_lost")
 """Reasons for 示忙 that the system sets itself; each package gives them names."""
 
@@ -206,25 +205,6 @@ def _self_service_prompts(tell: tuple[str, ...]) -> frozenset[str]:
 
 # ── the file ────────────────────────────────────────────────────────────────────────────────────────────────────────
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MenuText:
-    """A ``[menu.<id>]`` table."""
-
-    say: tuple[Name, ...] = setting("依次播放的语音", "prompts to say, in order", default=())
-    key: Mapping[str, Name] | None = setting("按键 → 菜单", "key → menu", default=None)
-    otherwise: Name | None = setting("多次未按或按错后进入", "menu after too many wrong or missing keys", default=None)
-    tries: Annotated[int, Between(1, 9)] = setting("允许的次数", "how many tries", default=3)
-    wait_s: Seconds = setting("等待按键的时间", "how long to wait for a key", default=6.0, key="wait")
-    skill: Annotated[SkillId, SKILL] | None = setting("需要的技能", "skill that is needed", default=None)
-    service: Word | None = setting("业务；缺省同技能", "service; the skill's code when left out", default=None)
-    priority: Annotated[int, Between(0, 9)] = setting("优先级，大者先", "larger is served first", default=0)
-    self_service: SelfServiceKind | None = setting(
-        "自助：帐单、办理进度、资费", "self-service: bill, progress of work, tariff", default=None
-    )
-    plan: Code | None = setting("资费自助：报哪项业务的价格", "tariff: the service whose prices are told", default=None)
-    tell: tuple[Code, ...] = setting("资费自助：依次播报的资费代码", "tariff: codes of the prices told", default=())
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class PackageText:
     """The file of a service package."""
 
@@ -277,8 +257,11 @@ def parse_prompts(data: bytes, file: str) -> Mapping[str, PromptText]:
     return catalogue.prompt
 
 
-def parse_package(data: bytes, file: str, prompts: Collection[str] | None = None) -> ServicePackage:
-    """The package in ``data``; ``file`` is for messages only.
+def parse_package(
+    data: bytes, file: str, prompts: Collection[str] | None = None, services: Mapping[str, bytes] | None = None
+) -> ServicePackage:
+    """The package in ``data``, with the keys of the ``services`` (file → content) that have one in its menus; ``file``
+    is for messages only.
 
     ``prompts`` are the ids that there are; None: not checked. Raises ``Refused`` with every fault, each a ``Problem``
     naming file, line, field and remedy.
@@ -286,11 +269,19 @@ def parse_package(data: bytes, file: str, prompts: Collection[str] | None = None
     reading = Reading(parse_toml(data, file))
     text = reading.table(PackageText)
     _Checks(reading, text, prompts).run()
+    together = Together(text.menus, prompts, reading)
+    problems = []
+    for one in read_placed(services or {}):
+        together.put(one)
+        problems += one.reading.problems
+    if problems:
+        raise Refused(*reading.problems, *problems)
     reading.done()
+    text = replace(text, menus=together.menus)
     menus = {
         name: Menu(
             id=name,
-            say=menu.say,
+            say=menu.said(),
             keys=menu.key or {},
             otherwise=menu.otherwise,
             tries=menu.tries,
@@ -371,6 +362,8 @@ class _Checks:
         reading, path = self._reading, ("menu", name)
         for at, prompt in enumerate(menu.say):
             self._prompt((*path, "say", at), prompt)
+        if menu.words is not None:
+            self._words(name, menu.key or {}, menu.words)
         given = menu.key is not None or not reading.sound(*path, "key")
         if menu.self_service is not None:
             self._self_service(name, menu, keys=given)
@@ -409,6 +402,31 @@ class _Checks:
                 value=False,
             )
         self._ways(name, menu)
+
+    def _words(self, name: str, keys: Mapping[str, str], words: Mapping[str, str]) -> None:
+        """Each key is named, and no other."""
+        for key, prompt in words.items():
+            path = ("menu", name, "words", key)
+            if key not in keys:
+                self._reading.fault(
+                    path,
+                    "package-words",
+                    f"菜单没有按键 {key}，不能说它；请去掉，或在 key 中加上",
+                    f"the menu has no key {key} to be said; remove it, or add the key",
+                    value=False,
+                )
+            self._prompt(path, prompt)
+            if key in KEYS:
+                self._prompt(path, press_prompt(key))
+        for key in keys:
+            if key in KEYS and key not in words:
+                self._reading.fault(
+                    ("menu", name, "key", key),
+                    "package-words",
+                    f"没有说这个按键的语音；请在 [menu.{name}.words] 中加 {key}",
+                    f"nothing says what this key is for; add {key} to [menu.{name}.words]",
+                    value=False,
+                )
 
     def _self_service(self, name: str, menu: MenuText, *, keys: bool) -> None:
         """It serves the caller itself, and whoever wants an agent goes on to ``otherwise``."""

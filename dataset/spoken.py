@@ -34,7 +34,12 @@ _SECTIONS_EN = ((BILLION, 10**9), (MILLION, 10**6), (THOUSAND, 10**3), ("", 1))
 
 def is_piece(prompt: str) -> bool:
     """Whether a prompt is one of the words that things are composed of."""
-    return prompt.startswith("number-") or prompt in PIECES
+    return prompt.startswith(("number-", "press-")) or prompt in PIECES
+
+
+def press_prompt(key: str) -> str:
+    """The prompt that says that a key is to be pressed."""
+    return f"press-{({'*': 'star', '#': 'hash'}).get(key, key)}"
 
 
 def after_number(prompt: str) -> str:

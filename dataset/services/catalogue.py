@@ -86,7 +86,11 @@ def parse_catalogue(
     return Catalogue(
         {name: one.service for name, one in by_id.items()},
         {one.service.reference: one.service for one in past},
-        {name: package.chosen_by(menu) for name, one in by_id.items() if (menu := one.service.text.branch) is not None},
+        {
+            name: name if one.service.text.choice is not None else package.chosen_by(menu)
+            for name, one in by_id.items()
+            if (menu := one.service.text.branch) is not None
+        },
     )
 
 

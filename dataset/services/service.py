@@ -24,6 +24,7 @@ from dataset.services.words import (
     Label,
     MenuName,
     Sentence,
+    TelephoneKey,
     Topic,
     Version,
     Yuan,
@@ -118,6 +119,20 @@ class Repeat:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """A key of its own in the menu that the service names as its branch; behind it the caller is put through."""
+
+    key: TelephoneKey = setting("按键", "the key")
+    prompt: MenuName | None = setting(
+        "说这个按键的语音；缺省为业务的名字",
+        "prompt that says what it is for; the service's name when left out",
+        default=None,
+    )
+    say: tuple[MenuName, ...] = setting("选了以后依次播放的语音", "prompts said once it was chosen", default=())
+    priority: Annotated[int, Between(0, 9)] = setting("优先级，大者先", "larger is served first", default=0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceText:
     """The file of a service."""
 
@@ -131,6 +146,7 @@ class ServiceText:
     branch: MenuName | None = setting(
         "来电人在语音菜单中选它的菜单", "menu of the package by which callers choose it", default=None
     )
+    choice: Choice | None = setting("在该菜单中自己的按键", "a key of its own in that menu", default=None)
     channels: tuple[Channel, ...] = setting("受理渠道", "ways in", key="channel", default=("voice",))
     today: Code | None = setting("如今的替代业务", "the service that stands in its place today", default=None)
     answers: Answers | None = setting("当场答复的内容", "what answers it at once, where it makes no work", default=None)

@@ -14,6 +14,10 @@ Dialled = Annotated[str, Pattern(r"[0-9]{1,15}", "1 至 15 位号码", "a number
 MenuName = Annotated[
     str, Pattern(r"[a-z][a-z0-9_-]{0,63}", "小写字母开头的名字", "a lower-case name such as main-menu")
 ]
+TelephoneKey = Annotated[
+    str,
+    Pattern(r"[0-9*#]", '一个电话按键：0 至 9、* 或 #，如 "7"', 'one key of a telephone, 0 to 9, * or #, such as "7"'),
+]
 Label = Annotated[str, Pattern(r"\S(.{0,78}\S)?", "1 至 80 字的文字", "a text of 1 to 80 characters")]
 Sentence = Annotated[str, Pattern(r"\S(.{0,398}\S)?", "1 至 400 字的文字", "a text of 1 to 400 characters")]
 Version = Annotated[str, Pattern(r"[0-9A-Za-z][0-9A-Za-z.+-]{0,31}", '版本，如 "1"', 'a version such as "1"')]

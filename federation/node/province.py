@@ -337,7 +337,9 @@ def read_province(data: bytes, file: str, package: ServicePackage | None = None)
 
 
 def load_province(path: FilePath) -> tuple[Province, ServicePackage]:
-    """The province file at ``path`` and the service package that it names. Raises ``Refused`` with every fault."""
+    """The province file at ``path`` and the service package that it names, with its services in the menus. Raises
+    ``Refused`` with every fault.
+    """
     data = read_file(path)
     head = read_province(data, str(path)).province
     prompts = None
@@ -345,7 +347,10 @@ def load_province(path: FilePath) -> tuple[Province, ServicePackage]:
         prompts_file = beside(str(path), head.prompts)
         prompts = parse_prompts(read_file(prompts_file), str(prompts_file))
     package_file = beside(str(path), head.package)
-    package = parse_package(read_file(package_file), str(package_file), prompts)
+    services = {}
+    if head.services is not None:
+        services = {str(one): read_file(one) for one in sorted(beside(str(path), head.services).glob("*.toml"))}
+    package = parse_package(read_file(package_file), str(package_file), prompts, services)
     return read_province(data, str(path), package), package
 
 

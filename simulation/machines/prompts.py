@@ -87,13 +87,14 @@ def read_prompts(path: Path) -> list[Prompt]:
 
 def work_prompts(services: Path) -> list[Prompt]:
     """What self-service says of work in progress: names of the services in a folder that make work, and of its states
-    on the way. No service may make the ids collide: they are those of ``dataset.self_service``.
+    on the way; and the names of those that have a key of their own in a menu. No service may make the ids collide: they
+    are those of ``dataset.self_service``.
     """
     prompts = []
     for path in sorted(services.glob("*.toml")):
         service = tomllib.loads(path.read_text("utf-8"))
         states = [state for state in service.get("state", ()) if "ends" not in state]
-        if states:
+        if states or service.get("choice"):
             prompts.append(Prompt(service_prompt(service["id"]), service["zh"], service["en"]))
         prompts += (Prompt(state_prompt(service["id"], state["id"]), state["zh"], state["en"]) for state in states)
     return prompts

@@ -23,7 +23,7 @@ def package() -> ServicePackage:
 def test_a_menu_that_asks_says_its_prompts_and_waits_for_a_key(package: ServicePackage) -> None:
     step = menu.enter(package, "main")
     assert step.place == MenuPlace("main")
-    assert step.prompts == (Prompt("welcome"), Prompt("main-menu"))
+    assert step.prompts[:3] == (Prompt("welcome"), Prompt("key-fault"), Prompt("press-1"))
     assert (step.wait_s, step.chosen) == (6.0, None)
 
 
@@ -45,7 +45,7 @@ def test_a_door_may_name_its_skill_at_once(package: ServicePackage) -> None:
 def test_a_wrong_key_is_named_and_the_menu_said_again(package: ServicePackage, digit: str) -> None:
     step = menu.press(package, MenuPlace("main"), digit)
     assert step.place == MenuPlace("main", (), tries=1)
-    assert step.prompts == (Prompt("invalid-choice"), Prompt("welcome"), Prompt("main-menu"))
+    assert step.prompts[:3] == (Prompt("invalid-choice"), Prompt("welcome"), Prompt("key-fault"))
     assert step.chosen is None
 
 

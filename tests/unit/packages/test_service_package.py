@@ -107,7 +107,7 @@ FAULTS = [
     ('sorry = "all-busy-sorry"', 'sorry = "all-bussy"', "package-prompt-missing", "sorry ="),
     ('sorry = "all-busy-sorry"\n', "", "setting-missing", "[prompts]"),
     ('mass_fault = "mass-fault"', 'mass_fault = "please-wait"', "package-prompt-missing", "mass_fault ="),
-    ('5 = "order"', 'x = "order"', "package-key", 'x = "order"'),
+    ('2 = "self_progress"', 'x = "self_progress"', "package-key", 'x = "self_progress"'),
     ('skill = "bill"\n', "", "package-menu-dead-end", "[menu.bill]"),
     ('otherwise = "general"\n', "", "package-menu-dead-end", "[menu.main]"),
     ('skill = "bill"\n', 'skill = "bill"\notherwise = "general"\n', "package-menu-both", "[menu.bill]"),

@@ -353,7 +353,7 @@ def test_wishes_come_out_of_the_package() -> None:
     assert wishes["general"].keys == "0"
     assert wishes["general"].door == package.doors[0].number
     assert wishes["bill"].share == 0.0
-    assert "main-menu" in menu_prompts_of(package)
+    assert "press-0" in menu_prompts_of(package)
     with pytest.raises(ValueError, match="no service nonsense"):
         wishes_of(package, {"nonsense": 1.0})
 
