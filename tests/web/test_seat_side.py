@@ -114,6 +114,8 @@ def test_everything_beside_a_call_can_be_reached(page: Page, address: str, demo:
 def test_a_key_that_is_off_while_typing_says_how_it_is_meant(page: Page, address: str, demo: OwnDemo) -> None:
     """F8 in the note does not hang up, and says so; F1 shows the keys and leaves the cursor where it is."""
     talk(page, address, demo)
+    expect(page.get_by_test_id("form-tab")).to_be_visible()
+    page.keyboard.press("Alt+1")
     note = page.locator("textarea[name=note]")
     note.fill("客户说")
     note.press("F8")
