@@ -370,3 +370,20 @@ def test_an_agent_can_be_had_while_the_other_city_is_asked(province: Province) -
     assert isinstance(served, rows.SelfServed)
     assert served.outcome is Outcome.TO_AGENT
     assert len(province.rows_of(rows.QueueEntered, SHENZHEN)) == 1
+
+
+def test_an_agent_of_another_city_sees_that_the_pin_was_keyed_in(province: Province) -> None:
+    """Who was told the bill and wants an agent then is not asked for a document, in whatever city the agent is."""
+    seats = [province.seat_of(SHENZHEN, at) for at in range(4)]  # one of them has the skill
+    for seat in seats:
+        seat.ask("ready")
+    caller = province.dial(calling=LINE).keys("61").keys("1#").keys(f"{PIN}#")
+    assert Say.DUE in caller.listens(4.0)
+    caller.keys("0")
+    province.pass_s(10.0)
+    [(seat, ringing)] = [(seat, call) for seat in seats for call in seat._state()["calls"]]
+    seat.ask("answer", contact=ringing["contact"])
+    province.pass_s(2.0)
+    [one] = seat._state()["calls"][0]["identity"]
+    assert (one["city"], one["agent"], one["how"], one["line"]) == ("guangzhou", None, "menu_pin", "020****0001")
+    assert seat.ask("card", line=LINE)["card"]["due_fen"] is not None
