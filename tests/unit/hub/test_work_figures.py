@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date, timedelta
+from pathlib import Path
 from random import Random
 from typing import Any, TypeVar
 
@@ -22,14 +23,15 @@ from dataset.services.service import Service
 from dataset.work import Opened, Pressed, WorkItemId
 from federation.core.ledger import Batch, ReceivedEntry
 from federation.node.clock import VirtualClock
-from federation.node.ledger_store import MemoryLedger, MemoryLedgerStore
+from federation.node.ledger_store import MemoryLedger, MemoryLedgerStore, SqliteLedgerStore
 from federation.node.offering import Offering
 from provincial_hub.core.work_figures import BEFORE_S
 from provincial_hub.services.settlement import owed
-from provincial_hub.shell.figures_table import MemoryTable
+from provincial_hub.shell.figures_table import FileTable, MemoryTable
 from provincial_hub.shell.work_figures import ITEMS_AT_ONCE, WAITS_S, WorkFigures
 from tests.harness.recounted import Recounted
 from tests.harness.services import calendar, catalogue
+from tests.harness.threads import ThreadCalls
 from tests.harness.work import GUANGZHOU, HOUR, NOW, actor, begun, form_for
 from tests.unit.core.test_service_fold import FAULT, acted, rows_of
 from tests.unit.core.test_work_book import INSTALL, OWNING, SERVING, THIRD, play
@@ -321,3 +323,32 @@ def test_a_stop_refuses_whoever_waits() -> None:
     now_of(hub.figures.stop())
     with pytest.raises(Refused):
         now_of(hub.figures.handled(day_of(NOW), day_of(NOW)))
+
+
+def test_on_disk_a_run_goes_on_where_the_one_before_ended(tmp_path: Path) -> None:
+    """The forms that a hub has: rows that came while the figures were away are counted, the others stand."""
+    calls, clock = ThreadCalls(), VirtualClock(wall0=NOW)
+    store = SqliteLedgerStore(tmp_path / "ledger.sqlite", calls)
+    rows = rows_of(FAULT, begun(FAULT, form_for(FAULT)), acted("withdraw", NOW + HOUR))
+    day = day_of(NOW)
+
+    def of(result: Deferred[T]) -> T:
+        def fired() -> bool:
+            clock.advance(0.0)
+            return result.called
+
+        calls.until(fired)
+        return now_of(result)
+
+    for number, row in enumerate(rows, 1):
+        committed: Deferred[Any] = Deferred()
+        entry = ReceivedEntry(number, ROW_BYTES.encode(row), row)
+        store.commit(Batch(NodeId(GUANGZHOU), row.lineage, (entry,), number), committed.callback)
+        of(committed)
+        figures = WorkFigures(FileTable(tmp_path / "figures.sqlite", calls), store, OFFERED, clock)
+        told = of(figures.services(day, day, None, NOW + DAY))
+        assert told == Recounted(rows[:number], OFFERED).services(day, day, None, NOW + DAY)
+        with pytest.raises(Refused, match="figures-in-use"):
+            FileTable(tmp_path / "figures.sqlite", calls)
+        of(figures.stop())
+    of(store.stop())
