@@ -171,7 +171,7 @@ def every_call_back_counts_as_given_up(real: Real) -> None:
     real.around(Work, "_called_back", called_back)
 
 
-@breaks("I8", shows="customers whose telephone is busy when everybody has gone")
+@breaks("O6", shows="legs of customers that no node knows, and telephones that are busy when everybody has gone")
 def customers_are_left_in_the_call(real: Real) -> None:
     """When the agent's part of a call-back ends, the customer's leg stays."""
 
