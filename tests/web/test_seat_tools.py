@@ -256,18 +256,25 @@ def test_the_cursor_is_in_the_field_of_a_tab_that_comes_back(page: Page, address
 
 
 def test_a_note_for_a_transfer_and_a_question_outlive_a_refresh(page: Page, address: str, demo: OwnDemo) -> None:
-    """Nothing typed is lost: not what the next agent shall read, nor what was looked for among the articles."""
+    """Nothing typed is lost: not what the next agent shall read, nor what was looked for anywhere."""
     talk(page, address, demo)
     expect(page.get_by_test_id("tab-knowledge")).to_be_visible()
     page.keyboard.press("Control+k")
     expect(page.locator("input[name=knowledge-text]")).to_be_focused()
     page.keyboard.type("小灵通的旧号码还能取回吗")
+    for tab, text in (("customer", "欧阳"), ("directory", "天河体育")):
+        page.get_by_test_id(f"tab-{tab}").press("Enter")
+        expect(page.locator(f"input[name={tab}-text]")).to_be_focused()
+        page.keyboard.type(text)
+    page.get_by_test_id("tab-knowledge").press("Enter")
     page.keyboard.press("Shift+F7")
     dialog = page.get_by_test_id("transfer")
     dialog.locator("textarea[name=note]").fill("客户要查三月帐单")
     page.reload()
     call(page, "talking")
     expect(page.locator("input[name=knowledge-text]")).to_have_value("小灵通的旧号码还能取回吗")
+    expect(page.locator("input[name=customer-text]")).to_have_value("欧阳")
+    expect(page.locator("input[name=directory-text]")).to_have_value("天河体育")
     page.keyboard.press("Alt+1")
     page.keyboard.press("F7")
     expect(dialog.locator("textarea[name=note]")).to_have_value("客户要查三月帐单")

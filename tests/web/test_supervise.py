@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -36,6 +37,19 @@ def asked(demo: OwnDemo) -> str:
     return str(clerk("knowledge_missing", text="小灵通的旧号码还能取回吗")["item"])
 
 
+def open_item(page: Page, item: str) -> None:
+    """From the list of what waits, by its arrow keys."""
+    row = page.locator(f"[data-item='{item}']")
+    expect(row).to_be_visible()
+    page.get_by_test_id("items").focus()
+    for _ in range(page.get_by_test_id("items").get_by_role("option").count()):
+        if row.get_attribute("aria-selected") == "true":
+            break
+        page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    expect(page.get_by_test_id("item-state")).to_be_visible()
+
+
 def leave(page: Page) -> None:
     page.get_by_test_id("logout").press("Enter")
     expect(page.get_by_test_id(f"demo-lead-{CITY}")).to_be_visible()
@@ -51,15 +65,7 @@ def test_who_is_where_and_what_waits(page: Page, address: str, demo: OwnDemo) ->
     expect(agent).to_contain_text(re.compile(r"\d:\d\d"))
     expect(page.get_by_test_id("work-figures")).to_contain_text(re.compile(r"待处理\s*[1-9]"))
     row = page.locator(f"[data-item='{item}']")
-    expect(row).to_be_visible()
-    items = page.get_by_test_id("items")
-    items.focus()
-    for _ in range(page.get_by_test_id("items").get_by_role("option").count()):
-        if row.get_attribute("aria-selected") == "true":
-            break
-        page.keyboard.press("ArrowDown")
-    page.keyboard.press("Enter")
-    expect(page.get_by_test_id("item-state")).to_be_visible()
+    open_item(page, item)
     page.get_by_test_id("work_press").press("Enter")
     expect(page.locator("textarea[name=step-note]")).to_be_focused()
     page.keyboard.type("客户再次来电")
@@ -74,6 +80,29 @@ def test_who_is_where_and_what_waits(page: Page, address: str, demo: OwnDemo) ->
     expect(page.get_by_test_id("steps")).to_contain_text(re.compile(r"派给.*2001"))
     page.get_by_test_id("to-list").press("Enter")
     expect(row).to_have_count(0)
+    leave(page)
+
+
+def test_a_file_is_opened_for_a_reason(page: Page, address: str, demo: OwnDemo) -> None:
+    """Of an item that somebody else has to deal with: whoever leads says why, and may take the question back."""
+    item = asked(demo)
+    demo.clerk(CITY)("work_attach", item=item, name="旧发票.txt", media_type="text/plain", content="MjAwMQ==")
+    desk(page, address)
+    open_item(page, item)
+    files = page.get_by_test_id("attachments")
+    file = files.get_by_role("button", name="旧发票.txt")
+    file.press("Enter")
+    expect(files.get_by_test_id("unmask-verify")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(file).to_be_focused()
+    page.keyboard.press("Enter")
+    files.get_by_test_id("unmask-verify").press("Space")
+    with page.expect_download() as download:
+        files.get_by_test_id("unmask-go").press("Enter")
+    assert Path(download.value.path()).read_bytes() == b"2001"
+    expect(file).to_be_focused()
+    expect(files.get_by_test_id("unmask-go")).to_have_count(0)
+    page.get_by_test_id("to-list").press("Enter")
     leave(page)
 
 

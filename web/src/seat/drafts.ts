@@ -23,14 +23,17 @@ export function keepPassNote(contact: string, text: string): void {
   else remember('tab', `pass.${contact}`, text)
 }
 
-/** The words that `agent` has looked for among what the province has written. */
-export function questionOf(agent: string): string {
-  return recall('tab', `question.${agent}.`) ?? ''
+/** Where something is looked for at a seat. */
+export type LookedIn = 'customers' | 'directory' | 'knowledge'
+
+/** The words that `agent` has typed to look for there. */
+export function questionOf(agent: string, where: LookedIn): string {
+  return recall('tab', `question.${agent}.${where}`) ?? ''
 }
 
-export function keepQuestion(agent: string, text: string): void {
-  if (text === '') forget('tab', `question.${agent}.`)
-  else remember('tab', `question.${agent}.`, text)
+export function keepQuestion(agent: string, where: LookedIn, text: string): void {
+  if (text === '') forget('tab', `question.${agent}.${where}`)
+  else remember('tab', `question.${agent}.${where}`, text)
 }
 
 /** The customer's number as far as it is known: what the agent has typed, or the calling number. Masked as it is shown it
