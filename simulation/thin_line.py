@@ -59,7 +59,8 @@ class ThinLine:
     closest_to_budget: float
     """largest share of its budget that a command spent on the way"""
     commands_lost: int
-    """commands that never came, but for those that were void from the start, or sent while the line was cut"""
+    """commands that never came, but for those that were void from the start, and those that were sent while the line was
+    cut, or on their way when it was"""
     ledger_lag_s: float
     """longest time from a row's journalling at the thin city to the hub's commit"""
     bytes_per_beat: float
@@ -94,12 +95,13 @@ class _Watch:
         self.cut = False
 
     def fate(self, fate: Fate, receiver: NodeId, envelope: Envelope) -> None:
-        if envelope.stream is not Stream.COMMAND or self.cut:
+        if envelope.stream is not Stream.COMMAND:
             return
         place = (envelope.sender, receiver, envelope.lineage, envelope.sequence)
         if fate is Fate.SENT:
-            self._sent[place] = self._clock.monotonic()
-        elif fate is Fate.DROPPED and place in self._sent and (envelope.budget_s or 0.0) < VOID_S:
+            if not self.cut:
+                self._sent[place] = self._clock.monotonic()
+        elif fate is Fate.DROPPED and place in self._sent and (self.cut or (envelope.budget_s or 0.0) < VOID_S):
             del self._sent[place]
         elif fate is Fate.ARRIVED and place in self._sent:
             delay = self._clock.monotonic() - self._sent.pop(place)
