@@ -59,8 +59,8 @@ class ThinLine:
     closest_to_budget: float
     """largest share of its budget that a command spent on the way"""
     commands_lost: int
-    """commands that never came, but for those that were void from the start, and those that were sent while the line was
-    cut, or on their way when it was"""
+    """commands that never came, but for those that were void from the start, or sent while the line was cut, or then on
+    their way"""
     ledger_lag_s: float
     """longest time from a row's journalling at the thin city to the hub's commit"""
     bytes_per_beat: float
