@@ -18,6 +18,7 @@ from twisted.python.failure import Failure
 from dataset.errors import Problem, Refused
 from dataset.ids import CityId, LineageId, NodeId
 from federation.core.envelope import AnyMessage, PieceAsked, PieceTold
+from federation.node.operations import stopping
 from federation.ports import Clock, Timer
 
 LARGEST_PIECE = 6_000
@@ -112,7 +113,7 @@ class FilePieces:
         """
         one = _Coming(city, of, size, patience_s, self._clock.monotonic())
         if self._stopped:
-            one.found.errback(_stopping())
+            one.found.errback(stopping())
             return one.found
         if patience_s is not None:
             if sum(other.awaited for other in self._coming) >= MOST_AWAITED:
@@ -143,7 +144,7 @@ class FilePieces:
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
         for one in list(self._coming):
-            self._over(one, _stopping())
+            self._over(one, stopping())
 
     def waiting(self) -> int:
         """Contents that are not whole yet."""
@@ -294,10 +295,4 @@ def _too_many() -> Refused:
             en=f"{MOST_AWAITED} files are being fetched from other cities: open this one when one of them is here",
         ),
         status=503,
-    )
-
-
-def _stopping() -> Refused:
-    return Refused(
-        Problem("stopping", zh="本局正在停机，请稍后重试", en="this node is stopping; try again shortly"), status=503
     )

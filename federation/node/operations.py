@@ -234,6 +234,13 @@ class Refusal(Reply, frozen=True, kw_only=True, omit_defaults=True):
     problems: tuple[ProblemTold, ...] = ()
 
 
+def stopping() -> Refused:
+    """For what cannot be done any more, or finished, since the node stops."""
+    return Refused(
+        Problem("stopping", zh="本局正在停机，请稍后重试", en="this node is stopping; try again shortly"), status=503
+    )
+
+
 def refusal_of(refused: Refused) -> dict[str, Any]:
     """A refusal as everything outside sees it: the first ``problem`` with ``slug``, ``zh``, ``en``, ``place``, and all
     ``problems`` where there are more, such as the fields of a form.

@@ -33,6 +33,7 @@ from dataset.rows import (
 )
 from dataset.work import Actor, MassFaultId, Noted, Opened, RequestId, WorkItemId
 from federation.core.work_item import WorkItem
+from federation.node.operations import stopping
 from federation.ports import Clock, Journal, Store, Timer
 from site_node.core.consequences import LATE_S, reached_by, text_of
 from site_node.core.mass_faults import MASS_FAULT, MassFault, MassFaultBook, MassFaultRules, Place, Report, groups
@@ -336,9 +337,7 @@ class MassFaults:
         await self._one.acquire()
         try:
             if self._stopped:
-                raise _refused(
-                    "stopping", "本局正在停机，请稍后重试", "this node is stopping; try again shortly", "", 503
-                )
+                raise stopping()
             return await work()
         finally:
             self._one.release()

@@ -155,7 +155,7 @@ class RunningCity:
             else None
         )
         send = self._command if link is not None else None
-        self.lookups = Lookups(self.city, clock, send, lambda city: city in self.site.sight.peers)
+        self.lookups = Lookups(self.city, clock, send, self._hears)
         """what is asked of other cities' records, and answered to them"""
         self.copies: PublicCopies | None = None
         """of what other cities publish; set by whoever assembles a city with records"""
@@ -168,7 +168,7 @@ class RunningCity:
                 clock,
                 self.behind,
                 files.part_of,
-                lambda city: city in self.site.sight.peers,
+                self._hears,
                 rate,
             )
         self._self_service = self_service
@@ -445,13 +445,17 @@ class RunningCity:
             case _:
                 self.counts.strangers.labels("not_for_a_city").inc()
 
+    def _hears(self, city: CityId) -> bool:
+        """Whether another city is in sight."""
+        return city in self.site.sight.peers
+
     def _picture(self, city: CityId, envelope: Envelope, beat: Beat) -> None:
         now = self._clock.monotonic()
         hearing = self._pictures.heard(city, envelope.lineage, beat, now=now)
         if hearing is Hearing.INCOMPLETE:
             self._send(NodeId(city), FullPictureWanted(), Stream.PICTURE, self._beat_s)
         elif hearing is Hearing.NEW:
-            if city not in self.site.sight.peers:
+            if not self._hears(city):
                 self._look_around()
             self._advance(PictureHeard(city))
 

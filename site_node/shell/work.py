@@ -36,6 +36,7 @@ from federation.core.work_item import Facts, WorkItem
 from federation.node.journal import item_of_row, open_after
 from federation.node.ledger import Ledger
 from federation.node.ledger_store import LedgerStore
+from federation.node.operations import stopping
 from federation.ports import Clock, Journal, Timer
 from site_node.core.work_desk import WorkDesk
 from site_node.shell.aftermath import Aftermath
@@ -220,7 +221,7 @@ class Work:
 
         async def ask() -> None:
             if self._stopped:
-                raise _stopping()
+                raise stopping()
             await self._ask(asked)
 
         await (self.files.hand_in(step, content, ask) if self.files is not None else ask())
@@ -406,13 +407,13 @@ class Work:
             if opening is not None:
                 facts = replace(facts, earlier=await self._earlier(opening, line, customer))
             if self._stopped:
-                raise _stopping()
+                raise stopping()
             row = decide(facts)
             if content is not None and self.files is not None and isinstance(row, WorkStepped):
                 assert isinstance(step, Attached)
                 await self.files.keep(step, content)
                 if self._stopped:
-                    raise _stopping()
+                    raise stopping()
             if row is not None:
                 await self._write(item, row, *self._receivers(item, row))
 
@@ -540,12 +541,6 @@ def _later(failure: Failure, what: str) -> None:
 def _unread(failure: Failure) -> None:
     log.failure(
         "what other cities asked cannot be read; it is answered after the next start", failure, event="work-unread"
-    )
-
-
-def _stopping() -> Refused:
-    return Refused(
-        Problem("stopping", zh="本局正在停机，请稍后重试", en="this node is stopping; try again shortly"), status=503
     )
 
 
