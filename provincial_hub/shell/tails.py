@@ -43,7 +43,7 @@ class Tails:
         self._store = store
         self._hubs = [hub for hub in hubs if hub != node]
         self._codes = codes
-        self._wanted: deque[tuple[NodeId, TailMissing]] = deque()
+        self._wanted: deque[tuple[Journalled, TailMissing]] = deque()
         self._busy = False
         self._stopped = False
 
@@ -51,7 +51,7 @@ class Tails:
         """Rows that are now on record here."""
         for row in rows:
             if isinstance(row.row, TailMissing) and row.row.receiver == self._node and row.node != self._node:
-                self._wanted.append((NodeId(row.node), row.row))
+                self._wanted.append((row, row.row))
         if self._wanted and not self._busy:
             self._busy = True
             Deferred.fromCoroutine(self._give_back()).addErrback(
@@ -84,7 +84,8 @@ class Tails:
         finally:
             self._busy = False
 
-    async def _one(self, node: NodeId, missing: TailMissing) -> None:
+    async def _one(self, said: Journalled, missing: TailMissing) -> None:
+        node = NodeId(said.node)
         receivers = (node, *(hub for hub in self._hubs if hub != node))
         after = count = 0
         told: set[CityId] = set()
@@ -93,10 +94,9 @@ class Tails:
             count += len(rows)
             await self._relayed([data for _, data in rows], receivers)
             for city, about in self._work_of(node, [data for _, data in rows]).items():
-                if city not in told:  # the order of runs is the order of steps, so they need to know of this one
+                if city not in told:
                     told.add(city)
-                    opening = await self._store.tail(node, missing.of, 0, 0, 1)
-                    about = [data for sequence, data in opening if sequence == 1] + about
+                    about = await self._order_of(said, missing) + about
                 await self._relayed(about, (NodeId(city),))
             if self._stopped:
                 return
@@ -118,6 +118,18 @@ class Tails:
             of=missing.of,
             event="tail-returned",
         )
+
+    async def _order_of(self, said: Journalled, missing: TailMissing) -> list[bytes]:
+        """What says where the lost run belongs among the others: its opening, and that ``said`` came after it.
+
+        The order of runs is the order of an item's steps. A run on an empty disk names none before it, and by the
+        clock it may have begun before the one that was lost.
+        """
+        rows = []
+        for lineage, sequence in ((missing.of, 1), (said.lineage, said.sequence)):
+            found = await self._store.tail(NodeId(said.node), lineage, 0, sequence - 1, 1)
+            rows += [data for number, data in found if number == sequence]
+        return rows
 
     def _work_of(self, node: NodeId, rows: Sequence[bytes]) -> dict[CityId, list[bytes]]:
         """By city, those of the rows of ``node`` that it wrote for other cities' work."""

@@ -242,6 +242,36 @@ def test_steps_that_their_city_lost_reach_the_city_where_the_item_was_opened(pro
         assert work.desk.book.item(item) == there, city
 
 
+@pytest.mark.parametrize("cut", [False, True])
+def test_the_order_of_runs_outlives_a_disk_and_a_clock_that_was_ahead(province: WorkingProvince, *, cut: bool) -> None:
+    """J5: the run on the empty disk names none before it, and began, by its clock, before the one that was lost."""
+    seat = province.seat_of(SHENZHEN)
+    item = seat.order(seat.take_call(SHENZHEN))["item"]
+    province.pass_s(3.0)
+    province.time.jump_wall(600.0)
+    province.restart_city(GUANGZHOU)
+    cut_pair(province, cut=cut)
+    office = province.seat_of(GUANGZHOU)
+    office.ask("work_take", item=item)
+    office.ask("work_act", item=item, action="confirm_plant")
+    province.pass_s(3.0)
+    province.time.jump_wall(-600.0)
+    lose_journal(province, GUANGZHOU)
+    cut_pair(province, cut=False)
+    province.pass_s(60.0)
+    office = province.seat_of(GUANGZHOU)
+    for action in ("send_crew", "installed_it"):
+        assert office.ask("work_act", item=item, action=action)["state"] == "accepted"
+    province.pass_s(3.0)
+    there = province.hub_book().item(item)
+    assert there is not None
+    assert there.state == "installed"
+    for city in (GUANGZHOU, SHENZHEN):
+        work = province.sites[city].running.work
+        assert work is not None
+        assert (work.desk.book.item(item), work.desk.book.overtaken(item)) == (there, ()), city
+
+
 @pytest.mark.parametrize("ended", [False, True])
 def test_an_item_whose_lost_opening_came_back_is_known_however_old_while_it_is_open(
     province: WorkingProvince, ended: bool
