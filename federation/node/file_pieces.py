@@ -18,7 +18,7 @@ from twisted.python.failure import Failure
 from dataset.errors import Problem, Refused
 from dataset.ids import CityId, LineageId, NodeId
 from federation.core.envelope import AnyMessage, PieceAsked, PieceTold
-from federation.node.operations import stopping
+from federation.node.operations import city_silent, stopping
 from federation.ports import Clock, Timer
 
 LARGEST_PIECE = 6_000
@@ -235,7 +235,7 @@ class FilePieces:
             one.here += data
             one.came_at = now
             if not data or len(one.here) > one.size:
-                self._over(one, _gone(one.city))
+                self._over(one, content_gone(one.city, opened=one.awaited))
             elif len(one.here) == one.size:
                 self._over(one, bytes(one.here))
         self._next()
@@ -244,7 +244,8 @@ class FilePieces:
         """Whoever waits is told when nothing has come for too long."""
         left = one.came_at + patience_s - self._clock.monotonic()
         if left <= 0.0:
-            self._over(one, _silent(one.city))
+            not_whole = city_silent(one.city, "文件没有取全，请稍后再打开", "the file is not whole: open it again later")
+            self._over(one, not_whole)
         else:
             one.timer = self._clock.call_later(left, self._look_late, one, patience_s)
 
@@ -263,27 +264,23 @@ class FilePieces:
         self._open = None
 
 
-def _gone(city: CityId) -> Refused:
+def content_gone(city: str, *, opened: bool = False) -> Refused:
+    """For a file whose content ``city`` has no more, or has otherwise than the record says; ``opened``: by somebody who
+    would read it, and did not hand it in.
+    """
+    todo_zh, todo_en = (
+        ("请重新打开，仍不行请通知该局", "open it again, and tell that city if that fails")
+        if opened
+        else ("请重新添加", "hand it in again")
+    )
     return Refused(
         Problem(
             "content-gone",
-            zh=f"{city} 已没有此文件的内容，或与所说的不同；请重新添加",
-            en=f"{city} has the content of this file no more, or another one: hand it in again",
+            zh=f"{city} 已没有此文件的内容，或与所说的不同；{todo_zh}",
+            en=f"{city} has the content of this file no more, or another one: {todo_en}",
             place=city,
         ),
         status=410,
-    )
-
-
-def _silent(city: CityId) -> Refused:
-    return Refused(
-        Problem(
-            "city-silent",
-            zh=f"{city} 现在没有应答，文件没有取全；请稍后再打开",
-            en=f"{city} does not answer now, and the file is not whole: open it again later",
-            place=city,
-        ),
-        status=503,
     )
 
 

@@ -19,7 +19,7 @@ from dataset.errors import Problem, Refused
 from dataset.ids import AgentId, CityId, NodeId
 from federation.core.envelope import AnyMessage, Lookup, LookupAnswer
 from federation.node.login import Actor
-from federation.node.operations import OperationTable, refusal_in, refusal_of
+from federation.node.operations import OperationTable, city_silent, refusal_in, refusal_of
 from federation.ports import Clock, Timer
 
 WITHIN_S = 2.0
@@ -148,14 +148,8 @@ class Lookups:
 
 
 def _silent(city: CityId) -> Refused:
-    return Refused(
-        Problem(
-            "city-silent",
-            zh=f"{city} 现在没有应答；显示的是本局所知，请稍后再查",
-            en=f"{city} does not answer now; what is shown is what this city knows: look again later",
-            place=city,
-        ),
-        status=503,
+    return city_silent(
+        city, "显示的是本局所知，请稍后再查", "what is shown is what this city knows: look again later"
     )
 
 

@@ -241,6 +241,21 @@ def stopping() -> Refused:
     )
 
 
+def city_silent(city: str, so_zh: str, so_en: str) -> Refused:
+    """For what another city would have to answer, and does not: ``so_zh``, ``so_en`` say what that means here, and what
+    to do.
+    """
+    return Refused(
+        Problem(
+            "city-silent",
+            zh=f"{city} 现在没有应答；{so_zh}",
+            en=f"{city} does not answer now; {so_en}",
+            place=city,
+        ),
+        status=503,
+    )
+
+
 def refusal_of(refused: Refused) -> dict[str, Any]:
     """A refusal as everything outside sees it: the first ``problem`` with ``slug``, ``zh``, ``en``, ``place``, and all
     ``problems`` where there are more, such as the fields of a form.

@@ -8,7 +8,7 @@ after any crash, and not twice (docs/work-items.md).
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from msgspec.structs import replace
 from twisted.internet.defer import Deferred, DeferredLock
@@ -54,6 +54,7 @@ LOOK_EVERY_S = 30.0
 
 FactsOf = Callable[[str, str, float], Deferred[Facts]]
 """What the records say of a line and a customer (either may be empty) at a time; errbacks with ``Refused``."""
+_T = TypeVar("_T")
 log = Logger()
 
 
@@ -267,9 +268,7 @@ class Work:
 
     async def _answer(self, asked: WorkRequested, serving: CityId) -> None:
         def row(facts: Facts) -> WorkStepped | WorkRefused | None:
-            if isinstance(self.desk.book.answer(asked.request), Accepted | RefusedThere):
-                return None
-            return self.desk.answer(asked, serving, facts)
+            return self.desk.answer(asked, serving, facts) if self._unanswered(asked) else None
 
         try:
             if isinstance(asked.step, Attached):
@@ -279,6 +278,9 @@ class Work:
         finally:
             self._answering.discard(asked.request)
 
+    def _unanswered(self, asked: WorkRequested) -> bool:
+        return not isinstance(self.desk.book.answer(asked.request), Accepted | RefusedThere)
+
     async def _answer_file(
         self,
         asked: WorkRequested,
@@ -286,20 +288,11 @@ class Work:
         serving: CityId,
         row: Callable[[Facts], WorkStepped | WorkRefused | None],
     ) -> None:
-        """A content is brought here only where the step would be taken; meanwhile the item goes on. It is looked at
-        once more when all of it is here.
+        """A content is brought here only where the step would be taken; meanwhile the item goes on, so what is put on
+        record is decided when all of it is here.
         """
-        wanted = []
-
-        def before(facts: Facts) -> WorkRefused | None:
-            answer = row(facts)
-            if isinstance(answer, WorkStepped):
-                wanted.append(answer)
-                return None
-            return answer
-
-        await self._in_turn(asked.item, step, before)
-        if not wanted or self.files is None:
+        first = await self._in_turn(asked.item, step, row, write=WorkRefused)
+        if not isinstance(first, WorkStepped) or self.files is None:
             return
         try:
             content = await self.files.bring(serving, asked.request, step)
@@ -307,7 +300,7 @@ class Work:
             if refused.status >= 500:
                 raise  # the request stays open
             no = self.desk.refuse(asked, serving, refused)
-            await self._in_turn(asked.item, step, lambda facts: no if row(facts) is not None else None)
+            await self._in_turn(asked.item, step, lambda _: no if self._unanswered(asked) else None)
         else:
             await self._in_turn(asked.item, step, row, content)
 
@@ -381,27 +374,30 @@ class Work:
         step: AnyStep | None,
         decide: Callable[[Facts], AnyRow | None],
         content: bytes | None = None,
-    ) -> None:
-        """Decide by the records and the book when nothing else is under way for the item, nor then for its line.
-        ``content``: of the file that the step adds, on disk before the row that says so.
+        write: type[AnyRow] | None = None,
+    ) -> AnyRow | None:
+        """Decide by the records and the book when nothing else is under way for the item, nor then for its line; the
+        row, once it is on record. ``content``: of the file that the step adds, on disk before the row that says so;
+        ``write``: the only kind that goes on record, where what is decided may not be final.
 
         The item's turn comes first: what it waits for there may be the opening that says which line it is about.
         """
-        await self._turns.take(item, lambda: self._decide(item, step, decide, content))
+        return await self._turns.take(item, lambda: self._decide(item, step, decide, content, write))
 
     async def _decide(
         self,
         item: WorkItemId,
         step: AnyStep | None,
         decide: Callable[[Facts], AnyRow | None],
-        content: bytes | None = None,
-    ) -> None:
+        content: bytes | None,
+        write: type[AnyRow] | None,
+    ) -> AnyRow | None:
         known = self.desk.book.item(item)
         opening = step if isinstance(step, Opened) else None
         line = opening.line if opening is not None else known.line if known is not None else ""
         customer = opening.customer if opening is not None else known.customer if known is not None else ""
 
-        async def decided() -> None:
+        async def decided() -> AnyRow | None:
             asked_line = line if not customer or self._of_line(opening, known) else ""  # else of all the customer's
             facts = Facts() if step is None else await self._facts(asked_line, customer, self._clock.wall())
             if opening is not None:
@@ -409,15 +405,17 @@ class Work:
             if self._stopped:
                 raise stopping()
             row = decide(facts)
+            if row is None or (write is not None and not isinstance(row, write)):
+                return row
             if content is not None and self.files is not None and isinstance(row, WorkStepped):
                 assert isinstance(step, Attached)
                 await self.files.keep(step, content)
                 if self._stopped:
                     raise stopping()
-            if row is not None:
-                await self._write(item, row, *self._receivers(item, row))
+            await self._write(item, row, *self._receivers(item, row))
+            return row
 
-        await (self._turns.take(f"line {line}", decided) if line else decided())
+        return await (self._turns.take(f"line {line}", decided) if line else decided())
 
     async def _earlier(self, opening: Opened, line: str, customer: str) -> tuple[EarlierItem, ...]:
         """What the form may be a repeat of, where its service asks."""
@@ -512,18 +510,19 @@ class _Turns:
     def __init__(self) -> None:
         self._locks: dict[str, DeferredLock] = {}
 
-    async def take(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
-        """Do ``work`` once what came before it under ``name`` is over."""
+    async def take(self, name: str, work: Callable[[], Awaitable[_T]]) -> _T:
+        """Do ``work`` once what came before it under ``name`` is over; what it came to."""
         lock = self._locks.setdefault(name, DeferredLock())
         await lock.acquire()
         try:
-            await work()
+            done = await work()
         except GeneratorExit:
             raise  # it is thrown away, and whoever waits behind it too: the run is over
         except BaseException:
             self._over(name, lock)
             raise
         self._over(name, lock)
+        return done
 
     def _over(self, name: str, lock: DeferredLock) -> None:
         lock.release()

@@ -11,12 +11,12 @@ from twisted.internet.defer import Deferred, fail
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from dataset.errors import Problem, Refused
+from dataset.errors import Refused
 from dataset.ids import CityId, LineageId, NodeId
 from dataset.records.attachment import digest
 from dataset.work import Attached, RequestId
 from federation.core.work_book import WorkBook
-from federation.node.file_pieces import LARGEST_PIECE, FilePieces
+from federation.node.file_pieces import LARGEST_PIECE, FilePieces, content_gone
 from federation.ports import Clock
 from site_node.core.attachment_rules import check_file
 from site_node.ports import AttachmentFiles
@@ -107,7 +107,7 @@ class WorkFiles:
                 raise
             content = await self.pieces.fetch(city, request, step.size)
             if digest(content) != step.sha256:
-                raise _another(step) from None
+                raise content_gone(city) from None
             log.info(
                 "the file {file} of {size} bytes is here from {city}",
                 file=step.attachment,
@@ -137,7 +137,7 @@ class WorkFiles:
         assert self.pieces is not None, "nobody lends without a link"
         content = await self.pieces.fetch(city, name, size, PATIENCE_S)
         if digest(content) != sha256:
-            raise _gone(name)
+            raise content_gone(city, opened=True)
         return content
 
     def part_of(self, sender: NodeId, name: str, since: int) -> Deferred[bytes]:
@@ -146,39 +146,15 @@ class WorkFiles:
         if lent is not None:
             now = self._clock.monotonic()
             if lent.city != CityId(sender) or lent.until <= now:
-                return fail(_gone(name))
+                return fail(content_gone(self._city))
             lent.until = now + LENT_S
             return self.own.part(lent.sha256, since, LARGEST_PIECE)
         asked = self._book.asked(RequestId(name))
         if asked is None or NodeId(asked.owning) != sender or not isinstance(asked.step, Attached):
-            return fail(_gone(name))
+            return fail(content_gone(self._city))
         return self._sending.part(asked.step.sha256, since, LARGEST_PIECE)
 
 
 def left_behind(failure: Failure) -> None:
     """The sweep of a start failed: the next start does it."""
     log.failure("files that were handed in cannot be looked through", failure, event="attachments-unswept")
-
-
-def _gone(name: str) -> Refused:
-    return Refused(
-        Problem(
-            "content-gone",
-            zh="文件内容不在或与记录不同；请重新打开，仍不行请通知归属局",
-            en="the content is not there, or is another one: open it again, and tell the owning city if that fails",
-            place=name,
-        ),
-        status=410,
-    )
-
-
-def _another(step: Attached) -> Refused:
-    return Refused(
-        Problem(
-            "content-gone",
-            zh=f"{step.name} 的内容与添加时不同；请重新添加",
-            en=f"the content of {step.name} is not what was handed in: hand it in again",
-            place="content",
-        ),
-        status=410,
-    )
