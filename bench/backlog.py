@@ -32,10 +32,12 @@ from twisted.internet.error import ProcessDone
 from twisted.internet.protocol import ProcessProtocol
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
+from twisted.python.failure import Failure
 
 from bench.backlog_parts.rows import FAULT, fill
 from bench.output import say
 from dataset.ids import HUB, AgentId, CityId, ContactId, LineageId, NodeId, SkillId
+from dataset.rows import Withdrawn
 from federation.core.envelope import (
     AgentPicture,
     AnyMessage,
@@ -142,7 +144,7 @@ class Asking:
         self._pictures = {SHENZHEN: _picture(SHENZHEN, 100), FOSHAN: _picture(FOSHAN, 0)}
         self._senders = {SHENZHEN: PictureSender(), FOSHAN: PictureSender()}
 
-    async def start(self, broker: str, passwords: dict[str, str]) -> None:
+    async def start(self, broker: str, passwords: dict[NodeId, str]) -> None:
         for node in (SHENZHEN, FOSHAN):
             settings = LinkSettings(addresses=(broker,), password=passwords[node])
             link = await build_link(reactor, settings, node, file=PROVINCE, can_do_without=False)
@@ -182,7 +184,7 @@ class Asking:
                 self._close(message.contact)  # an answer of Shenzhen's could overtake it, and a refusal is remembered
             case Granted():
                 self._measured("grant", message.contact)
-                release = Release(contact=message.contact, n=1, token=message.token, reason="home_won")
+                release = Release(contact=message.contact, n=1, token=message.token, reason=Withdrawn.HOME_WON)
                 self._posts[FOSHAN].send(NodeId(message.site), release, Stream.COMMAND, 6.0)
                 self._close(message.contact)
             case NoProposal():
@@ -398,7 +400,7 @@ def main() -> None:
     chosen = arguments.parse_args()
     from tests.real.amqp_broker import RabbitNode
 
-    failed = []
+    failed: list[Failure] = []
     start_logging("bench", LogSettings(level="error"))
     with tempfile.TemporaryDirectory(dir=chosen.directory) as name:
         folder = Path(name)
@@ -407,11 +409,13 @@ def main() -> None:
         try:
             running = Deferred.fromCoroutine(Run(folder, chosen, broker).measure())
             running.addCallback(say)
-            running.addErrback(lambda failure: (failed.append(failure), failure.printTraceback()))
+            running.addErrback(failed.append)
             running.addBoth(lambda _: reactor.callLater(0.1, reactor.stop))
             reactor.run()
         finally:
             broker.stop()
+    for failure in failed:
+        failure.printTraceback()
     sys.exit(1 if failed else 0)
 
 

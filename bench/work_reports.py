@@ -16,12 +16,13 @@ import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import date, timedelta
+from functools import partial
 from heapq import heappop, heappush
 from pathlib import Path
 from random import Random
 from typing import Any
 
-from twisted.internet import reactor
+from twisted.internet import reactor as _reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.task import LoopingCall
 
@@ -42,6 +43,7 @@ from provincial_hub.core.work_figures import BEFORE_S
 from provincial_hub.shell.figures_table import FileTable
 from provincial_hub.shell.work_figures import WorkFigures
 
+reactor: Any = _reactor
 PROVINCE = Path(__file__).parents[1] / "conf/province.toml"
 Found = dict[str, dict[str, Any]]
 """by what was done: its seconds, and how long the reactor was held"""
@@ -123,7 +125,8 @@ class Items:
         state = service.begins.id
         for _ in range(3):
             at += self._rng.expovariate(1 / 50_000.0) + 60.0
-            yield self._rng.choice([Assigned(at=at, to=by.agent), Noted(at=at, by=by, note="已联系客户，改期上门")])
+            meanwhile: list[AnyStep] = [Assigned(at=at, to=by.agent), Noted(at=at, by=by, note="已联系客户，改期上门")]
+            yield self._rng.choice(meanwhile)
             actions = [one for one in service.actions.values() if state in one.from_]
             if stays or not actions:
                 return
@@ -231,7 +234,8 @@ async def run(options: argparse.Namespace, directory: Path) -> None:
     month = LAST.replace(day=1)
     spans = {"a day": LAST, "a month": month, "a year": LAST - timedelta(days=365)}
     for name, first in spans.items():
-        await measured(f"services, {name}", lambda first=first: figures.services(first, LAST, None, wall), found, clock)
+        ask = partial(figures.services, first, LAST, None, wall)
+        await measured(f"services, {name}", ask, found, clock)
     last = month - timedelta(days=1)
     await measured(
         "services, the month before", lambda: figures.services(last.replace(day=1), last, None, wall), found, clock

@@ -125,7 +125,7 @@ class Floor:
             self.refused[refused.problems[0].slug] += 1
 
 
-class Orders(LineOnlyReceiver):  # type: ignore[misc]  # Twisted's class is untyped here
+class Orders(LineOnlyReceiver):
     """What the measuring process wants, line by line: ``take`` (the waits so far), ``stop``."""
 
     delimiter = b"\n"

@@ -28,6 +28,7 @@ from dataset.rows import (
     SegmentConfirmed,
     SegmentOpened,
 )
+from federation.node.journal import contact_of
 from federation.node.journal_sqlite import SEQUENCE_BITS
 
 GUANGZHOU = NodeId("guangzhou")
@@ -123,7 +124,7 @@ def fill(path: Path, count: int, wall: float) -> int:
         ).fetchone()
         first = max(head, last - base)
 
-        def rows() -> Iterator[tuple[int, float, str, str, bytes, int]]:
+        def rows() -> Iterator[tuple[int, float, ContactId | None, str, bytes, int]]:
             nonlocal size
             done = 0
             for number in range(count // ROWS_PER_CONTACT):
@@ -141,7 +142,7 @@ def fill(path: Path, count: int, wall: float) -> int:
                     )
                     data = ROW_BYTES.encode(one)
                     size += len(data)
-                    yield base + first + done, at, row.contact, f"hub:{sent + done}", data, crc32(data)  # type: ignore[union-attr]  # a story is of one contact
+                    yield base + first + done, at, contact_of(row), f"hub:{sent + done}", data, crc32(data)
 
         file.executemany("INSERT INTO rows (id, wall, contact, outgoing, data, crc) VALUES (?, ?, ?, ?, ?, ?)", rows())
         file.execute(

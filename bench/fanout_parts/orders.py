@@ -15,7 +15,7 @@ from twisted.protocols.basic import LineOnlyReceiver
 reactor: Any = _reactor
 
 
-class Orders(LineOnlyReceiver):  # type: ignore[misc]  # Twisted's class is untyped here
+class Orders(LineOnlyReceiver):
     """``NAME``: do what stands under that name, once; ``worked``: the processor seconds so far; ``stop``."""
 
     delimiter = b"\n"

@@ -17,19 +17,19 @@ from federation.node.program import answer_promptly
 
 
 def main() -> None:
-    txaio.use_twisted()
+    txaio.use_twisted()  # type: ignore[no-untyped-call]  # neither has types
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--payload", type=Path, required=True, help="the message")
     payload = arguments.parse_args().payload.read_bytes()
     connected: list[Any] = []
 
-    class Seat(WebSocketServerProtocol):  # type: ignore[misc]  # autobahn's class is untyped here
+    class Seat(WebSocketServerProtocol):
         """One connection."""
 
         def onOpen(self) -> None:  # noqa: N802 - autobahn's name
             connected.append(self)
 
-    factory = WebSocketServerFactory()
+    factory = WebSocketServerFactory()  # type: ignore[no-untyped-call]
     factory.protocol = Seat
 
     def sent() -> None:
