@@ -251,7 +251,8 @@ def call(city: str, slot: int, **options: Any) -> None:
     yht call --number 112 --keys ""   直接到障碍申告 · straight to fault reports
     yht call --city foshan --calls 5  佛山只有三个座席：看溢出 · Foshan has three seats: watch the overflow
     """
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):  # a shell lets what it starts with & ignore the first
+        signal.signal(number, signal.default_int_handler)
     try:
         place_calls(Calling(city_of(city), **options), Slot(slot), _say)
     except KeyboardInterrupt:

@@ -244,8 +244,7 @@ class FilePieces:
         """Whoever waits is told when nothing has come for too long."""
         left = one.came_at + patience_s - self._clock.monotonic()
         if left <= 0.0:
-            not_whole = city_silent(one.city, "文件没有取全，请稍后再打开", "the file is not whole: open it again later")
-            self._over(one, not_whole)
+            self._over(one, _not_whole(one.city))
         else:
             one.timer = self._clock.call_later(left, self._look_late, one, patience_s)
 
@@ -282,6 +281,10 @@ def content_gone(city: str, *, opened: bool = False) -> Refused:
         ),
         status=410,
     )
+
+
+def _not_whole(city: str) -> Refused:
+    return city_silent(city, "文件没有取全，请稍后再打开", "the file is not whole: open it again later")
 
 
 def _too_many() -> Refused:

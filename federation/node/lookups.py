@@ -148,9 +148,7 @@ class Lookups:
 
 
 def _silent(city: CityId) -> Refused:
-    return city_silent(
-        city, "显示的是本局所知，请稍后再查", "what is shown is what this city knows: look again later"
-    )
+    return city_silent(city, "显示的是本局所知，请稍后再查", "what is shown is what this city knows: look again later")
 
 
 def _slow(city: CityId) -> Refused:
