@@ -46,8 +46,9 @@ ITEMS_AT_ONCE = 200
 """counted before they are written down"""
 ITEMS_A_PIECE = 10
 """counted before anything else has its turn: some milliseconds"""
-AFTER_S = 5.0
-"""rows that come are counted so much later, with those that come meanwhile"""
+AFTER_S = 30.0
+"""rows that come are counted so much later, with those that come meanwhile: the steps of an item that follow each other
+count it once. A report asked for in between counts what has come so far, which is little against ``WAITS_S``."""
 WAITS_S = 10.0
 """a report waits so long for rows that are not counted yet"""
 SETTLED_BEFORE_S = 60 * 86_400.0

@@ -28,7 +28,7 @@ from federation.node.offering import Offering
 from provincial_hub.core.work_figures import BEFORE_S
 from provincial_hub.services.settlement import owed
 from provincial_hub.shell.figures_table import FileTable, MemoryTable
-from provincial_hub.shell.work_figures import ITEMS_AT_ONCE, WAITS_S, WorkFigures
+from provincial_hub.shell.work_figures import AFTER_S, ITEMS_AT_ONCE, WAITS_S, WorkFigures
 from tests.harness.recounted import Recounted
 from tests.harness.services import calendar, catalogue
 from tests.harness.threads import ThreadCalls
@@ -178,7 +178,7 @@ def test_any_order_with_late_and_doubled_rows_and_readers_between(seed: int, sca
     for at, row in enumerate(shuffled):
         hub.take(row)
         if rng.random() < 0.05:
-            hub.clock.advance(10.0)
+            hub.clock.advance(AFTER_S + 1.0)
         if rng.random() < 0.02:
             hub.again()
         if at % max(1, len(shuffled) // 3) == 0:
@@ -308,7 +308,7 @@ def test_what_comes_is_counted_soon_without_being_asked_for() -> None:
     for row in rows_of(FAULT, begun(FAULT, form_for(FAULT))):
         hub.take(row)
     assert hub.figures.behind == (0, 0)
-    hub.clock.advance(6.0)
+    hub.clock.advance(AFTER_S + 1.0)
     assert hub.table.read(
         lambda file: file.execute("SELECT count(*) FROM items WHERE NOT stale").fetchone()
     ).result == (1,)
