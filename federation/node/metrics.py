@@ -6,13 +6,14 @@ no label has a value per agent, caller or contact.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cache
 from importlib.metadata import version
+from itertools import accumulate
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client import CollectorRegistry, Gauge, Info
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
@@ -25,26 +26,19 @@ _LATE_S = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
 _LOOK_EVERY_S = 1.0
 
 
-def find_quickly(*metrics: Counter | Gauge | Histogram) -> None:
-    """Let ``metrics`` remember their children by their labels, which the library checks and joins at each look-up.
-
-    For what is counted at each message; labels are few, so nothing is ever forgotten.
-    """
-    for metric in metrics:
-        metric.labels = cache(metric.labels)  # type: ignore[method-assign, assignment]  # the same, remembered
-
-
 class Tally(Collector):
-    """A counter with labels for what is counted at each message: one addition, read when the metrics are asked for.
+    """A counter for what is counted at each message or row: one addition, read when the metrics are asked for.
 
-    A counter of the library takes a lock and looks at itself each time, which costs more than reading many a message.
+    A counter of the library takes a lock and looks at itself each time, which costs more than reading many a message;
+    and it checks its names anew for every label it meets.
     """
 
     def __init__(self, name: str, documentation: str, labels: Sequence[str], registry: CollectorRegistry) -> None:
+        """``labels``: their names. Without any it shows 0 until something is counted."""
         self._name = name
         self._documentation = documentation
         self._labelnames = tuple(labels)
-        self._counted: dict[tuple[str, ...], int] = defaultdict(int)
+        self._counted: dict[tuple[str, ...], int] = defaultdict(int, {} if labels else {(): 0})
         registry.register(self)
 
     def count(self, *labels: str, times: int = 1) -> None:
@@ -63,26 +57,71 @@ class Tally(Collector):
         return [family]
 
 
+class Spread(Collector):
+    """A histogram in the manner of ``Tally``: a search and two additions."""
+
+    def __init__(
+        self,
+        name: str,
+        documentation: str,
+        labels: Sequence[str],
+        registry: CollectorRegistry,
+        *,
+        buckets: Sequence[float],
+    ) -> None:
+        """``buckets``: upper bounds, ascending; what is larger than all of them is counted too."""
+        self._name = name
+        self._documentation = documentation
+        self._labelnames = tuple(labels)
+        self._bounds = tuple(buckets)
+        self._seen: dict[tuple[str, ...], tuple[list[int], list[float]]] = {}
+        """by labels: how many fell into each bucket alone, and the sum of all"""
+        if not labels:
+            self._of(())
+        registry.register(self)
+
+    def observe(self, value: float, *labels: str) -> None:
+        """It took ``value`` once more; ``labels`` in the order of their names."""
+        counts, total = self._seen.get(labels) or self._of(labels)
+        counts[bisect_left(self._bounds, value)] += 1
+        total[0] += value
+
+    def _of(self, labels: tuple[str, ...]) -> tuple[list[int], list[float]]:
+        fresh = self._seen[labels] = ([0] * (len(self._bounds) + 1), [0.0])
+        return fresh
+
+    def describe(self) -> Iterable[Metric]:
+        """For the registry: the names."""
+        return [HistogramMetricFamily(self._name, self._documentation, labels=self._labelnames)]
+
+    def collect(self) -> Iterable[Metric]:
+        """For the registry: the values."""
+        family = HistogramMetricFamily(self._name, self._documentation, labels=self._labelnames)
+        names = [*(str(float(bound)) for bound in self._bounds), "+Inf"]
+        for labels, (counts, (total,)) in self._seen.items():
+            family.add_metric(labels, list(zip(names, accumulate(counts), strict=True)), total)
+        return [family]
+
+
 class DoorCounts:
     """What is asked of a node, and how it was answered."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self._answered = Counter(
+        self._answered = Tally(
             "yht_requests",
             "Requests at the door, by operation and outcome (done, or the slug of the problem)",
             ["operation", "outcome"],
-            registry=registry,
+            registry,
         )
-        self._seconds = Histogram(
-            "yht_request_seconds", "From request to answer", ["operation"], buckets=_REQUESTS_S, registry=registry
+        self._seconds = Spread(
+            "yht_request_seconds", "From request to answer", ["operation"], registry, buckets=_REQUESTS_S
         )
         self._live = Gauge("yht_live_connections", "Live connections attached now", registry=registry)
-        find_quickly(self._answered, self._seconds)
 
     def observed(self, operation: str, slug: str, seconds: float) -> None:
         """One request (``Door``'s ``observed``)."""
-        self._answered.labels(operation, slug or "done").inc()
-        self._seconds.labels(operation).observe(seconds)
+        self._answered.count(operation, slug or "done")
+        self._seconds.observe(seconds, operation)
 
     def read_live(self, count: Callable[[], int]) -> None:
         """Read the number of live connections when the metrics are asked for."""
@@ -94,11 +133,12 @@ class ReactorLateness:
 
     def __init__(self, registry: CollectorRegistry, clock: Clock) -> None:
         self._clock = clock
-        self._late = Histogram(
+        self._late = Spread(
             "yht_reactor_late_seconds",
             "How late timers are made, looked at once a second",
+            [],
+            registry,
             buckets=_LATE_S,
-            registry=registry,
         )
         self._due = 0.0
         self._timer: Timer | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client import CollectorRegistry, Gauge
 
 from dataset.ids import CityId
 from federation.node.metrics import Tally
@@ -18,23 +18,21 @@ class HubCounts:
         self.messages = Tally(
             "yht_hub_messages", "Messages received from cities and other hubs", ["sender", "kind"], self.registry
         )
-        self.strangers = Counter(
-            "yht_hub_messages_refused", "Messages not taken in, by reason", ["reason"], registry=self.registry
+        self.strangers = Tally(
+            "yht_hub_messages_refused", "Messages not taken in, by reason", ["reason"], self.registry
         )
-        self.ignored = Counter(
+        self.ignored = Tally(
             "yht_hub_commands_ignored",
             "Commands that changed nothing: late, doubled, not of the contact's anchor, or while this hub stood by",
             ["why", "kind"],
-            registry=self.registry,
+            self.registry,
         )
-        self.decisions = Counter(
-            "yht_hub_decisions", "Routing decisions on record", ["choice", "why"], registry=self.registry
-        )
-        self.answers = Counter(
+        self.decisions = Tally("yht_hub_decisions", "Routing decisions on record", ["choice", "why"], self.registry)
+        self.answers = Tally(
             "yht_hub_proposals_answered",
             "Answers of cities to proposals; answer is granted or the reason of a refusal",
             ["city", "answer"],
-            registry=self.registry,
+            self.registry,
         )
         self.rows = Tally("yht_hub_rows", "Rows of record applied, by who wrote them", ["node"], self.registry)
         self.leads = Gauge("yht_hub_leads", "1 while this hub leads (B2)", registry=self.registry)

@@ -353,7 +353,7 @@ class RunningHub:
             return
         city = CityId(envelope.sender)
         if city not in self._known_cities:
-            self.counts.strangers.labels("unknown_sender").inc()
+            self.counts.strangers.count("unknown_sender")
             log.warn(
                 "refused a message of {sender}, which is no node of this province",
                 sender=envelope.sender,
@@ -381,7 +381,7 @@ class RunningHub:
                 if self.copies is not None:
                     self.copies.heard(envelope.sender, message)
             case _:
-                self.counts.strangers.labels("not_for_a_hub").inc()
+                self.counts.strangers.count("not_for_a_hub")
 
     def _received_of_hub(self, hub: NodeId, envelope: Envelope) -> None:
         """Beats, and rows both ways: each hub has the other's decisions and standing facts too."""
@@ -394,7 +394,7 @@ class RunningHub:
             case LedgerHello() | LedgerRows() | LedgerHeads() | LedgerAck():
                 self._ledger_message(envelope)
             case _:
-                self.counts.strangers.labels("not_for_a_hub").inc()
+                self.counts.strangers.count("not_for_a_hub")
 
     def _picture(self, city: CityId, envelope: Envelope, beat: Beat) -> None:
         now = self._clock.monotonic()
@@ -408,9 +408,9 @@ class RunningHub:
 
     def _count_answer(self, city: CityId, message: Open | Granted | NotGranted | Taken | Close) -> None:
         if isinstance(message, Granted):
-            self.counts.answers.labels(city, "granted").inc()
+            self.counts.answers.count(city, "granted")
         elif isinstance(message, NotGranted):
-            self.counts.answers.labels(city, message.reason).inc()
+            self.counts.answers.count(city, message.reason)
 
     def _ledger_message(self, envelope: Envelope) -> None:
         if self._held is None or isinstance(envelope.body, (LedgerHeads, LedgerAck)):
@@ -471,10 +471,10 @@ class RunningHub:
             case CancelTimer(key):
                 self._drop_timer(key)
             case Record(row):
-                self.counts.decisions.labels(row.choice, row.why).inc()
+                self.counts.decisions.count(row.choice, row.why)
                 self._journal.append([(row, self.others)], _on_disk)
             case Ignored(why, sender, kind):
-                self.counts.ignored.labels(why, kind).inc()
+                self.counts.ignored.count(why, kind)
                 log.debug(
                     "{kind} of {sender} changed nothing: {why}",
                     kind=kind,

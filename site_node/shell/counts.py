@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Gauge
 
 from dataset import rows
 from dataset.rows import AnyRow
-from federation.node.metrics import Tally, find_quickly
+from federation.node.metrics import Spread, Tally
 from site_node.core.admission import CITY_FULL, QUEUE_FULL
 from site_node.core.mass_faults import MASS_FAULT
 
@@ -22,38 +22,32 @@ class CityCounts:
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         self.registry = registry or CollectorRegistry()
-        self._born = Counter("yht_contacts", "Contacts born, by number dialled", ["door"], registry=self.registry)
-        self.unknown_doors = Counter(
-            "yht_doors_unknown", "Calls to numbers that no door opens for, turned away", registry=self.registry
+        self._born = Tally("yht_contacts", "Contacts born, by number dialled", ["door"], self.registry)
+        self.unknown_doors = Tally(
+            "yht_doors_unknown", "Calls to numbers that no door opens for, turned away", [], self.registry
         )
-        self._turned_away = Counter(
+        self._turned_away = Tally(
             "yht_calls_turned_away",
             "Calls not let in: busy while the city is full, an announcement while the queue is",
             ["reason"],
-            registry=self.registry,
+            self.registry,
         )
-        self._ended = Counter("yht_contacts_ended", "Contacts ended", ["ending", "evidence"], registry=self.registry)
-        self._entered = Counter("yht_queue_entered", "Places in queues begun", ["skill", "how"], registry=self.registry)
-        self._left = Counter("yht_queue_left", "Places in queues ended", ["skill", "how"], registry=self.registry)
-        self._waited = Histogram(
-            "yht_queue_wait_seconds", "Waiting before an answer", ["skill"], buckets=_WAITS, registry=self.registry
+        self._ended = Tally("yht_contacts_ended", "Contacts ended", ["ending", "evidence"], self.registry)
+        self._entered = Tally("yht_queue_entered", "Places in queues begun", ["skill", "how"], self.registry)
+        self._left = Tally("yht_queue_left", "Places in queues ended", ["skill", "how"], self.registry)
+        self._waited = Spread(
+            "yht_queue_wait_seconds", "Waiting before an answer", ["skill"], self.registry, buckets=_WAITS
         )
-        self._talked = Histogram("yht_talk_seconds", "Talk of a segment", buckets=_TALKS, registry=self.registry)
-        self._withdrawn = Counter(
-            "yht_attempts_withdrawn", "Attempts without an answer", ["reason"], registry=self.registry
-        )
-        self._legs_refused = Counter(
-            "yht_legs_refused", "Legs from other cities refused (A3)", ["reason"], registry=self.registry
-        )
+        self._talked = Spread("yht_talk_seconds", "Talk of a segment", [], self.registry, buckets=_TALKS)
+        self._withdrawn = Tally("yht_attempts_withdrawn", "Attempts without an answer", ["reason"], self.registry)
+        self._legs_refused = Tally("yht_legs_refused", "Legs from other cities refused (A3)", ["reason"], self.registry)
         self.messages = Tally("yht_messages", "Messages received", ["sender", "kind"], self.registry)
-        self.strangers = Counter(
-            "yht_messages_refused", "Messages not taken in, by reason", ["reason"], registry=self.registry
-        )
-        self._repaired = Counter(
+        self.strangers = Tally("yht_messages_refused", "Messages not taken in, by reason", ["reason"], self.registry)
+        self._repaired = Tally(
             "yht_repairs",
             "States put right by the switch's evidence (I8), by what was found",
             ["what"],
-            registry=self.registry,
+            self.registry,
         )
         self._stuck = Gauge(
             "yht_stuck", "Things that are longer in a state than they can be, now", ["what"], registry=self.registry
@@ -69,14 +63,14 @@ class CityCounts:
         self.unacknowledged = Gauge(
             "yht_outbox_rows", "Rows of record that hub or peers have not acknowledged", registry=self.registry
         )
-        self._call_backs = Counter(
-            "yht_call_backs", "Calls to customers of work items, by outcome", ["outcome"], registry=self.registry
+        self._call_backs = Tally(
+            "yht_call_backs", "Calls to customers of work items, by outcome", ["outcome"], self.registry
         )
-        self._work_steps = Counter(
+        self._work_steps = Tally(
             "yht_work_steps",
             "Steps of work items taken, refused, or asked of other cities",
             ["what"],
-            registry=self.registry,
+            self.registry,
         )
         self._work_open = Gauge("yht_work_items_open", "Work items of this city that go on", registry=self.registry)
         self._work_overdue = Gauge(
@@ -88,24 +82,25 @@ class CityCounts:
             registry=self.registry,
         )
         self._mass_faults = Gauge("yht_mass_faults_open", "Mass faults that stand now", registry=self.registry)
-        self._mass_fault_steps = Counter(
+        self._mass_fault_steps = Tally(
             "yht_mass_faults",
             "Mass faults found, declared, confirmed, repaired, rejected",
             ["what"],
-            registry=self.registry,
+            self.registry,
         )
-        self._told_of_mass_fault = Counter(
+        self._told_of_mass_fault = Tally(
             "yht_calls_told_of_mass_fault",
             "Calls that ended with the word of a mass fault, without an agent",
-            registry=self.registry,
+            [],
+            self.registry,
         )
-        self.sync_s = Histogram(
+        self.sync_s = Spread(
             "yht_journal_sync_seconds",
             "From a decision to its rows on disk",
+            [],
+            self.registry,
             buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 5),
-            registry=self.registry,
         )
-        find_quickly(self._born, self._ended, self._entered, self._left, self._waited, self._withdrawn)
 
     def read_stuck(self, kinds: Iterable[str], stuck: Callable[[], Mapping[str, int]]) -> None:
         """Show ``stuck()``, by kind, whenever somebody looks."""
@@ -128,41 +123,41 @@ class CityCounts:
         """Count a row of our own."""
         match row:
             case rows.ContactBorn(call_back=None):
-                self._born.labels(row.door).inc()
+                self._born.count(row.door)
             case rows.CallBackEnded():
-                self._call_backs.labels(row.outcome).inc()
+                self._call_backs.count(row.outcome)
             case rows.ContactEnded():
-                self._ended.labels(row.ending, row.evidence).inc()
+                self._ended.count(row.ending, row.evidence)
                 if row.cause in (CITY_FULL, QUEUE_FULL):
-                    self._turned_away.labels(row.cause).inc()
+                    self._turned_away.count(row.cause)
                 elif row.cause == MASS_FAULT:
-                    self._told_of_mass_fault.inc()
+                    self._told_of_mass_fault.count()
             case rows.QueueEntered():
-                self._entered.labels(row.skill, row.how).inc()
+                self._entered.count(row.skill, row.how)
             case rows.QueueLeft():
-                self._left.labels(row.skill, row.how).inc()
+                self._left.count(row.skill, row.how)
                 if row.how in (rows.Left.ANSWERED_HERE, rows.Left.SENT_OUT):
-                    self._waited.labels(row.skill).observe(row.waited_s)
+                    self._waited.observe(row.waited_s, row.skill)
             case rows.SegmentClosed():
                 self._talked.observe(row.talked_s)
             case rows.AttemptWithdrawn():
-                self._withdrawn.labels(row.reason).inc()
+                self._withdrawn.count(row.reason)
             case rows.LegRefused():
-                self._legs_refused.labels(row.reason).inc()
+                self._legs_refused.count(row.reason)
             case rows.Repaired():
-                self._repaired.labels(row.what).inc()
+                self._repaired.count(row.what)
             case rows.MassFaultDeclared():
-                self._mass_fault_steps.labels("found" if row.by is None else "declared").inc()
+                self._mass_fault_steps.count("found" if row.by is None else "declared")
             case rows.MassFaultConfirmed():
-                self._mass_fault_steps.labels("confirmed").inc()
+                self._mass_fault_steps.count("confirmed")
             case rows.MassFaultCleared():
-                self._mass_fault_steps.labels(row.how).inc()
+                self._mass_fault_steps.count(row.how)
             case rows.WorkRequested():
-                self._work_steps.labels("asked").inc()
+                self._work_steps.count("asked")
             case rows.WorkStepped():
-                self._work_steps.labels(str(row.step.__struct_config__.tag)).inc()
+                self._work_steps.count(str(row.step.__struct_config__.tag))
             case rows.WorkRefused():
-                self._work_steps.labels("refused").inc()
+                self._work_steps.count("refused")
             case _:
                 pass
 

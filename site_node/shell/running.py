@@ -360,7 +360,7 @@ class RunningCity:
         unknown, turned_away = self.site.anchor.unknown_doors, self.site.anchor.turned_away
         self._advance(report)
         if isinstance(report, Offered) and self.site.anchor.unknown_doors > unknown:
-            self.counts.unknown_doors.inc()
+            self.counts.unknown_doors.count()
             log.info("no door opens for {called}: a call was turned away", called=report.called, event="door-unknown")
         if self.site.anchor.turned_away > turned_away:
             self._say_full()
@@ -393,7 +393,7 @@ class RunningCity:
             return
         from_hub = envelope.sender in self.site.rules.hubs
         if not from_hub and CityId(envelope.sender) not in self.site.rules.peers:
-            self.counts.strangers.labels("unknown_sender").inc()
+            self.counts.strangers.count("unknown_sender")
             log.warn(
                 "refused a message of {sender}, which is no node of this province",
                 sender=envelope.sender,
@@ -401,7 +401,7 @@ class RunningCity:
             )
             return
         if from_hub and envelope.stream is Stream.COMMAND and self._hubs.outdated(envelope.term):
-            self.counts.strangers.labels("old_term").inc()
+            self.counts.strangers.count("old_term")
             log.warn(
                 "refused a command of {sender}: it speaks under term {term}, and {known} is known (B2)",
                 sender=envelope.sender,
@@ -443,7 +443,7 @@ class RunningCity:
             case _ if isinstance(message, _FOR_THE_CORE):
                 self._advance(Heard(envelope.sender, message))
             case _:
-                self.counts.strangers.labels("not_for_a_city").inc()
+                self.counts.strangers.count("not_for_a_city")
 
     def _hears(self, city: CityId) -> bool:
         """Whether another city is in sight."""

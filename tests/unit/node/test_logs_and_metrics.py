@@ -120,6 +120,10 @@ def test_requests_are_counted_by_operation_and_outcome() -> None:
     assert 'yht_requests_total{operation="ready",outcome="done"} 1.0' in text
     assert 'yht_requests_total{operation="ready",outcome="wrong-state"} 1.0' in text
     assert 'yht_request_seconds_count{operation="ready"} 2.0' in text
+    assert 'yht_request_seconds_sum{operation="ready"} 0.004' in text
+    assert 'yht_request_seconds_bucket{le="0.001",operation="ready"} 0.0' in text
+    assert 'yht_request_seconds_bucket{le="0.0025",operation="ready"} 2.0' in text
+    assert 'yht_request_seconds_bucket{le="+Inf",operation="ready"} 2.0' in text
     assert "yht_live_connections 3.0" in text
 
 
