@@ -6,10 +6,11 @@ import signal
 import socket
 import threading
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -135,35 +136,42 @@ class UpProvince:
         return not stop_asked()
 
     def _steps(self) -> Iterator[str]:
-        """Does one step after the other, each when what is next is asked for; what it will be is said before."""
+        """Does one step after the other, each when what is next is asked for; what it will be is said before. In a step
+        nothing waits for anything else of it.
+        """
         root = asterisk_root(self._say)
-        for city in CITIES:
-            yield f"Asterisk {city.zh} …"
+        root.prompts()  # which all switches share
+        cities = "、".join(city.zh for city in CITIES)
+
+        def switch(city: City) -> None:
             self.switches[city.id] = city_asterisk(root, self.slot, city).start()
-        yield "RabbitMQ …"
-        self.broker = slot_rabbitmq(self.slot).start()
+
+        def broker() -> None:
+            self.broker = slot_rabbitmq(self.slot).start()
+
+        yield f"Asterisk {cities}，RabbitMQ …"
+        _at_once([broker, *(partial(switch, city) for city in CITIES)])
         if self._with_telephones:
-            for city in CITIES:
-                yield f"话机和公网 telephones and public network {city.zh} …"
-                self._connect(city)
+            yield f"话机和公网 telephones and public network {cities} …"
+            called, agent = spoken(CUSTOMER_CALLED), spoken(AGENT)
+            _at_once([partial(self._connect, city, called, agent) for city in CITIES])
         yield f"{'、'.join(file.path.stem for file in self.files)} …"
         for file in self.files:
             make_users(file, self.province, self.package)
             program = "provincial_hub" if file.city is None else "site_node"
             self.nodes.append(NodeProcess(program, file.path, file.data, listen=file.listen))
-        with ThreadPoolExecutor(len(self.nodes)) as starting:  # none waits for another one
-            list(starting.map(lambda node: node.start(NODES_WITHIN_S), self.nodes))
+        _at_once([partial(node.start, NODES_WITHIN_S) for node in self.nodes])
 
-    def _connect(self, city: City) -> None:
-        """Give the city's seats telephones, and its switch a public network."""
+    def _connect(self, city: City, called: Path, agent: Path) -> None:
+        """Give the city's seats telephones, and its switch a public network; what is said at each."""
         folder = slot_dir(self.slot.number)
-        customers = Customers(f"network-{city.id}", self.slot.gateway(city), spoken(CUSTOMER_CALLED))
+        customers = Customers(f"network-{city.id}", self.slot.gateway(city), called)
         self.networks.append(start_network(customers, folder / customers.name))
         switch = self.switches[city.id]
         staffed = {agent.seat for agent in self.province.agents_of(CityId(city.id), self.package)}
         seats = [seat for seat in switch.spec.seats if seat.user in staffed]
         address = self.slot.outside(SEATS_AT + city.number)
-        telephones = SeatTelephones(switch, seats, address, spoken(AGENT), folder / f"seats-{city.id}")
+        telephones = SeatTelephones(switch, seats, address, agent, folder / f"seats-{city.id}")
         self.telephones.append(telephones.start())
 
     def look(self) -> None:
@@ -240,6 +248,14 @@ class UpProvince:
         self.nodes.clear()
         self.networks.clear()
         self.telephones.clear()
+
+
+def _at_once(starts: Sequence[Callable[[], object]]) -> None:
+    """Start all of them, each on a thread, and wait for all; then raise what the first that failed has raised."""
+    with ThreadPoolExecutor(len(starts)) as starting:
+        done = [starting.submit(start) for start in starts]
+    for one in done:
+        one.result()
 
 
 class StopSigns:

@@ -21,7 +21,6 @@ from simulation.machines.asterisk_root import AsteriskRoot
 from simulation.machines.launch import POLL, Launched, launch, require_free, wait_until_ready
 from simulation.machines.machine import Machine
 from simulation.machines.places import conf_dir
-from simulation.machines.prompts import render_prompts
 from simulation.machines.trouble import MachineTrouble, tail_of
 
 START_SECONDS = 30.0
@@ -204,7 +203,7 @@ class Asterisk(Machine):
 
     def write(self) -> None:
         """Write the configuration and the folders; calls in progress are not touched."""
-        sounds = self.root.inside(render_prompts(self.root.path / "srv/yht"))
+        sounds = self.root.inside(self.root.prompts())
         owner = self.root.owner()
         for part in ("etc", "cache", "lib", "lib/keys", "data", "spool", "spool/recording", "spool/tmp", "run", "log"):
             (self.directory / part).mkdir(parents=True, exist_ok=True)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from simulation.machines.places import cache_dir
+from simulation.machines.prompts import render_prompts
 from simulation.machines.trouble import MachineTrouble, MirrorTrouble, tail_of
 
 SUITE = "sid"
@@ -44,6 +45,10 @@ class AsteriskRoot:
             en="the root holds no modules",
             place=str(self.path),
         )
+
+    def prompts(self) -> Path:
+        """Where the prompts are that all its switches share; rendered where they are not yet, for one at a time."""
+        return render_prompts(self.path / "srv/yht")
 
     def inside(self, path: Path) -> str:
         """A path below the root as Asterisk sees it."""

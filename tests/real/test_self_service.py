@@ -21,7 +21,6 @@ from federation.node.login import CHEAP, UserRecord
 from federation.node.users import read_users, write_users
 from simulation.machines.asterisk_root import asterisk_root
 from simulation.machines.places import conf_dir
-from simulation.machines.prompts import render_prompts
 from tests.harness.driving import ReactorDriver
 from tests.harness.real_people import Caller, People
 from tests.harness.real_province import RealProvince, Shape, real_province
@@ -98,7 +97,7 @@ def province(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealProvince]
 @cache
 def words() -> dict[str, Any]:
     """What the switch says, by prompt."""
-    folder = render_prompts(asterisk_root().path / "srv/yht") / "zh" / "yht"
+    folder = asterisk_root().prompts() / "zh" / "yht"
     return {file.stem: samples_of(file) for file in folder.glob("*.wav")}
 
 

@@ -140,6 +140,16 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
             running.stop()
 
 
+@pytest.fixture(scope="module")
+def unanswered(up: Up) -> Agent:
+    """Somebody who calls a customer back whose telephone rings for fifteen seconds, while other things happen."""
+    agent = Agent(up, 1)
+    agent.call_back("13900005592")
+    up.wait(lambda: agent.told["state"] == "delivered", f"it rings: {agent.told}")
+    return agent
+
+
+@pytest.mark.usefixtures("unanswered")
 def test_a_customer_calls_and_the_seat_answers_without_a_telephone_of_anybody(up: Up) -> None:
     """``yht call``, 0 in the menu, a seat at 示闲: in talk by itself; the page ends the call, and the caller knows."""
     agent = Agent(up, 0)
@@ -167,11 +177,9 @@ def test_a_customer_calls_and_the_seat_answers_without_a_telephone_of_anybody(up
     agent.do("logout")
 
 
-def test_the_end_of_the_number_says_what_becomes_of_a_call_back(up: Up) -> None:
+def test_the_end_of_the_number_says_what_becomes_of_a_call_back(up: Up, unanswered: Agent) -> None:
     """占线, 空号, 接听 and 无人接听, all by the seats' own telephones."""
-    waiting, agent = Agent(up, 1), Agent(up, 2)
-    waiting.call_back("13900005592")
-    up.wait(lambda: waiting.told["state"] == "delivered", f"it rings: {waiting.told}")
+    agent = Agent(up, 2)
     for number, outcome in (("13900005591", "busy"), ("13900005593", "unreachable")):
         agent.call_back(number)
         agent.wait_outcome(outcome)
@@ -181,9 +189,9 @@ def test_the_end_of_the_number_says_what_becomes_of_a_call_back(up: Up) -> None:
     agent.do("hang_up", contact=agent.state["calls"][0]["contact"])
     agent.wait_outcome("reached")
     agent.wrap_up()
-    waiting.wait_outcome("no_answer")
-    waiting.wrap_up()
-    for one in (waiting, agent):
+    unanswered.wait_outcome("no_answer")
+    unanswered.wrap_up()
+    for one in (unanswered, agent):
         one.do("logout")
 
 
