@@ -137,6 +137,11 @@ class Journal(Protocol):
     def rows_since(self, wall: float) -> list[Journalled]:
         """All rows kept, of all lineages, with that wall time or later; in order. For counters at start."""
 
+    def rows_of_kind(self, kind: type[AnyRow], since: float) -> list[Journalled]:
+        """All rows kept of one kind, of all lineages, with wall time ``since`` or later; in order. The others are not
+        read into rows, so this costs a start little however many there are.
+        """
+
     def rows_of_work(self, since: float) -> list[Journalled]:
         """All rows, of all lineages, about work items that are open here, however old, and those kept about any work
         item with wall time ``since`` or later; with the rows about runs (``dataset.lineages``), by which steps of

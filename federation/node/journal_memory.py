@@ -277,6 +277,10 @@ class MemoryJournal:
             if one.journalled.wall >= wall
         ]
 
+    def rows_of_kind(self, kind: type[AnyRow], since: float) -> list[Journalled]:
+        """See ``Journal``."""
+        return [one for one in self.rows_since(since) if isinstance(one.row, kind)]
+
     def rows_of_work(self, since: float) -> list[Journalled]:
         """See ``Journal``."""
         return [

@@ -220,7 +220,7 @@ class RunningCity:
         """What other cities answered of ours within the last hour counts towards their limits (A7)."""
         answered = [
             (one.row.site, min(now, now - (wall - one.wall)))
-            for one in self._journal.rows_since(wall - HOUR_S)
+            for one in self._journal.rows_of_kind(AttemptAnswered, wall - HOUR_S)
             if isinstance(one.row, AttemptAnswered) and one.node == self.city and one.row.site != self.city
         ]
         self.site.peers.recall(answered)

@@ -21,6 +21,7 @@ from dataset.ids import LineageId, NodeId
 from dataset.rows import (
     ROW_BYTES,
     ROW_FROM_BYTES,
+    AttemptAnswered,
     DataViewed,
     Journalled,
     LegRefused,
@@ -48,6 +49,7 @@ from tests.harness.rows_of_record import (
     W1,
     W2,
     W3,
+    answered,
     asked,
     born,
     closed,
@@ -434,6 +436,23 @@ def test_rows_of_named_contacts_are_found(form: Form) -> None:
     again = form.open()
     assert [one.row for one in again.rows_of_contacts([C1, C3])] == [born(C1), ended(C1)]
     assert again.rows_of_contacts([]) == []
+
+
+def test_rows_of_a_kind_are_found_over_all_lineages(form: Form) -> None:
+    """In order, since a time, and no others, whatever their texts say."""
+    journal = form.open()
+    write(form, journal, (answered(C1), ("hub",)), (born(C1), ("hub",)), (answered(C2), ("hub",)))
+    result(form, journal.stop())
+    form.clock.advance(DAY)
+    late = form.clock.wall()
+    again = form.open()
+    pretends = LegRefused(from_city="x", reason='"row":{"kind":"attempt_answered"')
+    write(form, again, (born(C2), ()), (pretends, ("hub",)), (answered(C3), ()), (ended(C1), ()))
+    assert [one.row for one in again.rows_of_kind(AttemptAnswered, 0.0)] == [answered(C1), answered(C2), answered(C3)]
+    assert [one.row for one in again.rows_of_kind(AttemptAnswered, late)] == [answered(C3)]
+    assert [one.row for one in again.rows_of_kind(LegRefused, 0.0)] == [pretends]
+    assert [type(one.row) for one in again.rows_of_kind(LineageOpened, 0.0)] == [LineageOpened] * 2
+    assert again.rows_of_kind(DataViewed, 0.0) == []
 
 
 def work(journal: Journal, since: float = 0.0) -> list[Any]:
