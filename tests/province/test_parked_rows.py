@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from twisted.internet.defer import Deferred
 
 from dataset.ids import ContactId, LineageId
 from dataset.rows import ROW_BYTES, ContactBorn, Journalled, LegRefused, RowSettled
-from tests.province.hub_scene import FOSHAN, GUANGZHOU, HubScene
+from tests.harness.older import before
+from tests.province.hub_scene import FOSHAN, GUANGZHOU, SHENZHEN, HubScene
+from tests.province.working_province import Bureau, WorkingProvince, finish
 
 RUBBISH = b'{"kind": "no row", "calling": "13800001234"}'
 
@@ -47,6 +50,62 @@ def scene() -> HubScene:
     city.write(born)
     scene.clock.advance(5.0)
     return scene
+
+
+def day_of_work(province: WorkingProvince) -> None:
+    """Knowledge shown and judged, an order that is done, one that stays open."""
+    here, there = province.seat_of(GUANGZHOU), province.seat_of(SHENZHEN)
+    there.ask("article", article="order-move")
+    there.ask("article_vote", article="order-move", useful=True)
+    done = here.order(here.take_call(GUANGZHOU))
+    province.pass_s(2.0)
+    finish(province, done["item"])
+    other = province.seat_of(GUANGZHOU, 1)
+    other.order(other.take_call(GUANGZHOU))
+    province.pass_s(3.0)
+
+
+def told_by(province: WorkingProvince) -> dict[str, Any]:
+    """What the bureau is told of the day."""
+    bureau = Bureau(province)
+    assert province.hub is not None
+    now = province.time.wall()
+    report = province.result(Deferred.fromCoroutine(province.hub.intervals.report(now - 7_200.0, now + 900.0)))
+    return {
+        **{name: bureau.report(name) for name in ("knowledge_report", "services_report")},
+        "intervals": report.intervals,
+        "unknown": {one.city: one.unknown_rows for one in report.missing if one.unknown_rows},
+    }
+
+
+def upgraded(province: WorkingProvince) -> dict[str, Any]:
+    """What it is told after the hub's next run has begun."""
+    province.stop_hub()
+    province.pass_s(1.0)
+    province.start_hub()
+    province.pass_s(5.0)
+    return told_by(province)
+
+
+def test_what_a_hub_of_the_version_before_parked_is_counted_once_it_is_upgraded() -> None:
+    """Cities are upgraded first, which is the wrong order: the old hub names what it cannot read. Its next run, which
+    can, takes it in by itself, and tells what a hub tells that has known these kinds all along.
+    """
+    province, known = WorkingProvince(with_records=True), WorkingProvince(with_records=True)
+    day_of_work(known)
+    with before("articles_shown", "article_judged", "work_stepped", "segment_closed"):
+        day_of_work(province)
+        old = told_by(province)
+    knew = told_by(known)
+    assert old["unknown"][SHENZHEN] == 2
+    assert old["unknown"][GUANGZHOU] > 5
+    assert (old["knowledge_report"]["articles"], old["services_report"]["lines"]) == ([], [])
+    assert knew["unknown"] == {}
+    told = upgraded(province)
+    assert told == upgraded(known)
+    assert told["unknown"] == {}
+    assert told["knowledge_report"]["articles"]
+    assert told["services_report"]["lines"]
 
 
 def missing(scene: HubScene) -> dict[str, int]:

@@ -325,6 +325,40 @@ def test_a_stop_refuses_whoever_waits() -> None:
         now_of(hub.figures.handled(day_of(NOW), day_of(NOW)))
 
 
+def test_on_disk_what_an_older_version_could_not_read_is_counted_after_the_upgrade(tmp_path: Path) -> None:
+    """Behind what was counted before it, though it came first."""
+    calls, clock = ThreadCalls(), VirtualClock(wall0=NOW)
+    rows = rows_of(FAULT, begun(FAULT, form_for(FAULT)), acted("withdraw", NOW + HOUR))
+    day = day_of(NOW)
+
+    def of(result: Deferred[T]) -> T:
+        found: list[T] = []
+        result.addCallback(found.append)
+
+        def fired() -> bool:
+            clock.advance(0.0)
+            return bool(found)
+
+        calls.until(fired)
+        return found[0]
+
+    for readable in (rows[1:], rows):
+        store = SqliteLedgerStore(tmp_path / "ledger.sqlite", calls)
+        if readable is not rows:
+            entries = tuple(
+                ReceivedEntry(number, ROW_BYTES.encode(row), row if row in readable else None)
+                for number, row in enumerate(rows, 1)
+            )
+            committed: Deferred[Any] = Deferred()
+            store.commit(Batch(NodeId(GUANGZHOU), rows[0].lineage, entries, len(rows)), committed.callback)
+            of(committed)
+        figures = WorkFigures(FileTable(tmp_path / "figures.sqlite", calls), store, OFFERED, clock)
+        told = of(figures.services(day, day, None, NOW + DAY))
+        assert told == Recounted(readable, OFFERED).services(day, day, None, NOW + DAY)
+        of(figures.stop())
+        of(store.stop())
+
+
 def test_on_disk_a_run_goes_on_where_the_one_before_ended(tmp_path: Path) -> None:
     """The forms that a hub has: rows that came while the figures were away are counted, the others stand."""
     calls, clock = ThreadCalls(), VirtualClock(wall0=NOW)
