@@ -70,7 +70,7 @@ def told_by(province: WorkingProvince) -> dict[str, Any]:
     bureau = Bureau(province)
     assert province.hub is not None
     now = province.time.wall()
-    report = province.result(Deferred.fromCoroutine(province.hub.intervals.report(now - 7_200.0, now + 900.0)))
+    report: Any = province.result(Deferred.fromCoroutine(province.hub.intervals.report(now - 7_200.0, now + 900.0)))
     return {
         **{name: bureau.report(name) for name in ("knowledge_report", "services_report")},
         "intervals": report.intervals,
