@@ -9,7 +9,7 @@ import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from federation.node.program import directory
 from federation.node.province import Province, load_province
 from federation.node.users import write_users
 from simulation.machines.addresses import CITIES, City, Slot
-from simulation.machines.asterisk import Asterisk, city_asterisk
+from simulation.machines.asterisk import Asterisk, city_asterisk, trial_spec
 from simulation.machines.asterisk_root import asterisk_root
 from simulation.machines.launch import require_free
 from simulation.machines.network import OUTCOMES, Customers, Network, start_network
@@ -38,6 +38,10 @@ from simulation.province import PROVINCE_USER, password_of
 Say = Callable[[str], None]
 SEATS_AT = 70
 """The seats' own telephones are at 127.0.<slot>.171 to .173."""
+CALLER_SILENT_S, CALLER_HOLDS_S = 30, 300
+"""So long a caller may send no packet, and one who holds us: then nobody is there (O5). Whoever calls here is ``yht
+call`` or a softphone, which send all the time; a gateway that suppresses silence may not.
+"""
 NODES_WITHIN_S = 60.0
 """All nodes start at once, on whatever machine there is."""
 LOOK_EVERY_S = 10.0
@@ -144,7 +148,12 @@ class UpProvince:
         cities = "、".join(city.zh for city in CITIES)
 
         def switch(city: City) -> None:
-            self.switches[city.id] = city_asterisk(root, self.slot, city).start()
+            spec = replace(
+                trial_spec(self.slot, city),
+                public_rtp_timeout=CALLER_SILENT_S,
+                public_rtp_timeout_hold=CALLER_HOLDS_S,
+            )
+            self.switches[city.id] = city_asterisk(root, self.slot, city, spec=spec).start()
 
         def broker() -> None:
             self.broker = slot_rabbitmq(self.slot).start()

@@ -80,6 +80,8 @@ class AsteriskSpec:
     rtp_last: int = 29999
     public_from: str = "127.0.0.0/255.0.0.0"
     public_rtp_timeout: int = 0
+    public_rtp_timeout_hold: int = 0
+    """of a caller who holds us, and so may send nothing"""
     outside: Gateway | None = None
     """None: nobody can be called back"""
     outside_rtp_timeout: int = 0

@@ -41,6 +41,8 @@ class Call:
         self.branch = ""
         self.provisional = False
         self.given_up = False
+        self.holds = False
+        """the far end is on hold, and knows it"""
         self.invite: SipMessage | None = None
 
     @property
@@ -104,6 +106,8 @@ class Call:
         elif self.state == "calling":
             self.state = "talking"
             self.voice.talk_to(media_address(message.body))
+        else:
+            self.holds = True
 
     def _answer_refusal(self, message: SipMessage) -> SipMessage:
         to, self.remote = self.remote, message.get("to")
@@ -120,6 +124,12 @@ class Call:
         self.cseq += 1
         self.phone.send(self._request("BYE", self.phone.new_branch()))
         self.end()
+
+    def hold(self) -> None:
+        """Put the far end on hold: from here on it is not heard, and need not hear anything."""
+        self.cseq += 1
+        held = session(self.phone.address, self.port).replace("a=sendrecv", "a=sendonly")
+        self.phone.send(self._request("INVITE", self.phone.new_branch(), held))
 
     def hang_up(self) -> None:
         """End it, whatever it is just now; nothing when it is over."""

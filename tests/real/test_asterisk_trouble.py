@@ -128,6 +128,18 @@ class TestSilence:
         caller.line.voice.close()
         assert world.here.first(Cleared, customer, within=5.0 * RTP_TIMEOUT_S).cause is Cause.MEDIA_LOST
 
+    def test_a_caller_who_holds_may_be_silent_for_longer_and_not_for_ever(self, world: AsteriskWorld) -> None:
+        """Some telephones send nothing to whom they hold; one that has died meanwhile is given up all the same."""
+        caller, customer = world.here.answered()
+        assert isinstance(caller, RealCaller)
+        assert caller.line is not None
+        caller.line.hold()
+        world.until(lambda: caller.line is not None and caller.line.holds, what="the switch is held")
+        caller.line.voice.close()
+        silent_since = world.now()
+        assert world.here.first(Cleared, customer, within=15.0 * RTP_TIMEOUT_S).cause is Cause.MEDIA_LOST
+        assert world.now() - silent_since > 2.0 * RTP_TIMEOUT_S
+
     def test_a_far_switch_that_froze(self, world: AsteriskWorld) -> None:
         """A silent trunk: the anchor gives the leg up by itself, and the far city learns the same when it thaws."""
         here, far = world.new_connection(), world.there

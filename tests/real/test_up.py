@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -11,12 +12,15 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import pytest
 
+from simulation.calling import PLACES
 from simulation.machines.addresses import Slot, city_of, claimed_slot
 from simulation.machines.asterisk import trial_seats, trial_spec
 from simulation.province import password_of
+from simulation.up import CALLER_SILENT_S
 from tests.harness.driving import ReactorDriver
 from tests.harness.network_entrance import NetworkEntrance, NetworkSeat
 from tests.harness.real_machines import require
@@ -29,6 +33,7 @@ CITY = "guangzhou"
 START_S = 150.0
 SOON_S = 20.0
 TONE_HZ = 1730.0
+FAILED = 'yht_contacts_ended_total{ending="failed"'
 
 
 class Up:
@@ -66,6 +71,17 @@ class Up:
 
     def address(self, city: str) -> str:
         return f"http://127.0.{self.slot.number}.1:{8080 + city_of(city).number}"
+
+    def contacts_live(self) -> int:
+        """How many contacts the city has now."""
+        with urlopen(f"{self.address(CITY)}/health", timeout=SOON_S) as answer:
+            return int(json.load(answer)["contacts_live"])
+
+    def failed(self) -> float:
+        """How many contacts of the city have ended by a fault."""
+        with urlopen(f"{self.address(CITY)}/metrics", timeout=SOON_S) as answer:
+            lines = answer.read().decode().splitlines()
+        return sum(float(line.split()[-1]) for line in lines if line.startswith(FAILED))
 
     def stop(self) -> None:
         """Ctrl+C."""
@@ -149,6 +165,22 @@ def unanswered(up: Up) -> Agent:
     return agent
 
 
+@pytest.fixture(scope="module")
+def killed(up: Up) -> float:
+    """A customer in the queue whose telephone dies without a word; when."""
+    said_in = up.folder / "killed"
+    caller = up.run("call", "--number", "112", "--keys", "", said_in=said_in)
+    up.wait(lambda: "接通" in said_in.read_text("utf-8"), "the customer is in the queue")
+    place = f"{up.slot.outside(PLACES[0])}\0".encode()
+    phones = [int(pid) for pid in os.listdir("/proc") if pid.isdigit() and place in _command_line(pid)]
+    for pid in (caller.pid, *phones):
+        os.kill(pid, signal.SIGKILL)
+    caller.wait(SOON_S)
+    assert phones
+    assert up.contacts_live() > 0
+    return time.monotonic()
+
+
 @pytest.mark.usefixtures("unanswered")
 def test_a_customer_calls_and_the_seat_answers_without_a_telephone_of_anybody(up: Up) -> None:
     """``yht call``, 0 in the menu, a seat at 示闲: in talk by itself; the page ends the call, and the caller knows."""
@@ -177,6 +209,7 @@ def test_a_customer_calls_and_the_seat_answers_without_a_telephone_of_anybody(up
     agent.do("logout")
 
 
+@pytest.mark.usefixtures("killed")
 def test_the_end_of_the_number_says_what_becomes_of_a_call_back(up: Up, unanswered: Agent) -> None:
     """占线, 空号, 接听 and 无人接听, all by the seats' own telephones."""
     agent = Agent(up, 2)
@@ -239,6 +272,13 @@ def test_what_is_in_the_way_is_named_and_left_alone(up: Up) -> None:
     assert f"127.0.{up.slot.number}.1:8080" in said
     assert "Traceback" not in said
     assert up.process.poll() is None
+
+
+def test_a_caller_whose_process_was_killed_does_not_stay_in_the_queue(up: Up, killed: float) -> None:
+    """Nobody says that the customer has gone; without a packet for half a minute the switch knows it (O5)."""
+    left_s = killed + CALLER_SILENT_S + SOON_S - time.monotonic()
+    up.wait(lambda: up.contacts_live() == 0, "the caller is given up", left_s)
+    assert up.failed() == 1
 
 
 def test_ctrl_c_leaves_nobody_behind(up: Up) -> None:

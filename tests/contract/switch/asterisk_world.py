@@ -181,7 +181,9 @@ class AsteriskWorld(SwitchWorld):
     features = frozenset({"kill_switch"})
 
     def __init__(self, rtp_timeout_s: int | None = None) -> None:
-        """``rtp_timeout_s``: how soon the switches give up a silent leg, of whatever kind (rule O5)."""
+        """``rtp_timeout_s``: how soon the switches give up a silent leg, of whatever kind (rule O5), and a caller
+        who holds us after three times that.
+        """
         super().__init__()
         self._rtp_timeout_s = rtp_timeout_s
         self._machines = ExitStack()
@@ -200,7 +202,13 @@ class AsteriskWorld(SwitchWorld):
         spec = trial_spec(self._slot, city, seats=SEATS_TO_8009)
         if self._rtp_timeout_s is not None:
             timeout = self._rtp_timeout_s
-            spec = replace(spec, public_rtp_timeout=timeout, seat_rtp_timeout=timeout, trunk_rtp_timeout=timeout)
+            spec = replace(
+                spec,
+                public_rtp_timeout=timeout,
+                public_rtp_timeout_hold=3 * timeout,
+                seat_rtp_timeout=timeout,
+                trunk_rtp_timeout=timeout,
+            )
         asterisk = city_asterisk(root, self._slot, city, spec=spec)
         asterisk.remove()
         asterisk.start()
