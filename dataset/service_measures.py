@@ -65,6 +65,24 @@ class ServicePart(msgspec.Struct, frozen=True, kw_only=True):
     deposits_fen: int = 0
     handling: Histogram = Histogram()
     """from opening to ending, by the clock of the service's measure; hours of work where it has none"""
+    satisfaction_asked: int = 0
+    """customers called back of whom it is on record how satisfied they are, or that they would not say (满意度)"""
+    satisfaction_said: int = 0
+    """of these, such that gave a mark"""
+    satisfied: int = 0
+    """of these, marks of 4 or 5"""
+    satisfaction_points: int = 0
+    """all marks together"""
+
+    @property
+    def satisfied_share(self) -> float | None:
+        """Satisfied of those that gave a mark; None without any."""
+        return self.satisfied / self.satisfaction_said if self.satisfaction_said else None
+
+    @property
+    def satisfaction_mean(self) -> float | None:
+        """The mean mark, 1 to 5; None without any."""
+        return self.satisfaction_points / self.satisfaction_said if self.satisfaction_said else None
 
     @property
     def ended(self) -> int:

@@ -86,6 +86,14 @@ class Opened(Step, frozen=True, kw_only=True, tag="opened"):
     """the last of these"""
 
 
+NOT_SAID = 0
+"""of ``Acted.satisfaction``: the customer would not say, or was not asked"""
+MARKS = (1, 2, 3, 4, 5)
+"""of ``Acted.satisfaction``: from very dissatisfied to very satisfied"""
+SATISFIED = 4
+"""a mark of at least this"""
+
+
 class Acted(Step, frozen=True, kw_only=True, tag="acted"):
     """An action of the service was taken; ``values`` are what was filled in, changed, or (None) cleared with it."""
 
@@ -94,6 +102,9 @@ class Acted(Step, frozen=True, kw_only=True, tag="acted"):
     values: dict[str, Value | None] = {}
     note: str = ""
     collected_fen: int = 0
+    satisfaction: int | None = None
+    """how satisfied the customer who was called back is: one of ``MARKS``, or ``NOT_SAID``. None: the service does not
+    ask with this action, or it was taken by a city of the version before, which cannot"""
 
 
 class Assigned(Step, frozen=True, kw_only=True, tag="assigned"):

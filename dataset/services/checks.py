@@ -234,6 +234,8 @@ class Checks:
         for key, found in (("from", action.from_), ("roles", action.roles)):
             if not found:
                 self._fault((*path, key), "empty", "至少要有一项", "at least one is needed")
+        if action.asks_satisfaction:
+            self._asks_satisfaction((*path, "asks_satisfaction"), action)
         for at, name in enumerate(action.needs):
             self._known((*path, "needs", at), name, self._fields, "字段", "field")
         fees, messages = {fee.code for fee in self._text.fees}, {message.id for message in self._text.messages}
@@ -241,6 +243,23 @@ class Checks:
             self._known((*path, "fee", at), name, fees, "费用", "fee")
         for at, name in enumerate(action.messages):
             self._known((*path, "message", at), name, messages, "消息", "message")
+
+    def _asks_satisfaction(self, path: Path, action: Action) -> None:
+        """The customer is on the line to be asked, and is asked once: as the item ends."""
+        if not action.after_call_back:
+            self._fault(
+                path,
+                "satisfaction",
+                "回访时才能问客户，请加 after_call_back = true",
+                "the customer is asked when called back; add after_call_back = true",
+            )
+        if action.to in self._states and self._states[action.to].ends is None:
+            self._fault(
+                path,
+                "satisfaction",
+                f"{action.to} 未结束；每张工单只在结束时问一次，请写在结束的动作上",
+                f"{action.to} does not end the item, which is asked about once; put it on an action that ends it",
+            )
 
     def _ways(self) -> None:
         """Every state is reached, and from every one an end."""

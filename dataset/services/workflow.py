@@ -52,6 +52,11 @@ class Action:
         default=None,
     )
     after_call_back: bool = setting("须先回访客户", "only after the customer was called back", default=False)
+    asks_satisfaction: bool = setting(
+        "回访时须问客户满意度，1 至 5",
+        "the customer called back is asked how satisfied they are, 1 to 5",
+        default=False,
+    )
     fees: tuple[Code, ...] = setting("产生的费用", "fees that become due", key="fee", default=())
     messages: tuple[Code, ...] = setting("告知客户", "messages to the customer", key="message", default=())
 

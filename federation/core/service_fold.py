@@ -17,7 +17,7 @@ from dataset.measures import Histogram, bucket_of, milliseconds
 from dataset.rows import Journalled
 from dataset.service_measures import PartKey, ServicePart, added
 from dataset.services.service import Service
-from dataset.work import Acted, CalledBack, Opened, Pressed, WorkItemId
+from dataset.work import MARKS, SATISFIED, Acted, CalledBack, Opened, Pressed, WorkItemId
 from federation.core.work_book import Passage, ServiceOf, Settlement, WorkBook
 from federation.core.work_item import Ended, Escalated, FeeDue, WorkItem
 
@@ -139,8 +139,10 @@ class ServiceFold:
                 )
                 if elsewhere:
                     yield key._replace(city=passage.row.serving), ServicePart(for_others=1)
-            case Acted():
+            case Acted(satisfaction=mark):
                 yield key, ServicePart(reopened=_led_back(service, item.state, [one.after.state for one in earlier]))
+                if mark is not None:
+                    yield key, _asked(mark)
             case Pressed():
                 yield key, ServicePart(pressed=1)
             case CalledBack(reached=True):
@@ -214,6 +216,17 @@ class ServiceFold:
         if measure is not None and measure.clock == "calendar":
             return max(0.0, until - item.opened_at)
         return self._calendar.between(item.opened_at, until)
+
+
+def _asked(mark: int) -> ServicePart:
+    """A customer was asked how satisfied they are."""
+    said = mark in MARKS
+    return ServicePart(
+        satisfaction_asked=1,
+        satisfaction_said=said,
+        satisfied=said and mark >= SATISFIED,
+        satisfaction_points=mark if said else 0,
+    )
 
 
 def _led_back(service: Service, state: str, before: list[str]) -> bool:

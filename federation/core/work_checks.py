@@ -10,7 +10,20 @@ from dataset.services.form import Value, When, problems_of
 from dataset.services.service import Service
 from dataset.services.words import Role
 from dataset.services.workflow import OPEN, Action, Rule
-from dataset.work import Acted, Assigned, Attached, CalledBack, DeadlinePassed, Later, Noted, Opened, Parked, Pressed
+from dataset.work import (
+    MARKS,
+    NOT_SAID,
+    Acted,
+    Assigned,
+    Attached,
+    CalledBack,
+    DeadlinePassed,
+    Later,
+    Noted,
+    Opened,
+    Parked,
+    Pressed,
+)
 from federation.core.work_item import SUPERVISORS, Facts, WorkItem, filled_in, time_over
 
 MOST_FILES = 20
@@ -101,12 +114,44 @@ def _check_action(service: Service, calendar: WorkCalendar, item: WorkItem, step
         _check_note(item, step.note)
     if action.after_call_back and not item.called_back:
         raise _refuse("call-back", "须先回访到客户", "the customer has to be called back and reached first", item)
+    # a city of the version before asks nothing, and is not refused for it; one of this version has asked at its seat
+    check_satisfaction(action, step.satisfaction, wanted=step.by.city == item.owning)
     _check_time(service, calendar, item, action, step.at)
     values = filled_in(item, step)
     found = problems_of(service.text.fields, values) + _needed(service, action, values)
     found += _rules(service, calendar, action.id, values, facts, step.at)
     if found:
         raise Refused(*found, status=409)
+
+
+def check_satisfaction(action: Action, mark: int | None, *, wanted: bool = True) -> None:
+    """Raises ``Refused`` 400 where ``action`` asks how satisfied the customer is and ``mark`` is missing (unless it is
+    not ``wanted``) or none, or where it does not ask and there is one.
+    """
+    problem = None
+    if not action.asks_satisfaction:
+        if mark is not None:
+            problem = (
+                "not-asked",
+                f"“{action.zh}”不问满意度，请删去",
+                f"nobody is asked how satisfied they are before: {action.en}; leave it out",
+            )
+    elif mark is None:
+        if wanted:
+            problem = (
+                "missing",
+                f"“{action.zh}”须记满意度：{_MARKS_ZH}",
+                f"how satisfied the customer is has to be written down before: {action.en}; {_MARKS_EN}",
+            )
+    elif mark != NOT_SAID and mark not in MARKS:
+        problem = ("range", f"满意度没有 {mark}：{_MARKS_ZH}", f"{mark} is no mark of satisfaction: {_MARKS_EN}")
+    if problem is not None:
+        slug, zh, en = problem
+        raise Refused(Problem(f"satisfaction-{slug}", zh=zh, en=en, place="satisfaction"), status=400)
+
+
+_MARKS_ZH = "1 很不满意至 5 很满意，0 不愿评价或未问"
+_MARKS_EN = "1 (very dissatisfied) to 5 (very satisfied), 0 where the customer would not say or was not asked"
 
 
 def _check_time(service: Service, calendar: WorkCalendar, item: WorkItem, action: Action, at: float) -> None:

@@ -306,6 +306,12 @@ class ServiceLine(Reply, frozen=True, kw_only=True):
     fees_fen: int
     monthly_fen: int
     deposits_fen: int
+    satisfaction_asked: Count
+    satisfaction_said: Count
+    satisfied: Count
+    satisfaction_points: Count
+    satisfied_share: Annotated[float, msgspec.Meta(ge=0, le=1)] | None
+    satisfaction_mean: Annotated[float, msgspec.Meta(ge=1, le=5)] | None
     handling: Durations
     open: Count
     overdue: Count

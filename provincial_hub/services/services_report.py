@@ -173,6 +173,8 @@ class ServicesReport:
             "aim": self._aim(line.service),
             **{name: getattr(line.part, name) for name in COUNTED},
             "ended": line.part.ended,
+            "satisfied_share": line.part.satisfied_share,
+            "satisfaction_mean": line.part.satisfaction_mean,
             "handling": durations_view(line.part.handling),
             "open": line.standing.open,
             "overdue": line.standing.overdue,
@@ -207,21 +209,23 @@ _WORDS: dict[Language, tuple[str, tuple[str, ...], str, str]] = {
         "业务报表",
         (
             "业务／地市", "受理", "异地", "代理", "办结", "其他", "及时", "目标", "中位", "九成",
-            "上报", "督办", "重开", "重复", "未结", "超时", "费用",
+            "上报", "督办", "重开", "重复", "未结", "超时", "费用", "评价", "满意", "均分",
         ),
         "异地：由外市受理；代理：为外市受理；其他：退回、撤销、不成立；及时：在承诺时限内结束的比例；\n"
-        "中位、九成：办理时长，小时；费用：元，不含月租和押金",
+        "中位、九成：办理时长，小时；费用：元，不含月租和押金；\n"
+        "评价：回访评价的用户数／回访问到的用户数；满意：评价中 4、5 分的比例；均分：1 至 5",
         "没有工单",
     ),
     "en": (
         "Services",
         (
             "service / city", "opened", "away", "for", "done", "other", "in time", "aim", "p50 h", "p90 h",
-            "told", "pressed", "again", "repeat", "open", "late", "fees",
+            "told", "pressed", "again", "repeat", "open", "late", "fees", "said", "happy", "mean",
         ),
         "away: taken in by another city; for: taken in for other cities; other: refused, cancelled, unfounded;\n"
         "in time: share of those ended within the promised time; p50, p90: hours from opening to ending;\n"
-        "told: missed deadlines told to the next in line; fees: yuan, without monthly ones and deposits",
+        "told: missed deadlines told to the next in line; fees: yuan, without monthly ones and deposits;\n"
+        "said: customers called back who gave a mark / who were asked; happy: share of marks of 4 or 5; mean: 1 to 5",
         "no work items",
     ),
 }  # fmt: skip
@@ -241,6 +245,9 @@ def _cells(line: Line, aim: float | None) -> tuple[str, ...]:
         *(_hours(part.handling.quantile_s(share)) for share in (0.5, 0.9)),
         *map(str, behind),
         f"{part.fees_fen // 100}.{part.fees_fen % 100:02d}",
+        f"{part.satisfaction_said}/{part.satisfaction_asked}" if part.satisfaction_asked else "-",
+        f"{part.satisfied_share:.1%}" if part.satisfied_share is not None else "-",
+        f"{part.satisfaction_mean:.2f}" if part.satisfaction_mean is not None else "-",
     )
 
 

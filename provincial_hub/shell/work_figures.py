@@ -38,7 +38,7 @@ from provincial_hub.shell import figures_table as table_of
 from provincial_hub.shell.figures_table import Came, Seen, Stored, Table, UpTo
 
 T = TypeVar("T")
-COUNTED_AS = "1"
+COUNTED_AS = "2"
 """changes with what is counted, so that a later version counts anew"""
 PLACES_AT_ONCE = 1_000
 """of the ledger, read for rows about work"""

@@ -18,7 +18,8 @@ from dataset.errors import Refused
 from dataset.ids import CityId
 from federation.ports import Clock
 from simulation.chaos.desks import Desk
-from simulation.chaos.offered import QUESTION, REPAIR, WITHDRAW
+from simulation.chaos.offered import QUESTION, REPAIR, REPAIRED, WITHDRAW
+from simulation.population.forms import mark_of
 
 FIRST_S, LAST_S = 20.0, 1030.0
 EVERY_S = 27.0
@@ -158,15 +159,16 @@ class Clerks:
 
     def _blind(self, one: _Item) -> tuple[str, dict[str, Any]]:
         """Something that may be done to an item of which nothing was looked at."""
-        action = self._rng.choice(("send", "send", "answer", "repaired", WITHDRAW))
+        action = self._rng.choice(("send", "send", "answer", REPAIRED, WITHDRAW))
+        mark = _mark(one.item, action)
         return self._rng.choice(
             (
                 ("work_note", {"note": "用户来电催办"}),
                 ("work_take", {}),
                 ("work_give_back", {}),
                 ("work_called_back", {"reached": True, "note": "上门时当面确认"}),
-                ("work_act", {"action": action, "note": "按用户要求", "collected_fen": self._rng.choice(FEES)}),
-                ("work_act", {"action": action, "note": "按用户要求", "collected_fen": self._rng.choice(FEES)}),
+                ("work_act", {"action": action, "note": "按用户要求", "collected_fen": self._rng.choice(FEES), **mark}),
+                ("work_act", {"action": action, "note": "按用户要求", "collected_fen": self._rng.choice(FEES), **mark}),
             )
         )
 
@@ -210,7 +212,8 @@ class Clerks:
         possible = [one for one in shown["possible"] if one != WITHDRAW or rng.random() < 0.2]
         if not possible:
             return "work_give_back", {}
-        return "work_act", {"action": rng.choice(possible), "note": "已办", "collected_fen": rng.choice(FEES)}
+        action, fen = rng.choice(possible), rng.choice(FEES)
+        return "work_act", {"action": action, "note": "已办", "collected_fen": fen, **_mark(shown["item"], action)}
 
     def _act(self, city: CityId, desk: Desk, one: _Item, op: str, fields: Mapping[str, Any]) -> None:
         under_way = self._under_way
@@ -291,3 +294,8 @@ class Clerks:
         """Told so, or the connection went: nothing that a clerk wonders at."""
         failure.trap(Refused)
         self.refused += 1
+
+
+def _mark(item: str, action: str) -> dict[str, int]:
+    """How satisfied the customer is, where ``action`` asks it: nothing is drawn for it, so seeds play what they did."""
+    return {"satisfaction": mark_of(item)} if action == REPAIRED else {}

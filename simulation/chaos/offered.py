@@ -10,6 +10,8 @@ from federation.node.offering import Offering
 from simulation.chaos.scene import package
 
 REPAIR, QUESTION = "repair", "question"
+REPAIRED = "repaired"
+"""the action of a repair with which the customer is asked how satisfied they are"""
 WITHDRAW = "withdraw"
 """the action by which an agent may end an item of either in any of its states"""
 
@@ -79,6 +81,7 @@ from = ["sent"]
 to = "done"
 roles = ["crew", "agent"]
 after_call_back = true
+asks_satisfaction = true
 [[action]]
 id = "withdraw"
 zh = "撤销"

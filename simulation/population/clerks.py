@@ -20,7 +20,7 @@ from dataset.calendar import CHINA
 from dataset.errors import Refused
 from federation.ports import Clock, Timer
 from simulation.population.draws import Draw, lognormal
-from simulation.population.forms import filled
+from simulation.population.forms import filled, mark_of
 from simulation.population.staff import Entrance, SeatDoor
 
 FORWARD = 0.9
@@ -117,12 +117,14 @@ class Clerk:
         missing = [one for one in action["needs"] if one not in item["values"]]
         day = datetime.fromtimestamp(self._clock.wall(), CHINA).date()
         values = filled(service, self._rng, day, missing) if missing else {}
+        mark = {"satisfaction": mark_of(name)} if chosen in item["asks_satisfaction"] else {}
         await door.send(
             "work_act",
             item=name,
             action=chosen,
             values={key: value for key, value in values.items() if key in missing},
             note="已办理" if action["note_required"] else "",
+            **mark,
         )
         self.counts[chosen] += 1
 

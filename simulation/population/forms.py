@@ -6,13 +6,23 @@ from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 from random import Random
 from typing import Any
+from zlib import crc32
 
 CALLING = "calling"
 """the number that calls, as the agent API lets it stand in a form"""
 OPTIONAL = 0.3
 """share of the fields that need not be filled in, and are"""
 WORDS = ("客户来电说明", "请尽快处理", "下午在家", "已核对", "单位用户")
+MARKS = (5, 5, 5, 5, 5, 5, 5, 4, 4, 4, 4, 4, 4, 3, 3, 2, 1, 0, 0, 0)
+"""what customers say when they are asked how satisfied they are"""
 STREETS = ("中山五路 1 号", "天河路 208 号 3 栋 502 房", "深南中路 2008 号", "祖庙路 33 号", "北京路 168 号")
+
+
+def mark_of(item: str) -> int:
+    """How satisfied the customer of ``item`` says they are when called back, 1 to 5, or 0 for not saying; the same
+    whenever it is asked, and of many items most are satisfied.
+    """
+    return MARKS[crc32(item.encode()) % len(MARKS)]
 
 
 def filled(

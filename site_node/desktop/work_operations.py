@@ -105,6 +105,7 @@ class Act(OfItem, frozen=True, kw_only=True):
     note: NoteText = ""
     contact: Word = ""
     collected_fen: Fen = 0
+    satisfaction: int | None = None
 
 
 class HandOver(OfItem, frozen=True, kw_only=True):
@@ -159,7 +160,7 @@ STORE = ("store-unreadable", "store-stopped", "record-damaged")
 HANDED_IN = Outcomes(
     ReceiptShown,
     {
-        400: ("field-*", "rule-*", "work-note", "work-none", "line-differs"),
+        400: ("field-*", "rule-*", "satisfaction-*", "work-note", "work-none", "line-differs"),
         403: ("work-role", "work-actor"),
         404: ("service-unknown", "work-unknown", "city-unknown", "unknown-contact"),
         409: ("work-*", "service-version", "rule-*", "calling-withheld", "form-under-way"),

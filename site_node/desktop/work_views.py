@@ -63,6 +63,7 @@ def service_whole(service: Service, chosen: str | None, day: date) -> dict[str, 
                 "needs": list(one.needs),
                 "note_required": one.note_required,
                 "after_call_back": one.after_call_back,
+                "asks_satisfaction": one.asks_satisfaction,
             }
             for one in text.actions
         ],
@@ -162,7 +163,8 @@ def item_whole(
         **({"line": item.line} if unmasked else {}),
         "masked": not unmasked,
         "values": {name: value if unmasked else shown(fields.get(name), value) for name, value in item.values.items()},
-        "possible": list(possible),
+        "possible": (able := list(possible)),
+        "asks_satisfaction": [name for name in able if service.actions[name].asks_satisfaction],
         "called_back": item.called_back,
         "opened_by": {
             "agent": item.opened_by.agent,
@@ -216,6 +218,7 @@ def _step(step: AnyStep, service: Service, *, overtaken: bool) -> dict[str, Any]
         "attachment": step.attachment if isinstance(step, Attached) else None,
         "contact": by.contact if by is not None else None,
         "collected_fen": step.collected_fen if isinstance(step, Opened | Acted) else 0,
+        "satisfaction": step.satisfaction if isinstance(step, Acted) else None,
         "overtaken": overtaken,
     }
 

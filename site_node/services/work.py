@@ -33,6 +33,7 @@ from dataset.work import (
 )
 from dataset.work import Actor as WorkActor
 from federation.core.work_book import Accepted, Pending, RefusedThere
+from federation.core.work_checks import check_satisfaction
 from federation.core.work_item import SUPERVISORS, WorkItem, queue_order
 from federation.node.login import Actor
 from federation.ports import Clock, Store
@@ -100,6 +101,8 @@ class Action:
     note: str = ""
     contact: str = ""
     collected_fen: int = 0
+    satisfaction: int | None = None
+    """see ``Acted``"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -242,6 +245,9 @@ class WorkService:
         if known is not None:
             declared = self._work.desk.service_of(known).actions.get(action.action)
             wanted = declared.roles if declared is not None else ROLES
+            if declared is not None and known.owning != self.city:
+                # the owning city takes the action without a mark too, since a city of the version before gives none
+                check_satisfaction(declared, action.satisfaction)
         step = Acted(
             at=self._clock.wall(),
             action=action.action,
@@ -249,6 +255,7 @@ class WorkService:
             values=dict(action.values),
             note=action.note.strip(),
             collected_fen=action.collected_fen,
+            satisfaction=action.satisfaction,
         )
         return self._step(ItemOf(action.item, action.owning), step)
 

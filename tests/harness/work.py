@@ -10,7 +10,7 @@ from dataset.ids import AgentId, AttachmentId, CityId
 from dataset.services.form import Field, Value
 from dataset.services.service import Service
 from dataset.services.words import Role
-from dataset.services.workflow import OPEN
+from dataset.services.workflow import OPEN, Action
 from dataset.work import Actor, Attached, Opened, WorkItemId
 from federation.core.work_item import Facts
 from tests.harness.services import calendar, catalogue
@@ -113,6 +113,11 @@ def friendly(service: Service) -> Facts:
     """Records under which every rule of the service holds."""
     services = {name: 1 for one in service.text.rules if one.kind == "line_has_service" for name in one.values}
     return Facts(services=services, identity_checked=True)
+
+
+def mark_for(action: Action | None) -> int | None:
+    """How satisfied the customer is, where ``action`` asks it."""
+    return 5 if action is not None and action.asks_satisfaction else None
 
 
 def begun(service: Service, values: dict[str, Value] | None = None, at: float = NOW) -> Opened:

@@ -114,7 +114,7 @@ def test_an_item_is_closed_after_a_call_that_was_answered(province: WorkingProvi
     item = installed(office)
     phone = telephone(province, item)
     with pytest.raises(Refused) as too_early:
-        office.ask("work_act", item=item, action="close")
+        office.ask("work_act", item=item, action="close", satisfaction=5)
     assert slug_of(too_early) == "work-call-back"
 
     contact = office.call_back(item)
@@ -125,7 +125,7 @@ def test_an_item_is_closed_after_a_call_that_was_answered(province: WorkingProvi
     assert office.call()["outcome"] == "refused"
     office.done(contact)
     with pytest.raises(Refused) as not_reached:
-        office.ask("work_act", item=item, action="close")
+        office.ask("work_act", item=item, action="close", satisfaction=5)
     assert slug_of(not_reached) == "work-call-back"
 
     contact = office.call_back(item)
@@ -143,7 +143,7 @@ def test_an_item_is_closed_after_a_call_that_was_answered(province: WorkingProvi
     ]
     assert told[1]["contact"] == contact
     assert told[1]["talked_s"] == pytest.approx(12.0, abs=1.5)
-    assert office.ask("work_act", item=item, action="close")["state"] == "accepted"
+    assert office.ask("work_act", item=item, action="close", satisfaction=5)["state"] == "accepted"
     balanced(province)
 
 
@@ -197,7 +197,7 @@ def answered_twice(province: WorkingProvince) -> None:
     province.start_city(GUANGZHOU)
     province.pass_s(20.0)
     again = CallingSeat(province, GUANGZHOU)
-    assert again.ask("work_act", item=item, action="close")["state"] == "accepted"
+    assert again.ask("work_act", item=item, action="close", satisfaction=5)["state"] == "accepted"
     with pytest.raises(Refused):
         again.ask("work_call_back", item=item)
     province.pass_s(10.0)

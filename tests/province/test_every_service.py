@@ -17,7 +17,7 @@ from dataset.services.service import Service
 from dataset.services.workflow import OPEN, Action
 from simulation.province import STAFF_ROLES
 from tests.harness.services import catalogue
-from tests.harness.work import form_for
+from tests.harness.work import form_for, mark_for
 from tests.province.three_cities import FOSHAN, GUANGZHOU, SHENZHEN
 from tests.province.working_province import Seat, WorkingProvince
 
@@ -104,7 +104,8 @@ def acts(province: WorkingProvince, service: Service, item: str, number: str, ac
     if not STAFF_ROLES & set(action.roles):
         office = Seat.lead(province, GUANGZHOU)
     note = "已核实" if action.note_required else ""
-    assert office.ask("work_act", item=item, action=action.id, note=note, contact=contact)["state"] == "accepted"
+    about = {"item": item, "action": action.id, "note": note, "contact": contact, "satisfaction": mark_for(action)}
+    assert office.ask("work_act", **about)["state"] == "accepted"
     if contact:
         leave(office, contact)
 

@@ -58,6 +58,12 @@ def test_two_services_that_were_handled_are_told_with_who_took_them_in(province:
     assert (order["opened"], order["elsewhere"], order["for_others"], order["done"], order["ended"]) == (1, 1, 0, 1, 1)
     assert (order["promised"], order["within"], order["aim"], order["open"]) == (1, 1, 0.95, 0)
     assert order["called_back"] == 1
+    assert (order["satisfaction_asked"], order["satisfaction_said"], order["satisfied"]) == (1, 1, 1)
+    assert (order["satisfied_share"], order["satisfaction_mean"]) == (1.0, 5.0)
+    assert (line_of(told, "fault", None)["satisfied_share"], line_of(told, "fault", None)["satisfaction_mean"]) == (
+        None,
+        None,
+    )
     assert order["handling"]["count"] == 1
     taken = line_of(told, "install_line", SHENZHEN)
     assert (taken["opened"], taken["for_others"], taken["ended"]) == (0, 1, 0)
@@ -83,8 +89,9 @@ def test_the_printed_report_is_a_table_in_both_languages(province: WorkingProvin
         assert (cut, row[:at].split()[-1], row[at]) == (end, "1", " ")
         assert width(row) == width(head)
     assert told["zh"].splitlines()[2].split() == [
-        "障碍申告", "1", "1", "1", "0", "0", "-", "98%", "-", "-", "0", "1", "0", "0", "1", "0", "0.00",
+        "障碍申告", "1", "1", "1", "0", "0", "-", "98%", "-", "-", "0", "1", "0", "0", "1", "0", "0.00", "-", "-", "-",
     ]  # fmt: skip
+    assert told["zh"].splitlines()[5].split()[-3:] == ["1/1", "100.0%", "5.00"]
 
 
 def test_what_comes_late_counts_on_its_day_under_another_revision(province: WorkingProvince) -> None:

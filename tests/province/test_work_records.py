@@ -131,7 +131,7 @@ def test_a_crash_leaves_nothing_undone_and_nothing_twice(province: WorkingProvin
         province.seat_of(GUANGZHOU).ask("work_act", item=item, action=action)
         province.restart_city(GUANGZHOU)
     province.seat_of(GUANGZHOU).ask("work_called_back", item=item, reached=True, note="当面确认")
-    province.seat_of(GUANGZHOU).ask("work_act", item=item, action="close")
+    province.seat_of(GUANGZHOU).ask("work_act", item=item, action="close", satisfaction=5)
     province.restart_city(GUANGZHOU)
     province.pass_s(30.0)
     assert [one.fen for one in page(province, CHARGES, (GUANGZHOU, item))] == [20_800]

@@ -165,11 +165,12 @@ class Bureau:
         return self._province.result(self._live.send(operation, **asked))
 
 
-def finish(province: WorkingProvince, item: str) -> None:
-    """The owning city does the work."""
+def finish(province: WorkingProvince, item: str, satisfaction: int = 5) -> None:
+    """The owning city does the work, and the customer says how satisfied they are."""
     office = province.seat_of(GUANGZHOU)
     office.ask("work_take", item=item)
     for action in ("confirm_plant", "send_crew", "installed_it"):
         assert office.ask("work_act", item=item, action=action)["state"] == "accepted"
     office.ask("work_called_back", item=item, reached=True, note="装机员当面确认")
-    assert office.ask("work_act", item=item, action="close")["state"] == "accepted"
+    closed = office.ask("work_act", item=item, action="close", satisfaction=satisfaction)
+    assert closed["state"] == "accepted"

@@ -613,7 +613,7 @@ export class MockProvince {
   }
 
   services(): ServicesReport {
-    const counted = { service: 'fault', zh: '障碍申告', en: 'Fault report', aim: 0.98, opened: 3, ended: 2, promised: 2, within: 1, open: 4, overdue: 1 }
+    const counted = { service: 'fault', zh: '障碍申告', en: 'Fault report', aim: 0.98, opened: 3, ended: 2, promised: 2, within: 1, satisfaction_asked: 2, satisfaction_said: 1, satisfied_share: 1, satisfaction_mean: 5, open: 4, overdue: 1 }
     return { lines: [null, 'guangzhou'].map((city) => ({ ...counted, city })), complete: true, missing: [], untold: [] }
   }
 

@@ -76,7 +76,7 @@ function state(text: string, hours: number | null, role: string, ends: string | 
 
 function action(text: string, from: string[], to: string, roles: string[], more: Partial<ServiceAction> = {}): ServiceAction {
   const { code: id, zh, en } = named(text)
-  return { id, zh, en, from, to, roles, needs: [], note_required: false, after_call_back: false, ...more }
+  return { id, zh, en, from, to, roles, needs: [], note_required: false, after_call_back: false, asks_satisfaction: false, ...more }
 }
 
 function fee(text: string, yuan: number, more: Partial<Fee> = {}): Fee {
@@ -128,7 +128,7 @@ export const SERVICES: ServiceWhole[] = [
       action('dispatch/端口可用，派工/Port is there, send a crew', ['accepted'], 'visiting', AGENT, { needs: ['visit', 'visit_half'] }),
       action('online/装通并测速/On line, speed tested', ['visiting'], 'speed_tested', AGENT),
       action('rebook/用户改约/Another date', ['visiting'], 'accepted', AGENT, { needs: ['visit'], note_required: true }),
-      action('close/回访后竣工/Complete after call-back', ['speed_tested'], 'done', AGENT, { after_call_back: true }),
+      action('close/回访后竣工/Complete after call-back', ['speed_tested'], 'done', AGENT, { after_call_back: true, asks_satisfaction: true }),
       action('cancel/用户取消/Cancel', ['accepted', 'visiting'], 'cancelled', AGENT, { note_required: true }),
     ],
     fees: [
@@ -158,7 +158,7 @@ export const SERVICES: ServiceWhole[] = [
     actions: [
       action('send/派修/Send a crew', ['reported'], 'repairing', AGENT, { note_required: true }),
       action('repaired/已修复/Repaired', ['repairing'], 'repaired', AGENT),
-      action('close/回访结案/Close after call-back', ['repaired'], 'closed', AGENT, { after_call_back: true }),
+      action('close/回访结案/Close after call-back', ['repaired'], 'closed', AGENT, { after_call_back: true, asks_satisfaction: true }),
     ],
     fees: [fee('visit/用户责任上门费/Visit, customer at fault', 30)],
   }),

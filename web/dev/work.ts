@@ -96,7 +96,8 @@ export class MockWork {
     const personal = fieldsOf(whole.schema).filter((field) => field.personal)
     const values = Object.fromEntries(Object.entries(rest.values).map(([id, value]) => [id, !inFull && personal.some((field) => field.id === id) ? `${String(value).slice(0, 3)}****` : value]))
     const possible = item.ends === null ? whole.actions.filter((action) => action.from.includes(item.state) && action.roles.includes('agent')).map((action) => action.id) : []
-    return { ...rest, line, masked: !inFull, values, possible, late: item.due_at !== null && item.due_at < at() }
+    const asking = possible.filter((id) => whole.actions.some((action) => action.id === id && action.asks_satisfaction))
+    return { ...rest, line, masked: !inFull, values, possible, asks_satisfaction: asking, late: item.due_at !== null && item.due_at < at() }
   }
 
   private hand(who: string, city: string, owning: string, item: string, run: () => void): Receipt {
@@ -247,12 +248,14 @@ export class MockWork {
     if (action === undefined || to === undefined || !action.from.includes(item.state)) refuse('work-action', '现在不能这样做', 'not possible now', item.item)
     if (action.note_required && note.trim() === '') refuse('work-note', '须写明说明', 'a note is needed', item.item, 400)
     if (action.after_call_back && !item.called_back) refuse('work-call-back', '须先回访到客户', 'the customer has to be called back and reached first', item.item)
+    const mark = fields['satisfaction'] ?? null
+    if (action.asks_satisfaction && ![0, 1, 2, 3, 4, 5].includes(mark as number)) refuse('satisfaction-missing', '须记满意度', 'how satisfied the customer is has to be written down', 'satisfaction', 400)
     const values = { ...item.values, ...(fields['values'] as Record<string, Value | null>) }
     const kept = Object.fromEntries(Object.entries(values).filter((each): each is [string, Value] => each[1] !== null))
     this.check(item.whole, kept)
     item.values = kept
     this.turn(item, to)
-    this.note(item, who, 'acted', { action: action.id, zh: action.zh, en: action.en, note })
+    this.note(item, who, 'acted', { action: action.id, zh: action.zh, en: action.en, note, satisfaction: typeof mark === 'number' ? mark : null })
   }
 
   /** Something in every list from the start. */

@@ -7,7 +7,8 @@ import { draftOf, forgetDraftsBut, forgetFormsBut, forgetStep, formKey, formsOf,
 import { fieldsOf } from '../src/seat/form'
 import { keepReceipts, pendingOf, receiptsOf, withReceipt } from '../src/seat/receipts'
 import type { Asked } from '../src/seat/receipts'
-import { actionsOf, askedBy, asks, fieldsFor, typedOf, usualOps } from '../src/seat/steps'
+import { actionsOf, askedBy, asks, asksSatisfaction, fieldsFor, markOf, typedOf, usualOps } from '../src/seat/steps'
+import type { Step } from '../src/seat/steps'
 import { useSeat } from '../src/stores/seat'
 import { useWork } from '../src/stores/work'
 import type { OpenForm } from '../src/stores/work'
@@ -48,6 +49,36 @@ describe('drafts of forms', () => {
     window.sessionStorage.setItem(`yht.form.${ME}.x`, 'not json')
     window.sessionStorage.setItem(`yht.form.${ME}.y`, '{"other":1}')
     expect(formsOf(ME)).toEqual([])
+  })
+})
+
+describe('how satisfied the customer is', () => {
+  const act: Step = { op: 'work_act', name: { zh: '', en: '' }, action: { id: 'close', zh: '', en: '', from: [], to: 'done', roles: [], needs: [], note_required: false, after_call_back: true, asks_satisfaction: true } }
+  const item = (asking?: string[]) => ({ ...(asking === undefined ? {} : { asks_satisfaction: asking }) }) as ItemWhole
+
+  it('is asked by the version of the service that the item has, and by no city of the version before', () => {
+    expect([asksSatisfaction(act, item(['close'])), asksSatisfaction(act, item([])), asksSatisfaction(act, item())]).toEqual([true, false, false])
+    expect(asksSatisfaction({ ...act, op: 'work_note', action: null }, item(['close']))).toBe(false)
+  })
+
+  it('is chosen by a digit from 0 to 5, but not in a text', () => {
+    const key = (key: string, more: KeyboardEventInit = {}) => new KeyboardEvent('keydown', { key, ...more })
+    expect(['0', '1', '5', '6', 'a', 'F5'].map((each) => markOf(key(each)))).toEqual([0, 1, 5, null, null, null])
+    expect(markOf(key('1', { altKey: true }))).toBeNull()
+    const told: (number | null)[] = []
+    for (const tag of ['textarea', 'input']) {
+      const field = document.createElement(tag)
+      document.body.append(field)
+      if (field instanceof HTMLInputElement) field.type = 'radio'
+      field.addEventListener('keydown', (event) => told.push(markOf(event)))
+      field.dispatchEvent(key('4'))
+    }
+    expect(told).toEqual([null, 4])
+  })
+
+  it('is kept with what is typed for the step', () => {
+    keepStep(ME, 'w-1', 'close', { typed: {}, note: '', collected: '', satisfaction: 4 })
+    expect(stepOf(ME, 'w-1', 'close')?.satisfaction).toBe(4)
   })
 })
 

@@ -59,6 +59,7 @@ class ActionShown(Reply, frozen=True, kw_only=True, rename={"from_": "from"}):
     needs: tuple[str, ...]
     note_required: bool
     after_call_back: bool
+    asks_satisfaction: bool
 
 
 class WhenShown(Reply, frozen=True, kw_only=True, rename={"is_": "is"}):

@@ -88,6 +88,7 @@ class StepShown(Reply, frozen=True, kw_only=True):
     attachment: str | None
     contact: ContactId | None
     collected_fen: int
+    satisfaction: int | None
     overtaken: bool
 
 
@@ -119,6 +120,7 @@ class ItemWhole(ItemShort, frozen=True, kw_only=True):
     masked: bool
     values: dict[str, Value]
     possible: tuple[str, ...]
+    asks_satisfaction: tuple[str, ...]
     called_back: bool
     opened_by: OpenedBy
     again_of: str | None

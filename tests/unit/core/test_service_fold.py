@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -49,8 +50,8 @@ def rows_of(
     ]  # fmt: skip
 
 
-def acted(action: str, at: float, **values: str) -> Acted:
-    return Acted(at=at, action=action, by=actor("agent"), values=dict(values), note="x")
+def acted(action: str, at: float, satisfaction: int | None = None, **values: str) -> Acted:
+    return Acted(at=at, action=action, by=actor("agent"), values=dict(values), note="x", satisfaction=satisfaction)
 
 
 # ── what is counted ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -69,7 +70,7 @@ def test_a_fault_is_counted_from_its_report_to_its_ending() -> None:
         acted("repaired", NOW + 30 * HOUR, cause="terminal"),
         CalledBack(at=NOW + 31 * HOUR, by=actor("agent"), reached=False),
         CalledBack(at=NOW + 31 * HOUR, by=actor("agent"), reached=True),
-        acted("close", NOW + 32 * HOUR),
+        acted("close", NOW + 32 * HOUR, satisfaction=4),
     )
     parts = counted(rows_of(FAULT, *steps))
     sums = {city: added(part for key, part in parts.items() if key.city == city) for city in (GUANGZHOU, SERVING)}
@@ -78,8 +79,35 @@ def test_a_fault_is_counted_from_its_report_to_its_ending() -> None:
     assert (owning.opened, owning.elsewhere, owning.pressed, owning.escalated, owning.called_back) == (1, 1, 1, 1, 2)
     assert (owning.reopened, owning.done, owning.promised, owning.within) == (1, 1, 1, 1)
     assert owning.fees_fen == 2 * 3_000
+    assert (owning.satisfaction_asked, owning.satisfaction_said) == (1, 1)
+    assert (owning.satisfied_share, owning.satisfaction_mean) == (1.0, 4.0)
     assert owning.handling.total_ms == 32 * 3_600_000
     assert {key.day for key in parts} == {day_of(NOW), day_of(NOW + 20 * HOUR)}
+
+
+def test_satisfaction_is_of_those_who_gave_a_mark() -> None:
+    """Marks 5, 4, 3 and 1, one who would not say, and one of a city of the version before, who was not asked."""
+    rows: list[Journalled] = []
+    for number, mark in enumerate((5, 4, 3, 1, 0, None)):
+        steps = (
+            begun(FAULT, form_for(FAULT)),
+            acted("test", NOW + HOUR, test_result="break"),
+            acted("dispatch_urban", NOW + 2 * HOUR),
+            acted("repaired", NOW + 3 * HOUR, cause="terminal"),
+            CalledBack(at=NOW + 4 * HOUR, by=actor("agent"), reached=True),
+            acted("close", NOW + 5 * HOUR, satisfaction=mark),
+        )
+        item = f"w-0020-aaaaaaaa-{number:06x}"
+        opening = msgspec.structs.replace(steps[0], item=WorkItemId(item))
+        rows += [
+            msgspec.structs.replace(one, sequence=one.sequence + 10 * number)
+            for one in rows_of(FAULT, opening, *steps[1:], item=item)
+        ]
+    [whole] = [part for key, part in counted(rows).items() if key.city == GUANGZHOU]
+    assert (whole.done, whole.satisfaction_asked, whole.satisfaction_said, whole.satisfied) == (6, 5, 4, 2)
+    assert (whole.satisfied_share, whole.satisfaction_mean) == (0.5, 13 / 4)
+    nobody = ServicePart(satisfaction_asked=1)
+    assert (nobody.satisfied_share, nobody.satisfaction_mean) == (None, None)
 
 
 def test_the_promise_of_an_order_runs_in_hours_of_work() -> None:

@@ -17,7 +17,7 @@ from dataset.work import Acted
 from federation.core.work_checks import check, check_opening
 from federation.core.work_item import Facts, opened
 from tests.harness.services import calendar
-from tests.harness.work import HOUR, NOW, WORKING, actor, begun, form_for, friendly
+from tests.harness.work import HOUR, NOW, WORKING, actor, begun, form_for, friendly, mark_for
 
 RULES = [
     pytest.param(service, rule, at, id=f"{service.id}-{place}-{rule.kind}-{at}")
@@ -91,7 +91,8 @@ def take(service: Service, at: str, form: dict[str, Value], facts: Facts, now: f
     action = service.actions[at]
     item = opened(service, calendar(), begun(service, {}, now))
     item = msgspec.structs.replace(item, state=action.from_[0], since=now - 1000 * HOUR, called_back=True)
-    step = Acted(at=now, action=at, by=actor(action.roles[0]), values=dict(form), note="说明")
+    by, mark = actor(action.roles[0]), mark_for(action)
+    step = Acted(at=now, action=at, by=by, values=dict(form), note="说明", satisfaction=mark)
     check(service, calendar(), item, step, facts)
 
 

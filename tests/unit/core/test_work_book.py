@@ -175,7 +175,9 @@ class Province:
             name = self.rng.choice(ACTIONS)
             role = self.rng.choice(INSTALL.actions[name].roles)
             by = Actor(agent=AgentId("1@x"), role=role, city=city)
-            step = Acted(at=self.now, action=name, by=by, note="x", collected_fen=self.rng.choice([0, 100]))
+            mark = self.rng.randrange(6) if INSTALL.actions[name].asks_satisfaction else None
+            collected = self.rng.choice([0, 100])
+            step = Acted(at=self.now, action=name, by=by, note="x", collected_fen=collected, satisfaction=mark)
         self.requests.append((city, self.asking[city].ask(step, item)))
 
     def deliver(self) -> None:

@@ -21,7 +21,7 @@ from dataset.work import Acted, AnyStep, Assigned, Attached, CalledBack, Deadlin
 from federation.core.work_checks import MOST_FILES, check, check_opening, holds
 from federation.core.work_item import Ended, Facts, WorkItem, apply, fold, opened
 from tests.harness.services import calendar
-from tests.harness.work import HOUR, NOW, WORKING, actor, attached, begun, form_for, friendly, told_value
+from tests.harness.work import HOUR, NOW, WORKING, actor, attached, begun, form_for, friendly, mark_for, told_value
 
 
 @pytest.mark.parametrize("service", WORKING, ids=lambda service: service.id)
@@ -102,7 +102,9 @@ class AnyItem(RuleBasedStateMachine):
     def somebody_acts(self, data: st.DataObject, role: Role, note: str) -> None:
         action = data.draw(st.sampled_from(self.service.text.actions))
         needed = form_for(self.service, action.needs, self.now, action.id) if data.draw(st.booleans()) else {}
-        taken = self.take(Acted(at=self.now, action=action.id, by=actor(role), values=dict(needed), note=note))
+        mark = data.draw(st.sampled_from([mark_for(action), None, 0, 6]))
+        step = Acted(at=self.now, action=action.id, by=actor(role), values=dict(needed), note=note, satisfaction=mark)
+        taken = self.take(step)
         assert not taken or (self.item.state == action.to and role in action.roles)
 
     @rule(
@@ -179,7 +181,7 @@ class AnyItem(RuleBasedStateMachine):
         by = actor(action.roles[0])
         item, _ = apply(self.service, calendar(), item, CalledBack(at=self.now, by=by, reached=True))
         values = form_for(self.service, action.needs, self.now, action.id)
-        step = Acted(at=self.now, action=action.id, by=by, values=dict(values), note="x")
+        step = Acted(at=self.now, action=action.id, by=by, values=dict(values), note="x", satisfaction=mark_for(action))
         try:
             check(self.service, calendar(), item, step, friendly(self.service))
         except Refused:

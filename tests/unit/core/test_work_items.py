@@ -10,10 +10,22 @@ import pytest
 
 from dataset.calendar import CHINA, day_of
 from dataset.errors import Refused
-from dataset.ids import AgentId
+from dataset.ids import AgentId, CityId
 from dataset.services.form import Value
 from dataset.services.words import Role
-from dataset.work import Acted, AnyStep, Assigned, CalledBack, DeadlinePassed, Later, Noted, Opened, Parked, Pressed
+from dataset.work import (
+    Acted,
+    Actor,
+    AnyStep,
+    Assigned,
+    CalledBack,
+    DeadlinePassed,
+    Later,
+    Noted,
+    Opened,
+    Parked,
+    Pressed,
+)
 from federation.core.work_checks import check, check_opening
 from federation.core.work_item import (
     Effect,
@@ -30,7 +42,7 @@ from federation.core.work_item import (
     waits,
 )
 from tests.harness.services import calendar, catalogue
-from tests.harness.work import HOUR, NOW, actor, attached, begun, form_for, friendly
+from tests.harness.work import HOUR, NOW, actor, attached, begun, form_for, friendly, mark_for
 
 
 def slugs(refused: pytest.ExceptionInfo[Refused]) -> set[str]:
@@ -50,7 +62,18 @@ def _acts(*actions: tuple[str, Role]) -> Iterator[AnyStep]:
     for at, (name, role) in enumerate(actions, 1):
         if INSTALL.actions[name].after_call_back:
             yield CalledBack(at=NOW + at * HOUR, by=actor("agent"), reached=True)
-        yield Acted(at=NOW + at * HOUR, action=name, by=actor(role), note="x")
+        mark = mark_for(INSTALL.actions[name])
+        yield Acted(at=NOW + at * HOUR, action=name, by=actor(role), note="x", satisfaction=mark)
+
+
+def called() -> WorkItem:
+    """Everything is done, and the customer has just been called back."""
+    item = installing(("confirm_plant", "back_office"), ("send_crew", "dispatcher"), ("installed_it", "crew"))
+    return apply(INSTALL, calendar(), item, CalledBack(at=NOW + 8 * HOUR, by=actor("agent"), reached=True))[0]
+
+
+def closing(mark: int | None, by: Actor | None = None) -> Acted:
+    return Acted(at=NOW + 9 * HOUR, action="close", by=by or actor("agent"), satisfaction=mark)
 
 
 def confirming(values: dict[str, Value | None]) -> Acted:
@@ -158,13 +181,48 @@ class TestOneOrder:
             ("confirm_plant", "back_office"), ("send_crew", "dispatcher"), ("installed_it", "crew"),
         )  # fmt: skip
         item = installing(*way)
-        close = Acted(at=NOW + 9 * HOUR, action="close", by=actor("agent"))
+        close = Acted(at=NOW + 9 * HOUR, action="close", by=actor("agent"), satisfaction=5)
         item, _ = apply(INSTALL, calendar(), item, CalledBack(at=NOW + 8 * HOUR, by=actor("agent"), reached=False))
         with pytest.raises(Refused) as refused:
             check(INSTALL, calendar(), item, close, friendly(INSTALL))
         assert slugs(refused) == {"work-call-back"}
         item, _ = apply(INSTALL, calendar(), item, CalledBack(at=NOW + 8 * HOUR, by=actor("agent"), reached=True))
         check(INSTALL, calendar(), item, close, friendly(INSTALL))
+
+    @pytest.mark.parametrize("mark", [0, 1, 2, 3, 4, 5])
+    def test_how_satisfied_the_customer_is_is_written_down_with_the_closing(self, mark: int) -> None:
+        check(INSTALL, calendar(), called(), closing(mark), friendly(INSTALL))
+
+    @pytest.mark.parametrize(
+        ("mark", "slug", "words"),
+        [
+            (None, "satisfaction-missing", ("1 很不满意至 5 很满意，0 不愿评价", "0 where the customer would not say")),
+            (6, "satisfaction-range", ("没有 6：1 很不满意", "6 is no mark of satisfaction: 1 (very dissatisfied)")),
+            (-1, "satisfaction-range", ("没有 -1", "-1 is no mark")),
+        ],
+    )
+    def test_it_is_not_closed_without_a_mark_or_with_one_that_there_is_not(
+        self, mark: int | None, slug: str, words: tuple[str, str]
+    ) -> None:
+        with pytest.raises(Refused) as refused:
+            check(INSTALL, calendar(), called(), closing(mark), friendly(INSTALL))
+        [problem] = refused.value.problems
+        assert (problem.slug, problem.place, refused.value.status) == (slug, "satisfaction", 400)
+        assert (words[0] in problem.zh, words[1] in problem.en) == (True, True)
+
+    def test_nobody_is_asked_where_the_service_does_not_ask(self) -> None:
+        step = Acted(at=NOW, action="confirm_plant", by=actor("back_office"), satisfaction=5)
+        with pytest.raises(Refused) as refused:
+            check(INSTALL, calendar(), installing(), step, friendly(INSTALL))
+        assert slugs(refused) == {"satisfaction-not-asked"}
+
+    def test_a_city_of_the_version_before_closes_without_a_mark(self) -> None:
+        """It cannot give one; what it gives is still looked at."""
+        elsewhere = msgspec.structs.replace(actor("agent"), city=CityId("shenzhen"))
+        check(INSTALL, calendar(), called(), closing(None, elsewhere), friendly(INSTALL))
+        with pytest.raises(Refused) as refused:
+            check(INSTALL, calendar(), called(), closing(9, elsewhere), friendly(INSTALL))
+        assert slugs(refused) == {"satisfaction-range"}
 
     def test_an_ended_item_takes_notes_and_files_and_nothing_else(self) -> None:
         item = installing(("cancel", "agent"))
@@ -185,6 +243,15 @@ class TestOneOrder:
         with pytest.raises(Refused) as refused:
             check(INSTALL, calendar(), item, mine, Facts())
         assert slugs(refused) == {"work-not-yours"}
+
+
+def test_a_step_of_the_version_before_has_no_mark() -> None:
+    """And one of this version is read by the version before, which passes over what it does not know."""
+    by = b'"by":{"agent":"1001@guangzhou","role":"agent","city":"guangzhou"}'
+    step = msgspec.json.decode(b'{"step":"acted","at":1.0,"action":"close",' + by + b"}", type=AnyStep)
+    assert step == Acted(at=1.0, action="close", by=actor("agent"))
+    assert isinstance(step, Acted)
+    assert step.satisfaction is None
 
 
 def test_the_rules_of_a_service_are_held_against_the_records() -> None:

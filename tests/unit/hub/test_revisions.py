@@ -14,7 +14,8 @@ from twisted.internet.defer import Deferred
 from dataset.errors import Refused
 from dataset.ids import CityId, SkillId
 from dataset.measures import INTERVAL_S, Interval
-from provincial_hub.core.revisions import SETTLES_S, Slot, figures, over, told
+from dataset.service_measures import ServicePart
+from provincial_hub.core.revisions import SETTLES_S, Slot, day_digest, figures, over, told
 from provincial_hub.shell.revisions import MemoryRevisions, Revisions, SqliteRevisions, Told
 from tests.harness.threads import ThreadCalls
 
@@ -49,6 +50,13 @@ def test_the_digest_is_of_figures_alone() -> None:
     assert digest(one, other) == digest(other, one)
     assert digest(one) != digest(interval(offered=2))
     assert digest(one) != digest(one, other)
+
+
+def test_days_told_before_anybody_was_asked_how_satisfied_they_are_keep_their_digest() -> None:
+    """The hub's new version finds no figure changed in what the one before has told."""
+    before = [("fault", ServicePart(opened=2, done=1)), ("bill", ServicePart(opened=1))]
+    assert day_digest(before) == "8843981a4fcaf9a6ab4c9c6e"
+    assert day_digest([("fault", ServicePart(opened=2, done=1, satisfaction_asked=1)), before[1]]) != day_digest(before)
 
 
 @given(digests=st.lists(st.sampled_from("abc"), max_size=20))

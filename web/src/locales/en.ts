@@ -110,8 +110,10 @@ const en: Texts = {
     within: 'In time',
     open: 'Open',
     overdue: 'Overdue',
+    satisfied: 'Satisfied',
+    satisfiedOf: '{said} of {asked} asked gave a mark; mean {mean}',
     aim: 'aim {share}',
-    note: 'In time: share of those ended today that ended within the promised time. Overdue: open beyond it.',
+    note: 'In time: share of those ended today that ended within the promised time. Overdue: open beyond it. Satisfied: share of marks of 4 or 5 among customers called back.',
   },
   contacts: {
     withheld: 'withheld',
@@ -631,6 +633,8 @@ const en: Texts = {
       deadline_passed: 'Deadline passed',
     },
     done: 'Done: {what}',
+    satisfaction: 'satisfaction: {said} ({mark})',
+    satisfactionNotSaid: 'satisfaction: {said}',
     pendingStep: '{what}: waiting for {city} to confirm',
   },
   callBack: {
@@ -856,7 +860,11 @@ const en: Texts = {
     whose: { unlisted: 'This number is unlisted: whose it is may not be told', person: 'Whose number a person has is not told', unknown: 'This number is not listed' },
     category: { food: 'restaurant', shop: 'shop', electronics: 'electronics', factory: 'factory', trade: 'trade', transport: 'transport', service: 'services', hotel: 'hotel', bank: 'bank', school: 'school', health: 'health', government: 'government' },
   },
+  satisfaction: { 0: 'would not say / not asked', 1: 'very dissatisfied', 2: 'dissatisfied', 3: 'neither', 4: 'satisfied', 5: 'very satisfied' },
   step: {
+    satisfaction: 'How satisfied is the customer (asked when called back)',
+    satisfactionKeys: 'Press the digit; 0 where the customer would not say or was not asked',
+    satisfactionFirst: 'The customer has not been reached yet: this can be handed in after the call-back',
     note: 'Note',
     noteOptional: 'Note (optional)',
     reached: 'Was the customer reached?',

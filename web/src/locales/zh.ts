@@ -108,8 +108,10 @@ const zh = {
     within: '及时',
     open: '未结',
     overdue: '超时',
+    satisfied: '满意',
+    satisfiedOf: '{said} 位评价，共问 {asked} 位；均分 {mean}',
     aim: '目标 {share}',
-    note: '及时：今天结束的工单中，在承诺时限内结束的比例；超时：未结且已过承诺时限',
+    note: '及时：今天结束的工单中，在承诺时限内结束的比例；超时：未结且已过承诺时限；满意：回访评价中 4、5 分的比例',
   },
   contacts: {
     withheld: '号码保密',
@@ -629,6 +631,8 @@ const zh = {
       deadline_passed: '超过时限',
     },
     done: '已办：{what}',
+    satisfaction: '满意度：{said}（{mark}）',
+    satisfactionNotSaid: '满意度：{said}',
     pendingStep: '{what}：等待{city}局确认',
   },
   callBack: {
@@ -854,7 +858,11 @@ const zh = {
     whose: { unlisted: '该号码不公开，不能告知机主', person: '个人用户的号码不反查机主', unknown: '没有登记这个号码' },
     category: { food: '餐饮', shop: '商店', electronics: '电子', factory: '工厂', trade: '贸易', transport: '运输', service: '服务', hotel: '酒店', bank: '银行', school: '学校', health: '医疗', government: '政府' },
   },
+  satisfaction: { 0: '不愿评价／未问', 1: '很不满意', 2: '不满意', 3: '一般', 4: '满意', 5: '很满意' },
   step: {
+    satisfaction: '客户满意度（回访时询问）',
+    satisfactionKeys: '按数字键选择；客户不愿评价或未问按 0',
+    satisfactionFirst: '尚未回访到客户：回访后才能提交',
     note: '说明',
     noteOptional: '说明（可不填）',
     reached: '回访结果',

@@ -256,6 +256,8 @@ export interface ServiceAction extends Named {
   needs: string[]
   note_required: boolean
   after_call_back: boolean
+  /** the customer is asked how satisfied they are */
+  asks_satisfaction: boolean
 }
 
 export interface Fee extends Named {
@@ -336,6 +338,8 @@ export interface ItemStep {
   attachment?: string | null
   contact?: string | null
   collected_fen: number
+  /** how satisfied the customer is: 1 to 5, 0 for not said; null: not asked */
+  satisfaction?: number | null
   /** checked without knowing an earlier step, and no longer fits: it changed nothing */
   overtaken: boolean
 }
@@ -347,6 +351,8 @@ export interface ItemWhole extends ItemShort {
   values: Record<string, Value>
   /** actions that this agent's roles may take now */
   possible: string[]
+  /** those of `possible` that ask how satisfied the customer is; a city of the version before does not say */
+  asks_satisfaction?: string[]
   called_back: boolean
   opened_by: { agent: string; role: string; city: string; contact: string | null }
   again_of: string | null
@@ -828,6 +834,13 @@ export interface ServiceLine extends Named {
   ended: number
   promised: number
   within: number
+  /** customers called back who were asked how satisfied they are, and of these such that gave a mark */
+  satisfaction_asked: number
+  satisfaction_said: number
+  /** of those that gave one: 4 or 5; null without any */
+  satisfied_share: number | null
+  /** 1 to 5 */
+  satisfaction_mean: number | null
   /** as of now, or of the end of the last day */
   open: number
   overdue: number

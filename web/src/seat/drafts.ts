@@ -117,6 +117,8 @@ export interface StepDraft {
   typed: Typed
   note: string
   collected: string
+  /** how satisfied the customer is; null or left out before that is chosen */
+  satisfaction?: number | null
 }
 
 export function keepStep(agent: string, item: string, step: string, draft: StepDraft): void {

@@ -1,6 +1,7 @@
 import type { ItemWhole, Named, ServiceAction, ServiceWhole, Value } from '../protocol/shapes'
 import { textOf } from './form'
 import type { Field, Typed } from './form'
+import { isTyping } from './keys'
 
 /** What may be done with a work item, and what each of it asks for. The node decides; this only spares a refusal. */
 
@@ -26,7 +27,7 @@ export function actionsOf(item: ItemWhole, whole: ServiceWhole | null): Step[] {
 
 /** An action of a version that this city does not offer any more: all that is known is its code. */
 function bare(id: string): ServiceAction {
-  return { id, zh: id, en: id, from: [], to: '', roles: [], needs: [], note_required: false, after_call_back: false }
+  return { id, zh: id, en: id, from: [], to: '', roles: [], needs: [], note_required: false, after_call_back: false, asks_satisfaction: false }
 }
 
 /** Which of the steps that every item knows make sense for `agent` now. */
@@ -39,6 +40,20 @@ export function usualOps(item: ItemWhole, agent: string, roles: readonly string[
   ops.push('work_called_back', 'work_note')
   if (leads) ops.push('work_press')
   return ops
+}
+
+/** How satisfied the customer is, as it is asked: the digit that chooses it; 0 for whoever would not say. */
+export const MARKS = [5, 4, 3, 2, 1, 0] as const
+
+/** Whether a step asks how satisfied the customer is, by the version of the service that the item has. */
+export function asksSatisfaction(step: Step, item: ItemWhole): boolean {
+  return step.op === 'work_act' && step.action !== null && (item.asks_satisfaction ?? []).includes(step.action.id)
+}
+
+/** The mark that a key chooses, typed anywhere but in a text; null for any other key. */
+export function markOf(event: KeyboardEvent): number | null {
+  if (event.altKey || event.ctrlKey || event.metaKey || event.shiftKey || isTyping(event.target)) return null
+  return /^[0-5]$/.test(event.key) ? Number(event.key) : null
 }
 
 /** Whether a step is asked about before it is taken: it wants something, or it ends the item. */
