@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from dataset.errors import Problem, Refused
+from dataset.services.catalogue import Catalogue
 from federation.node.door import Listener, LoginRequest, Push
 from federation.node.login import Actor
 from federation.ports import Clock, Timer
@@ -15,10 +16,15 @@ PUSH_EVERY_S = 1.0
 
 
 class ConsoleAttendance:
-    """``federation.node.door.Attendance`` of the hub. ``clock`` is the time of the people who look."""
+    """``federation.node.door.Attendance`` of the hub. ``clock`` is the time of the people who look; by ``services`` what
+    callers chose is named.
+    """
 
-    def __init__(self, hub: RunningHub, province: ProvinceService, clock: Clock) -> None:
+    def __init__(self, hub: RunningHub, province: ProvinceService, services: Catalogue, clock: Clock) -> None:
         self._province = province
+        self._services = [
+            {"service": each.id, "zh": each.name("zh"), "en": each.name("en")} for each in services.services.values()
+        ]
         self._clock = clock
         self._listeners: dict[Listener, Actor] = {}
         self._timer: Timer | None = None
@@ -45,8 +51,13 @@ class ConsoleAttendance:
         return False
 
     def attach(self, actor: Actor, listener: Listener) -> dict[str, Any]:
-        """A screen; it is told of changes from now on."""
-        state = {"province": self._province.province(actor), "user": actor.user, "roles": sorted(actor.roles)}
+        """A screen; it is told of changes from now on. What services are called is told here, once."""
+        state = {
+            "province": self._province.province(actor),
+            "services": self._services,
+            "user": actor.user,
+            "roles": sorted(actor.roles),
+        }
         self._listeners[listener] = actor
         return state
 

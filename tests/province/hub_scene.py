@@ -40,6 +40,7 @@ from federation.node.post import Post
 from federation.node.province import load_province
 from provincial_hub.assembly import Hub, build_hub
 from provincial_hub.shell.revisions import MemoryRevisions, Revisions, Told
+from tests.harness.services import offering
 
 SHENZHEN, FOSHAN, GUANGZHOU = CityId("shenzhen"), CityId("foshan"), CityId("guangzhou")
 PASSWORD = "a good password"
@@ -178,6 +179,7 @@ class HubScene:
             bases={city.id: f"/city/{city.id}" for city in self.province.cities},
             speed=20.0,
             revisions=self.revisions_on(self.revisions),
+            offering=offering(),
         )
         self.hub.start()
         self.door = MemoryDoor(self.hub.door, self.clock)

@@ -24,6 +24,7 @@ from dataset.rows import (
 )
 from federation.core.envelope import Context, Open
 from provincial_hub.services.summary import day_summary
+from tests.harness.services import catalogue
 from tests.province.hub_scene import FOSHAN, GUANGZHOU, NOON, SHENZHEN, HubScene
 
 C = ContactId("0757-00000002-000001")
@@ -174,6 +175,15 @@ def test_a_lost_city_is_grey_and_says_since_when(scene: HubScene) -> None:
     assert NOON + 4.0 < foshan["missing_since"] < NOON + 6.1
     never = city_of(scene.ask("province"), SHENZHEN)
     assert (never["seen"], never["age_s"], never["missing_since"]) == (False, None, NOON)
+
+
+def test_a_screen_is_told_once_what_services_are_called(scene: HubScene) -> None:
+    """A contact carries the code of what its caller chose by keys; the page says it in words, in either language."""
+    login = scene.result(scene.door.login("bureau", "a good password"))
+    state = scene.result(scene.door.open().send("attach", token=login["token"]))
+    named = {each["service"]: (each["zh"], each["en"]) for each in state["services"]}
+    assert named["fibre_broadband"] == ("光纤宽带", "Fibre broadband")
+    assert named.keys() == catalogue().services.keys()
 
 
 def test_pushes_at_most_once_a_second_while_something_changes(scene: HubScene) -> None:

@@ -138,7 +138,7 @@ server.on('connection', (socket, request) => {
         who = session.who
         if (base === '/hub') consoles.add(socket)
         else seats.set(who, socket)
-        socket.send(JSON.stringify({ re: id, ok: base === '/hub' ? { province: province.picture(speed) } : province.seatState(who) }))
+        socket.send(JSON.stringify({ re: id, ok: base === '/hub' ? { province: province.picture(speed), services: [] } : province.seatState(who) }))
         return
       }
       socket.send(JSON.stringify({ re: id, ok: operate(base, who, String(op), fields) }))

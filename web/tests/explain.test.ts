@@ -9,6 +9,7 @@ const names: Names = {
   cityName: (city) => (city ? (CITIES[city] ?? city) : ''),
   nodeName: (node) => (node === 'hub' ? '省中心' : (CITIES[node] ?? node)),
   skillName: (skill) => (skill === 'fault' ? '障碍申告' : skill),
+  serviceName: (service) => (service === 'fault' ? '障碍申告' : service),
   agentName: (agent) => (agent ? `李敏 ${agent.split('@')[0] ?? ''}` : ''),
 }
 const teller = { words: useWords(), names }

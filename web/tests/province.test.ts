@@ -1,3 +1,4 @@
+import { createPinia, setActivePinia } from 'pinia'
 import { describe, expect, it } from 'vitest'
 import { MockProvince } from '../dev/province'
 import { flowCurve, ring, spread } from '../src/province/layout'
@@ -5,6 +6,7 @@ import { cityLevel, isThere, levelOf, wallOf } from '../src/province/levels'
 import { age, clockTime, day, lasting, percent, timer, when } from '../src/shared/format'
 import en from '../src/locales/en'
 import zh from '../src/locales/zh'
+import { usePlaces } from '../src/stores/places'
 
 function province(seconds = 900) {
   const mock = new MockProvince(7, 300)
@@ -99,6 +101,19 @@ describe('figures', () => {
     expect(day(920000000)).toBe('1999-02-26')
     expect(when(920000000)).toBe('02-26 11:33')
     expect(clockTime(null)).toBe('–')
+  })
+})
+
+describe('what a contact was about', () => {
+  it('is the branch of the menu, or the service chosen by keys, in words', () => {
+    setActivePinia(createPinia())
+    const places = usePlaces()
+    places.learnSkills([{ skill: 'bill', zh: '资费帐单', en: 'Tariffs and bills' }])
+    places.learnServices([
+      { service: 'bill', zh: '话费和缴费查询', en: 'Bills and payments' },
+      { service: 'fibre_broadband', zh: '光纤宽带', en: 'Fibre broadband' },
+    ])
+    expect(['bill', 'fibre_broadband', 'not_known_yet'].map(places.serviceName)).toEqual(['资费帐单', '光纤宽带', 'not_known_yet'])
   })
 })
 

@@ -853,6 +853,11 @@ export interface ServicesReport {
   untold: { city: string; items: number }[]
 }
 
+export interface ProvinceAttached {
+  province: Province
+  services: (Named & { service: string })[]
+}
+
 export type ProvincePush =
   | { push: 'province'; province: Province }
   | { push: 'taken_over' }

@@ -8,6 +8,7 @@ export interface Names {
   cityName: (city: string | null | undefined) => string
   nodeName: (node: string) => string
   skillName: (skill: string) => string
+  serviceName: (service: string) => string
   agentName: (agent: string | null | undefined, near?: string) => string
 }
 
@@ -46,7 +47,7 @@ const SENTENCES: Record<string, Sentence> = {
     }),
   menu_chosen: ({ words, names }, row) => {
     const path = Array.isArray(row['path']) ? row['path'].map(text) : []
-    const service = names.skillName(text(row['service']) || text(row['skill']))
+    const service = names.serviceName(text(row['service']) || text(row['skill']))
     return path.length > 0
       ? words.t('row.menu_chosen_path', { path: path.join(' '), service })
       : words.t('row.menu_chosen', { service })

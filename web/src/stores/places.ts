@@ -13,6 +13,7 @@ export const usePlaces = defineStore('places', () => {
   const demo = ref<Demo | null>(null)
   const problem = ref<Problem | null>(null)
   const skills = ref(new Map<string, Named>())
+  const services = ref(new Map<string, Named>())
   const people = ref(new Map<string, string>())
 
   /** Asks once; again after a failure. */
@@ -57,6 +58,16 @@ export const usePlaces = defineStore('places', () => {
     return known === undefined ? skill : words.named(known)
   }
 
+  function learnServices(found: Iterable<Named & { service: string }>): void {
+    for (const { service, zh, en } of found) services.value.set(service, { zh, en })
+  }
+
+  /** What a contact was about: a branch of the menu is called as its skill, what was chosen by keys as the service. */
+  function serviceName(service: string): string {
+    const known = skills.value.get(service) ?? services.value.get(service)
+    return known === undefined ? service : words.named(known)
+  }
+
   function learnPeople(found: Iterable<{ agent: string; name: string }>): void {
     for (const { agent, name } of found) {
       if (people.value.get(agent) !== name) people.value.set(agent, name)
@@ -87,6 +98,8 @@ export const usePlaces = defineStore('places', () => {
     nodeName,
     learnSkills,
     skillName,
+    learnServices,
+    serviceName,
     learnPeople,
     agentName,
   }

@@ -4,7 +4,7 @@ import { login as askLogin } from '../protocol/http'
 import { LiveConnection, liveAddress } from '../protocol/live'
 import type { LinkStatus } from '../protocol/live'
 import { problemOf } from '../protocol/problem'
-import type { ContactSummary, ContactWay, LoggedIn, Problem, Province, ProvincePush, ServicesReport } from '../protocol/shapes'
+import type { ContactSummary, ContactWay, LoggedIn, Problem, Province, ProvinceAttached, ProvincePush, ServicesReport } from '../protocol/shapes'
 import { moment } from '../shared/clock'
 import { usePlaces } from './places'
 import { dropSession, keepSession, keptSession } from './sessions'
@@ -34,7 +34,11 @@ export const useProvince = defineStore('province', () => {
     connection?.close()
     status.value = 'connecting'
     connection = new LiveConnection(liveAddress(base), token, {
-      attached: (answer) => take((answer as { province?: Province }).province ?? (answer as Province)),
+      attached: (answer) => {
+        const { province: first, services } = answer as ProvinceAttached
+        places.learnServices(services)
+        take(first)
+      },
       pushed: (push) => {
         const heard = push as ProvincePush
         if (heard.push === 'province') take(heard.province)

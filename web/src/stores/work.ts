@@ -12,6 +12,7 @@ import type { Asked, KeptReceipt } from '../seat/receipts'
 import { recall, remember } from '../shared/kept'
 import { PARTS, useBeside } from './beside'
 import type { Part } from './beside'
+import { usePlaces } from './places'
 import { useSeat } from './seat'
 
 /** A form that is open in a tab. */
@@ -46,6 +47,7 @@ function fixed(kind: 'call' | 'services' | 'items' | Part): SeatTab {
 /** Services, forms, work items and receipts of the agent at this seat, and which of them are open beside the call. */
 export const useWork = defineStore('work', () => {
   const seat = useSeat()
+  const places = usePlaces()
   const beside = useBeside()
   /** null: not known yet */
   const services = ref<ServiceShort[] | null>(null)
@@ -153,7 +155,9 @@ export const useWork = defineStore('work', () => {
     const who = agent
     try {
       const answer = (await seat.ask('services')) as { services: ServiceShort[] }
-      if (who === agent) services.value = answer.services
+      if (who !== agent) return
+      services.value = answer.services
+      places.learnServices(answer.services.map(({ id, zh, en }) => ({ service: id, zh, en })))
     } catch (thrown) {
       if (!isPassing(problemOf(thrown)) && who === agent) services.value = [] // this city, or this role, has none
     }
