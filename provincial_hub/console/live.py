@@ -16,8 +16,8 @@ PUSH_EVERY_S = 1.0
 
 
 class ConsoleAttendance:
-    """``federation.node.door.Attendance`` of the hub. ``clock`` is the time of the people who look; by ``services`` what
-    callers chose is named.
+    """``federation.node.door.Attendance`` of the hub. ``services`` says what they are called; ``clock`` is the time of
+    the people who look.
     """
 
     def __init__(self, hub: RunningHub, province: ProvinceService, services: Catalogue, clock: Clock) -> None:

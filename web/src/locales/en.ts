@@ -801,6 +801,7 @@ const en: Texts = {
     cleared: '{at} {who}',
   },
   repeats: {
+    notNumber: "Type the customer's number with area code, 7 to 15 digits",
     none: 'Nothing came back within 90 days',
     title: 'Repeats',
     count: '{short} in 30 days, {long} in 90',
@@ -866,6 +867,7 @@ const en: Texts = {
     satisfactionKeys: 'Press the digit; 0 where the customer would not say or was not asked',
     satisfactionFirst: 'The customer has not been reached yet: this can be handed in after the call-back',
     note: 'Note',
+    noteRequired: 'Note (required)',
     noteOptional: 'Note (optional)',
     reached: 'Was the customer reached?',
     reachedYes: 'Reached',

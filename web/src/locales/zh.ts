@@ -799,6 +799,7 @@ const zh = {
     cleared: '{at} {who}',
   },
   repeats: {
+    notNumber: '请写客户的号码，连区号，7 至 15 位数字',
     none: '90 天内没有重复受理的事项',
     title: '重复受理',
     count: '30 天 {short} 次，90 天 {long} 次',
@@ -864,6 +865,7 @@ const zh = {
     satisfactionKeys: '按数字键选择；客户不愿评价或未问按 0',
     satisfactionFirst: '尚未回访到客户：回访后才能提交',
     note: '说明',
+    noteRequired: '说明（必填）',
     noteOptional: '说明（可不填）',
     reached: '回访结果',
     reachedYes: '已联系到',
