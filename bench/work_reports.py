@@ -35,7 +35,7 @@ from dataset.work import Acted, Actor, AnyStep, Assigned, Noted, Opened, WorkIte
 from federation.core.ledger import Batch, ReceivedEntry
 from federation.core.service_fold import ServiceFold
 from federation.node.clock import ReactorClock
-from federation.node.ledger_store import SqliteLedgerStore
+from federation.node.ledger_store_sqlite import SqliteLedgerStore
 from federation.node.offering import Offering, load_offering
 from federation.node.program import answer_promptly
 from federation.node.province import load_province

@@ -12,7 +12,9 @@ from dataset.records.catalogue import EVERY
 from federation.node.journal import JournalSettings
 from federation.node.journal_memory import MemoryDisk, MemoryJournal
 from federation.node.journal_sqlite import SqliteJournal
-from federation.node.ledger_store import LedgerStore, MemoryLedger, MemoryLedgerStore, SqliteLedgerStore
+from federation.node.ledger_store import LedgerStore
+from federation.node.ledger_store_memory import MemoryLedger, MemoryLedgerStore
+from federation.node.ledger_store_sqlite import SqliteLedgerStore
 from federation.node.store_memory import MemoryRecords, MemoryStore
 from federation.node.store_sqlite import SqliteStore
 from federation.node.users import in_threads

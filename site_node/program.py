@@ -23,7 +23,7 @@ from federation.node.configuration import beside
 from federation.node.http import listen, web_site
 from federation.node.journal import JournalSettings
 from federation.node.journal_sqlite import SqliteJournal
-from federation.node.ledger_store import SqliteLedgerStore
+from federation.node.ledger_store_sqlite import SqliteLedgerStore
 from federation.node.login import Logins
 from federation.node.logs import start_logging
 from federation.node.metrics import ReactorLateness, watch_process

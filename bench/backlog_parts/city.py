@@ -33,7 +33,7 @@ from federation.links.settings import LinkSettings
 from federation.node.clock import ReactorClock
 from federation.node.journal import JournalSettings
 from federation.node.journal_sqlite import SqliteJournal
-from federation.node.ledger_store import SqliteLedgerStore
+from federation.node.ledger_store_sqlite import SqliteLedgerStore
 from federation.node.login import CHEAP, Logins, MemoryUsers
 from federation.node.logs import LogSettings, start_logging
 from federation.node.program import answer_promptly, boot_id, new_lineage

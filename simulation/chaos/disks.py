@@ -8,7 +8,8 @@ from dataset.ids import LineageId, NodeId
 from dataset.rows import Journalled
 from federation.node.journal import JournalSettings, Stamped
 from federation.node.journal_memory import MemoryDisk, MemoryJournal
-from federation.node.ledger_store import LedgerStore, MemoryLedger, MemoryLedgerStore
+from federation.node.ledger_store import LedgerStore
+from federation.node.ledger_store_memory import MemoryLedger, MemoryLedgerStore
 from federation.ports import Clock, Journal
 from simulation.storage import MemoryStorage
 

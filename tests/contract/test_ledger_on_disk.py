@@ -21,7 +21,8 @@ from federation.node.journal import JournalSettings
 from federation.node.journal_memory import MemoryDisk, MemoryJournal
 from federation.node.journal_sqlite import SqliteJournal
 from federation.node.ledger import Ledger
-from federation.node.ledger_store import MemoryLedger, MemoryLedgerStore, SqliteLedgerStore
+from federation.node.ledger_store_memory import MemoryLedger, MemoryLedgerStore
+from federation.node.ledger_store_sqlite import SqliteLedgerStore
 from tests.harness.rows_of_record import counting_lineages
 from tests.harness.threads import ThreadCalls
 

@@ -16,20 +16,9 @@ from dataset.ids import CityId, LineageId, NodeId
 from dataset.rows import ROW_BYTES, ROW_FROM_BYTES, Journalled, LineageOpened, RowSettled, TailMissing
 from federation.core.ledger import Batch, ReceivedEntry
 from federation.node.clock import VirtualClock
-from federation.node.ledger_store import (
-    FIRST,
-    Hole,
-    LedgerStore,
-    MemoryLedger,
-    MemoryLedgerStore,
-    ParkedRow,
-    Place,
-    Settled,
-    SqliteLedgerStore,
-    Unknown,
-    digest,
-    kind_of,
-)
+from federation.node.ledger_store import FIRST, Hole, LedgerStore, ParkedRow, Place, Settled, Unknown, digest, kind_of
+from federation.node.ledger_store_memory import MemoryLedger, MemoryLedgerStore
+from federation.node.ledger_store_sqlite import SqliteLedgerStore
 from tests.harness.rows_of_record import (
     C1,
     C2,

@@ -19,7 +19,7 @@ from federation.node.clock import VirtualClock
 from federation.node.journal import JournalSettings
 from federation.node.journal_memory import MemoryDisk, MemoryJournal
 from federation.node.ledger import Ledger
-from federation.node.ledger_store import MemoryLedger, MemoryLedgerStore
+from federation.node.ledger_store_memory import MemoryLedger, MemoryLedgerStore
 from tests.harness.rows_of_record import counting_lineages
 
 _LINEAGES = counting_lineages(0x100)

@@ -32,7 +32,7 @@ from federation.links.inprocess import Wires
 from federation.node.clock import VirtualClock
 from federation.node.journal import JournalSettings
 from federation.node.journal_memory import MemoryDisk, MemoryJournal
-from federation.node.ledger_store import MemoryLedger, MemoryLedgerStore
+from federation.node.ledger_store_memory import MemoryLedger, MemoryLedgerStore
 from federation.node.login import CHEAP, Logins, MemoryUsers, UserRecord
 from federation.node.memory_transport import MemoryDoor
 from federation.node.outbox import Outbox

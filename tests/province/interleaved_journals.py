@@ -8,7 +8,7 @@ from dataset.rows import Ending, Evidence, Withdrawn
 from federation.core.envelope import LedgerRows, Taken
 from federation.core.joins import LOST_WITH_JOURNAL
 from federation.node.journal_memory import MemoryDisk
-from federation.node.ledger_store import MemoryLedger
+from federation.node.ledger_store_memory import MemoryLedger
 from site_node.switch.simulated.phones import Caller
 from tests.province.interleaved import ANCHOR, SERVING, Scene, interleaving
 

@@ -7,19 +7,17 @@ from itertools import pairwise
 from random import Random
 from typing import Any
 
-import msgspec
 import pytest
 
 from dataset.errors import Refused
 from dataset.ids import CityId, NodeId
 from dataset.records.attachment import ATTACHMENTS, digest
-from dataset.rows import ROW_FROM_BYTES, DataViewed, Journalled, WorkRefused, WorkRequested, WorkStepped
+from dataset.rows import DataViewed, WorkRefused, WorkRequested, WorkStepped
 from dataset.work import Attached, WorkItemId
-from federation.core import ledger
 from federation.core.envelope import Envelope, PieceTold
 from federation.links.inprocess import Fate
-from federation.node import ledger_store
 from federation.node.file_pieces import LARGEST_PIECE
+from tests.harness.older import before
 from tests.province.test_attachments import slug
 from tests.province.test_views_on_record import Overseer, Watched
 from tests.province.three_cities import FOSHAN, GUANGZHOU, SHENZHEN
@@ -144,22 +142,9 @@ def test_a_line_cut_in_the_middle_leaves_nothing_half_done(scene: Scene) -> None
     assert sum(size for _, size in scene.pieces) <= len(SCAN) + LARGEST_PIECE, "it goes on where it stood"
 
 
-class VersionBefore:
-    """Reads rows as a version does that has no steps of files."""
-
-    def decode(self, data: bytes) -> Journalled:
-        if b'"step":"attached"' in data:
-            raise msgspec.ValidationError("Invalid value 'attached' - at `$.row.step.step`")
-        return ROW_FROM_BYTES.decode(data)
-
-
-def test_a_city_of_the_version_before_leaves_it_pending_until_its_upgrade(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_city_of_the_version_before_leaves_it_pending_until_its_upgrade(scene: Scene) -> None:
     """N and N-1: the row is parked (S2), never taken for a note without its file, and answered once it can be read."""
-    with monkeypatch.context() as before:
-        for reader in (ledger, ledger_store):
-            before.setattr(reader, "ROW_FROM_BYTES", VersionBefore())
+    with before('"step":"attached"'):
         scene.attach()
         scene.seat.ask("work_note", item=scene.item, note="合同已附")
         scene.province.pass_s(60.0)

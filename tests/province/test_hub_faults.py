@@ -23,7 +23,7 @@ from dataset.rows import (
 )
 from federation.core.envelope import Context, NoProposal, Open, Propose
 from federation.node.journal_memory import MemoryDisk
-from federation.node.ledger_store import MemoryLedger
+from federation.node.ledger_store_memory import MemoryLedger
 from tests.province.hub_scene import FOSHAN, GUANGZHOU, SHENZHEN, HubScene, ScriptedCity
 
 FAULT = SkillId("fault")

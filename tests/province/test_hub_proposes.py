@@ -37,7 +37,7 @@ from federation.links.discovery.alone import Alone
 from federation.node.clock import VirtualClock
 from federation.node.journal import JournalSettings
 from federation.node.journal_memory import MemoryDisk, MemoryJournal
-from federation.node.ledger_store import MemoryLedger, MemoryLedgerStore
+from federation.node.ledger_store_memory import MemoryLedger, MemoryLedgerStore
 from federation.node.outbox import Outbox
 from provincial_hub.shell.counts import HubCounts
 from provincial_hub.shell.hub import RunningHub

@@ -11,7 +11,7 @@ from dataset.ids import HUB, CityId, NodeId
 from dataset.intervals import fold
 from dataset.rows import Ending, Evidence, Journalled, Left, LineageOpened, TailMissing, TailReturned, Withdrawn
 from federation.node.journal_memory import MemoryDisk
-from federation.node.ledger_store import MemoryLedger
+from federation.node.ledger_store_memory import MemoryLedger
 from federation.node.province import HubEntry
 from tests.harness.ledger_checker import CallerLine, LedgerCheck
 from tests.province.three_cities import FOSHAN, GUANGZHOU, SHENZHEN, ThreeCities

@@ -93,7 +93,8 @@ def test_what_a_hub_of_the_version_before_parked_is_counted_once_it_is_upgraded(
     """
     province, known = WorkingProvince(with_records=True), WorkingProvince(with_records=True)
     day_of_work(known)
-    with before("articles_shown", "article_judged", "work_stepped", "segment_closed"):
+    newer = ("articles_shown", "article_judged", "work_stepped", "segment_closed")
+    with before(*(f'"kind":"{kind}"' for kind in newer)):
         day_of_work(province)
         old = told_by(province)
     knew = told_by(known)

@@ -19,7 +19,7 @@ from federation.node.clock import ReactorClock
 from federation.node.journal import JournalSettings
 from federation.node.journal_sqlite import SqliteJournal
 from federation.node.ledger import Ledger
-from federation.node.ledger_store import SqliteLedgerStore
+from federation.node.ledger_store_sqlite import SqliteLedgerStore
 from federation.node.post import Post
 
 QUICK = BackOff(first=0.1, longest=1.0)

@@ -16,7 +16,7 @@ from federation.core.envelope import LedgerRow, LedgerRows
 from federation.core.ledger import Batch, NameMissing, Receiver, ReceiverAct, Sender, SenderAct
 from federation.node.journal import JournalSettings, Stamped, Stamps
 from federation.node.journal_memory import MemoryDisk, MemoryJournal
-from federation.node.ledger_store import MemoryLedger, MemoryLedgerStore
+from federation.node.ledger_store_memory import MemoryLedger, MemoryLedgerStore
 from federation.ports import OutboxEntry
 from tests.harness.mutations.registry import Real, breaks
 

@@ -12,7 +12,7 @@ from dataset.intervals import fold
 from dataset.rows import ROW_BYTES, Ending, Journalled, Left, LineageOpened, SiteDeclaredLost, SiteRejoined
 from federation.core.ledger import Batch, ReceivedEntry
 from federation.node.clock import VirtualClock
-from federation.node.ledger_store import MemoryLedger, MemoryLedgerStore
+from federation.node.ledger_store_memory import MemoryLedger, MemoryLedgerStore
 from provincial_hub.core.revisions import figures, told
 from provincial_hub.shell.memory import Memory
 from provincial_hub.shell.revisions import Told

@@ -23,7 +23,8 @@ from dataset.services.service import Service
 from dataset.work import Opened, Pressed, WorkItemId
 from federation.core.ledger import Batch, ReceivedEntry
 from federation.node.clock import VirtualClock
-from federation.node.ledger_store import MemoryLedger, MemoryLedgerStore, SqliteLedgerStore
+from federation.node.ledger_store_memory import MemoryLedger, MemoryLedgerStore
+from federation.node.ledger_store_sqlite import SqliteLedgerStore
 from federation.node.offering import Offering
 from provincial_hub.core.work_figures import BEFORE_S
 from provincial_hub.services.settlement import owed

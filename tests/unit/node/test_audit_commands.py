@@ -20,7 +20,7 @@ from federation.node.audit_files import check_journal
 from federation.node.clock import VirtualClock
 from federation.node.journal import JournalSettings
 from federation.node.journal_sqlite import SqliteJournal
-from federation.node.ledger_store import SqliteLedgerStore
+from federation.node.ledger_store_sqlite import SqliteLedgerStore
 from federation.node.login import CHEAP, UserRecord
 from federation.node.users import write_users
 from provincial_hub.__main__ import provincial_hub
