@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from datetime import date
-from typing import Any, NamedTuple
+from operator import add
+from typing import NamedTuple
 
 import msgspec
 
@@ -99,13 +100,14 @@ NOTHING = ServicePart()
 
 def added(parts: Iterable[ServicePart]) -> ServicePart:
     """All of them as one; the order makes no difference."""
-    sums: dict[str, Any] = dict.fromkeys(COUNTED, 0)
+    sums: list[int] = [0] * len(COUNTED)
     handling = Histogram()
     for one in parts:
-        for name in COUNTED:
-            sums[name] += getattr(one, name)
-        handling = handling.merged(one.handling)
-    return ServicePart(**sums, handling=handling)
+        *counted, lasted = msgspec.structs.astuple(one)
+        sums = list(map(add, sums, counted))
+        if lasted.buckets:
+            handling = handling.merged(lasted)
+    return ServicePart(**dict(zip(COUNTED, sums, strict=True)), handling=handling)
 
 
 def replaced(whole: ServicePart, old: ServicePart, new: ServicePart) -> ServicePart:

@@ -17,7 +17,7 @@ from dataset.ids import CityId
 from dataset.rows import Journalled, WorkStepped
 from dataset.service_measures import COUNTED, ServicePart
 from dataset.work import Opened, WorkItemId
-from federation.core.service_fold import ServiceFold
+from federation.core.service_fold import OpenDays, ServiceFold
 from federation.core.work_book import ServiceOf, Settlement
 
 BEFORE_S = 400 * 86_400.0
@@ -117,7 +117,7 @@ def figures_of(
         parts=tuple(
             DayPart(key.day.toordinal(), key.city, key.service, part) for key, part in fold.parts(-EVER, EVER).items()
         ),
-        turns=tuple(_turns(fold, item)),
+        turns=tuple(_turns(spans)),
         handled=() if doubled else tuple(map(handled, fold.settlements())),
         open=None
         if opened is None
@@ -144,8 +144,8 @@ def kept(part: ServicePart) -> KeptPart:
     return KeptPart(**some)
 
 
-def _turns(fold: ServiceFold, item: WorkItemId) -> Iterable[Turn]:
-    for one in fold.open_days(item):
+def _turns(spans: Iterable[OpenDays]) -> Iterable[Turn]:
+    for one in spans:
         yield Turn(one.first.toordinal(), one.city, one.service, 1, 0)
         if one.overdue_from is not None:
             yield Turn(one.overdue_from.toordinal(), one.city, one.service, 0, 1)
