@@ -53,7 +53,7 @@ def matched(
         key=lambda one: (-one.since_s, one.agent),
     )
     found = []
-    for item in sorted(waiting, key=queue_order):
+    for item in sorted(waiting, key=queue_order) if free else ():
         fit = next((one for one in free if skill_of(item) in one.skills and may(one.agent, item)), None)
         if fit is not None:
             free.remove(fit)
@@ -96,12 +96,15 @@ class WorkAssigner:
 
     def _look(self) -> None:
         self.start()
+        picture = self._city.own_picture()
+        if not any(map(_is_free, picture.agents)):
+            return
         desk, now = self._work.desk, self._clock.wall()
         waiting = [item for item in desk.waiting(now) if item.id not in self._under_way]
         if not waiting:
             return
         busy = frozenset(item.assignee for item in desk.book if item.assignee is not None and item.ending is None)
-        for given in matched(self._city.own_picture(), waiting, busy, self._may, self._skill_of):
+        for given in matched(picture, waiting, busy, self._may, self._skill_of):
             self._under_way.add(given.item)
             self._give(CityId(self._city.city), given, now)
 
