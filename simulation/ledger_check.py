@@ -58,6 +58,10 @@ class CallerLine(NamedTuple):
     """from the menu's end to the agent, where the caller measured it"""
 
 
+Records = dict[ContactId, tuple[ContactRecord, list[Journalled]]]
+"""by contact, each with its rows in the order of arrival"""
+
+
 @dataclass
 class Findings:
     """What the checker found, each with a sentence that names the place."""
@@ -69,8 +73,14 @@ class Findings:
     wrong: list[str] = field(default_factory=list)
     lost_with_journal: list[str] = field(default_factory=list)
     """what follows from journals that were destroyed on purpose, and is allowed"""
-    contacts: int = 0
+    records: Records = field(default_factory=dict)
+    """of all contacts that the hub knows"""
     rows: int = 0
+
+    @property
+    def contacts(self) -> int:
+        """How many there are."""
+        return len(self.records)
 
     @property
     def passed(self) -> bool:
@@ -123,8 +133,7 @@ class LedgerCheck:
         written = [row for rows in self.journals.values() for row in rows]
         found.rows = len(hub)
         self._rows(hub, written, found)
-        records = self._records(hub)
-        found.contacts = len(records)
+        records = found.records = self._records(hub)
         self._callers(hub, records, found)
         self._contacts(records, found)
         self._agents(hub, found)
@@ -154,7 +163,7 @@ class LedgerCheck:
 
     # ── contacts ────────────────────────────────────────────────────────────────────────────────────────────────
     @staticmethod
-    def _records(hub: list[Journalled]) -> dict[ContactId, tuple[ContactRecord, list[Journalled]]]:
+    def _records(hub: list[Journalled]) -> Records:
         by_contact: dict[ContactId, list[Journalled]] = defaultdict(list)
         for row in hub:
             contact = getattr(row.row, "contact", None)
@@ -166,7 +175,7 @@ class LedgerCheck:
     def _callers(
         self,
         hub: list[Journalled],
-        records: dict[ContactId, tuple[ContactRecord, list[Journalled]]],
+        records: Records,
         found: Findings,
     ) -> None:
         """Each call that reached us is one contact with one ending, and each contact is a call (I1)."""
@@ -217,7 +226,7 @@ class LedgerCheck:
 
     def _contacts(
         self,
-        records: dict[ContactId, tuple[ContactRecord, list[Journalled]]],
+        records: Records,
         all_found: Findings,
     ) -> None:
         """One ending, one outcome per attempt, one segment per answer, right on both sides (I1, O2, O3)."""

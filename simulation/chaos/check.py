@@ -28,11 +28,11 @@ from simulation.chaos.faults import Faults
 from simulation.chaos.people import People
 from simulation.chaos.work_check import check_work
 from simulation.chaos.world import ChaosProvince
-from simulation.ledger_check import CallerLine, LedgerCheck
+from simulation.ledger_check import CallerLine, LedgerCheck, Records
 from site_node.core.agent import Presence
 
 NOT_LOOKED_AT = (
-    "I10: nothing that a subscriber's data is shown in is built yet",
+    "I10: whether each look at a subscriber's data is on record, and whether that record hangs together",
     "durations on record against what callers measured: faults come between",
 )
 
@@ -154,22 +154,19 @@ def _ledger(
         verdict.violations += [f"{name} at {hub}: {kind}: {one}" for one in getattr(found, kind)]
     _reports(world, hub, held, journals, verdict)
     _late_rows(world, held)
-    _joined(world, hub, held, verdict)
+    _joined(world, hub, held, found.records, verdict)
     _tails_named(world, held, journals, verdict)
 
 
-def _joined(world: ChaosProvince, hub: NodeId, held: list[Journalled], verdict: Verdict) -> None:
-    """E1, E3: a contact's ending is the same in any order of its rows, the best there is, and what the hub shows."""
-    by_contact: dict[ContactId, list[Journalled]] = defaultdict(list)
-    for row in held:
-        contact = getattr(row.row, "contact", None)
-        if contact is not None:
-            by_contact[contact].append(row)
-    known = standing(held)
+def _joined(world: ChaosProvince, hub: NodeId, held: list[Journalled], records: Records, verdict: Verdict) -> None:
+    """E1, E3: a contact's ending is the same in any order of its rows, the best there is, and what the hub shows.
+
+    ``records``: of all contacts, as ``held`` gives them.
+    """
     backwards = standing(reversed(held))
     fold_of_hub = world.hubs[hub].running.memory.contacts
-    for contact, rows in by_contact.items():
-        ending = contact_ending(contact, rows, known)
+    for contact, (record, rows) in records.items():
+        ending = record.ending
         if contact_ending(contact, rows[::-1], backwards) != ending:
             verdict.violations.append(f"E1: the ending of {contact} depends on the order in which its rows come")
         written = [row.row for row in rows if isinstance(row.row, ContactEnded)]

@@ -41,7 +41,7 @@ class IslandWatch:
             return
         calm = self._calm(node)
         ready = self._ready.setdefault(node, set())
-        before = frozenset(ready)
+        anybody = bool(ready)
         waiting = self._waiting.setdefault(node, {})
         entered = []
         for one in stamped:
@@ -58,7 +58,7 @@ class IslandWatch:
             elif isinstance(row, (rows.QueueLeft, rows.AttemptOpened)):
                 waiting.pop(row.contact, None)
         for contact in entered:
-            if not before or not calm:
+            if not anybody or not calm:
                 continue
             if contact not in waiting:
                 self.checked += 1  # tried at once, in the step in which it entered
@@ -74,9 +74,8 @@ class IslandWatch:
         return now - since > CALM_S and now - self._disturbed_at(node) > CALM_S
 
     def _alone(self, node: NodeId) -> bool:
-        others = [one for one in self._nodes if one != node]
         return not self._wires.is_up(node) or all(
-            self._wires.line(node, one).cut and self._wires.line(one, node).cut for one in others
+            self._wires.line(node, one).cut and self._wires.line(one, node).cut for one in self._nodes if one != node
         )
 
     def _look(self, node: NodeId, contact: ContactId, ready: frozenset[AgentId]) -> None:
