@@ -26,6 +26,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "fanout": (),
     "card": (),
     "work_reports": (),
+    "attachments": (),
     "backlog": ("rabbitmq",),
     "amqp": ("rabbitmq",),
     "asterisk_calls": ("asterisk", "sipp"),

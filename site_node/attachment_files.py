@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import Deferred, execute, fail, succeed
 
 from dataset.errors import Problem, Refused
 from dataset.records.attachment import digest
 from federation.node.whole_files import sync_folder, write_whole
+
+R = TypeVar("R")
 
 
 class MemoryAttachments:
@@ -45,6 +47,10 @@ class MemoryAttachments:
         """See ``AttachmentFiles``."""
         return succeed(tuple(sorted(self._contents)))
 
+    def look(self, work: Callable[..., R], *args: Any) -> Deferred[R]:
+        """See ``AttachmentFiles``."""
+        return execute(work, *args)
+
 
 class FolderAttachments:
     """``AttachmentFiles`` in a folder of the city's data; ``run`` runs a function off the reactor's thread."""
@@ -72,6 +78,10 @@ class FolderAttachments:
     def names(self) -> Deferred[tuple[str, ...]]:
         """See ``AttachmentFiles``."""
         return self._run(self._names)
+
+    def look(self, work: Callable[..., R], *args: Any) -> Deferred[R]:
+        """See ``AttachmentFiles``."""
+        return self._run(work, *args)
 
     def _path(self, sha256: str) -> Path:
         return self._folder / sha256[:2] / sha256

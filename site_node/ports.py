@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 from twisted.internet.defer import Deferred
 
@@ -16,6 +16,8 @@ from site_node.core.customer_card import CardContact, CustomerCard, FoundCustome
 from site_node.core.line_test import LineTested, LineUnderTest
 from site_node.core.self_records import Price, Statement
 from site_node.core.telephony import Report, Request
+
+R = TypeVar("R")
 
 
 class Capability(StrEnum):
@@ -158,3 +160,6 @@ class AttachmentFiles(Protocol):
 
     def names(self) -> Deferred[tuple[str, ...]]:
         """Hashes of all that lie there; those in the middle of being written too."""
+
+    def look(self, work: Callable[..., R], *args: Any) -> Deferred[R]:
+        """What ``work`` says of a content, looked at where it holds nobody up. Errbacks with what it raises."""

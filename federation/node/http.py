@@ -8,7 +8,6 @@ path (``/hub``, ``/city/<id>``).
 # (twisted.web.resource and .server are not annotated)
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache, partial
@@ -476,7 +475,7 @@ def _is_json(request: Request) -> bool:
 
 
 def _file_fields(request: Request, largest: int) -> dict[str, Any]:
-    """What is told of a file in the address, its type, and its bytes in Base64. Raises ``Refused`` ``bad-request``."""
+    """What is told of a file in the address, its type, and its bytes. Raises ``Refused`` ``bad-request``."""
     fields: dict[str, Any] = {}
     for name, values in (request.args or {}).items():
         try:
@@ -486,7 +485,7 @@ def _file_fields(request: Request, largest: int) -> dict[str, Any]:
                 Problem("bad-request", "地址中的字段应为 UTF-8", "fields in the address are in UTF-8", "query")
             ) from error
     content = request.content.read(largest + 1) if request.content is not None else b""
-    return {**fields, "media_type": _media_type(request), "content": b64encode(content).decode()}
+    return {**fields, "media_type": _media_type(request), "content": content}
 
 
 def _json_headers(request: Request, status: int) -> None:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping
+from binascii import b2a_base64
+from codecs import getincrementaldecoder
+from collections.abc import Iterator, Mapping
 
 from dataset.errors import Problem, Refused
+from dataset.records.attachment import digest
 
 LARGEST_FILE = 10_000_000
 """bytes of one file; a scanned page is a tenth of it"""
 LONGEST_NAME = 100
+PIECE_BYTES = 90_000
+"""of a content that are looked at in one go, well under a millisecond; a multiple of three, as Base64 has it"""
 
 _BEGINNINGS: Mapping[str, tuple[bytes, ...]] = {
     "image/jpeg": (b"\xff\xd8\xff",),
@@ -31,6 +36,17 @@ def check_file(name: str, media_type: str, content: bytes) -> None:
     check_described(name, media_type, len(content))
     if not _is_of_type(media_type, content):
         raise _refused_type()
+
+
+def weighed(name: str, media_type: str, content: bytes) -> str:
+    """The SHA-256 of what may be attached. Raises ``Refused`` as ``check_file``."""
+    check_file(name, media_type, content)
+    return digest(content)
+
+
+def base64_json(content: bytes) -> bytes:
+    """``content`` as JSON has it: a string in Base64, made piece by piece."""
+    return b"".join((b'"', *(b2a_base64(piece, newline=False) for piece, _ in _pieces(content)), b'"'))
 
 
 def check_described(name: str, media_type: str, size: int) -> None:
@@ -68,10 +84,17 @@ def _is_of_type(media_type: str, content: bytes) -> bool:
         return False
     if media_type != "text/plain":
         return media_type != "audio/wav" or content[8:12] == b"WAVE"
+    decoder = getincrementaldecoder("utf-8")()
     try:
-        return "\x00" not in content.decode("utf-8")
+        return all("\x00" not in decoder.decode(piece, final) for piece, final in _pieces(content))
     except UnicodeDecodeError:
         return False
+
+
+def _pieces(content: bytes) -> Iterator[tuple[bytes, bool]]:
+    """One after the other, and whether it is the last: a thread that looks at them lets others work in between."""
+    for at in range(0, len(content), PIECE_BYTES):
+        yield content[at : at + PIECE_BYTES], at + PIECE_BYTES >= len(content)
 
 
 def _refused_type() -> Refused:

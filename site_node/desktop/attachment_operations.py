@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import binascii
-from base64 import b64decode, b64encode
+from base64 import b64decode
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Annotated, Any
@@ -76,7 +76,8 @@ class Attach(OfItem, frozen=True, kw_only=True):
 
     name: Annotated[str, msgspec.Meta(max_length=255)]
     media_type: Annotated[str, msgspec.Meta(max_length=64)]
-    content: Annotated[str, msgspec.Meta(extra_json_schema={"pattern": BASE64})]
+    content: Annotated[Any, msgspec.Meta(extra_json_schema={"type": "string", "pattern": BASE64})]
+    """``bytes`` from the body; in JSON Base64"""
     key: Word = ""
 
 
@@ -141,8 +142,7 @@ def attachment_operations(work: WorkService, anywhere: AttachmentsAnywhere, trai
         return await anywhere.listed(actor, ask.item, ask.owning)
 
     async def opened(actor: Actor, ask: OneAttachment) -> Answer:
-        shown, content = await anywhere.opened(actor, ask.attachment, ask.reason, ask.item, ask.owning)
-        return {"attachment": shown, "content": b64encode(content).decode()}
+        return await anywhere.opened(actor, ask.attachment, ask.reason, ask.item, ask.owning)
 
     return (
         Operation(
@@ -176,10 +176,12 @@ def _look(operation: str, name: str, fields: Mapping[str, Any]) -> Look:
     return Look(operation=operation, what=Viewed.ITEM, id=word(fields, name), reason=reason)
 
 
-def _bytes(content: str) -> bytes:
+def _bytes(content: Any) -> bytes:
+    if isinstance(content, bytes):
+        return content
     try:
         return b64decode(content, validate=True)
-    except binascii.Error as error:
+    except (binascii.Error, TypeError, ValueError) as error:
         raise Refused(
             Problem("attachment-content", "内容应为 Base64", "the content is expected in Base64", "content")
         ) from error

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
 from dataset.errors import Problem
 from dataset.ids import CityId
 from federation.node.login import Actor
@@ -59,10 +61,9 @@ class AttachmentsAnywhere:
         self._trail.listed(actor, look_of("work_attachments", None, names, seat, which=item, asked=(owner,)))
         return {"attachments": all_of_it, "missing": missing}
 
-    async def opened(
-        self, actor: Actor, which: str, reason: str, item: str, owning: str
-    ) -> tuple[dict[str, Any], bytes]:
-        """A file and its content; of another city's item that city decides, and both have the look on record first.
+    async def opened(self, actor: Actor, which: str, reason: str, item: str, owning: str) -> Answer:
+        """A file and its content in Base64; of another city's item that city decides, and both have the look on record
+        first.
 
         Raises ``Refused``: as ``Attachments.opened``; 409 ``attachment-pending``; 410 ``content-gone``; 503
         ``city-silent``, ``city-slow``, ``files-too-many``, ``stopping``.
@@ -71,7 +72,7 @@ class AttachmentsAnywhere:
         owner = self._owner(known.item if known is not None else item, owning)
         if owner in (None, self._elsewhere.city):
             file, content = await self._own.opened(actor, which, reason, seat)
-            return shown_file(file), content
+            return await self._told(shown_file(file), content)
         if known is not None:
             check_there(known)
         fields = {"attachment": which, "reason": reason, "during": seat.during or "", "checked": sorted(seat.checked)}
@@ -83,7 +84,12 @@ class AttachmentsAnywhere:
             "work_attachment", None, (which,), seat, which=told["item"], reason=reason, unmasked=True, asked=(owner,)
         )
         await self._trail.shown(actor, look)
-        return told, await self._files.borrow(owner, there["lent"], told["size"], told["sha256"])
+        content = await self._files.borrow(owner, there["lent"], told["size"], told["sha256"])
+        return await self._told(told, content)
+
+    async def _told(self, shown: Mapping[str, Any], content: bytes) -> Answer:
+        """10 MB are made JSON of beside the reactor, and not once more when the answer is."""
+        return {"attachment": shown, "content": msgspec.Raw(await self._files.told(content))}
 
     def _owner(self, item: str, owning: str) -> CityId | None:
         """Whose item it is, as far as this city knows. Raises ``Refused`` 404 ``city-unknown``."""

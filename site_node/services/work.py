@@ -11,7 +11,6 @@ from twisted.internet.defer import Deferred, succeed
 from dataset.errors import Problem, Refused
 from dataset.ids import AgentId, CityId, ContactId
 from dataset.masking import masked
-from dataset.records.attachment import digest
 from dataset.records.work import CHARGES, MESSAGES, Charge, CustomerMessage
 from dataset.rows import IdentityHow
 from dataset.services.form import Value
@@ -37,7 +36,7 @@ from federation.core.work_checks import check_satisfaction
 from federation.core.work_item import SUPERVISORS, WorkItem, queue_order
 from federation.node.login import Actor
 from federation.ports import Clock, Store
-from site_node.core.attachment_rules import check_file
+from site_node.core.attachment_rules import check_described
 from site_node.core.consequences import reached_by
 from site_node.core.events import CallBackAsked
 from site_node.core.mass_faults import MassFault, MassFaultBook
@@ -340,9 +339,14 @@ class WorkService:
             known = self._work.desk.book.by_key(agent, file.key, item)
             if known is not None:
                 return succeed(self._receipt(known))
-        check_file(file.name, file.media_type, file.content)
+        check_described(file.name, file.media_type, len(file.content))
         by, now = self._by(actor, ROLES), self._clock.wall()
-        sha256, size = digest(file.content), len(file.content)
+        self._opening.add(name)
+        handed_in = Deferred.fromCoroutine(self._attach(item, owner, file, by, now))
+        return handed_in.addCallback(self._receipt).addBoth(self._opened, name)
+
+    async def _attach(self, item: WorkItemId, owner: CityId, file: File, by: WorkActor, now: float) -> RequestId:
+        sha256 = await self._work.weigh(file.name, file.media_type, file.content)
 
         def step(request: RequestId) -> Attached:
             return Attached(
@@ -351,14 +355,12 @@ class WorkService:
                 attachment=attachment_of(request),
                 name=file.name,
                 media_type=file.media_type,
-                size=size,
+                size=len(file.content),
                 sha256=sha256,
                 key=file.key,
             )
 
-        self._opening.add(name)
-        handed_in = self._work.attach(item, owner, step, file.content)
-        return handed_in.addCallback(self._receipt).addBoth(self._opened, name)
+        return await self._work.attach(item, owner, step, file.content)
 
     def press(self, actor: Actor, item: ItemOf, note: str) -> Deferred[Receipt]:
         """督办."""

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from typing import Any, TypeVar
 
 from msgspec.structs import replace
-from twisted.internet.defer import Deferred, DeferredLock
+from twisted.internet.defer import Deferred, DeferredLock, execute
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -38,6 +38,7 @@ from federation.node.ledger import Ledger
 from federation.node.ledger_store import LedgerStore
 from federation.node.operations import stopping
 from federation.ports import Clock, Journal, Timer
+from site_node.core.attachment_rules import weighed
 from site_node.core.work_desk import WorkDesk
 from site_node.shell.aftermath import Aftermath
 from site_node.shell.counts import CityCounts
@@ -198,6 +199,12 @@ class Work:
             return self.desk.take(item, step, facts, self._city, request)
 
         await self._in_turn(item, step, row)
+
+    def weigh(self, name: str, media_type: str, content: bytes) -> Deferred[str]:
+        """The SHA-256 of what may be attached. Errbacks with ``Refused`` as ``check_file``."""
+        if self.files is None:
+            return execute(weighed, name, media_type, content)
+        return self.files.weigh(name, media_type, content)
 
     def attach(
         self, item: WorkItemId, owning: CityId, step_of: Callable[[RequestId], Attached], content: bytes

@@ -18,7 +18,7 @@ from dataset.work import Attached, RequestId
 from federation.core.work_book import WorkBook
 from federation.node.file_pieces import LARGEST_PIECE, FilePieces, content_gone
 from federation.ports import Clock
-from site_node.core.attachment_rules import check_file
+from site_node.core.attachment_rules import base64_json, check_file, weighed
 from site_node.ports import AttachmentFiles
 
 LENT_S = 120.0
@@ -63,6 +63,15 @@ class WorkFiles:
         self._lent: OrderedDict[str, _Lent] = OrderedDict()
         self._numbers = count(1)
 
+    # ── looked at ─────────────────────────────────────────────────────────────────────────────────────────────────────
+    def weigh(self, name: str, media_type: str, content: bytes) -> Deferred[str]:
+        """The SHA-256 of what may be attached. Errbacks with ``Refused`` as ``check_file``."""
+        return self.own.look(weighed, name, media_type, content)
+
+    def told(self, content: bytes) -> Deferred[bytes]:
+        """A content as JSON has it."""
+        return self.own.look(base64_json, content)
+
     # ── handed in here ──────────────────────────────────────────────────────────────────────────────────────────────
     async def keep(self, step: Attached, content: bytes) -> None:
         """Have the content of an own item's file on disk. Raises ``Refused`` 507 ``attachment-not-written``."""
@@ -106,7 +115,7 @@ class WorkFiles:
             if self.pieces is None:
                 raise
             content = await self.pieces.fetch(city, request, step.size)
-            if digest(content) != step.sha256:
+            if await self.own.look(digest, content) != step.sha256:
                 raise content_gone(city) from None
             log.info(
                 "the file {file} of {size} bytes is here from {city}",
@@ -115,7 +124,7 @@ class WorkFiles:
                 city=city,
                 event="attachment-fetched",
             )
-        check_file(step.name, step.media_type, content)
+        await self.own.look(check_file, step.name, step.media_type, content)
         return content
 
     # ── opened elsewhere ────────────────────────────────────────────────────────────────────────────────────────────
@@ -136,7 +145,7 @@ class WorkFiles:
         """
         assert self.pieces is not None, "nobody lends without a link"
         content = await self.pieces.fetch(city, name, size, PATIENCE_S)
-        if digest(content) != sha256:
+        if await self.own.look(digest, content) != sha256:
             raise content_gone(city, opened=True)
         return content
 
