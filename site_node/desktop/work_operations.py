@@ -21,7 +21,7 @@ from federation.node.looks import Look
 from federation.node.operations import Answer, Done, Nothing, Operation, Outcomes, Request, Run, word
 from site_node.desktop.answers.seat import CallBackBegun
 from site_node.desktop.answers.services import ServiceFound, ServicesFound
-from site_node.desktop.answers.work import ItemFound, ItemHere, ItemsFound, ItemsHere, ReceiptShown
+from site_node.desktop.answers.work import IdentityHolds, ItemFound, ItemHere, ItemsFound, ItemsHere, ReceiptShown
 from site_node.desktop.reasons import LONGEST_REASON, Reason
 from site_node.desktop.work_views import item_short, item_whole, receipt, service_answer, service_short
 from site_node.services.audit import AtSeat, AuditTrail, check_unmask
@@ -58,6 +58,13 @@ class IdentityChecked(Request, frozen=True, kw_only=True):
     contact: Name
     line: Name
     how: Literal["id_card", "service_password", "call_back"] = "id_card"
+
+
+class IdentityOf(Request, frozen=True, kw_only=True):
+    """Whether the caller of ``contact`` has shown to be the customer of ``line``."""
+
+    contact: Name
+    line: Name
 
 
 class Open(Request, frozen=True, kw_only=True):
@@ -251,6 +258,15 @@ def work_operations(work: WorkService, elsewhere: Elsewhere, trail: AuditTrail) 
             "身份已核对",
             "the identity was checked",
             Outcomes(Done, {404: ("unknown-contact",), 409: ("calling-withheld",)}),
+        ),
+        one(
+            "identity_of",
+            IdentityOf,
+            STAFF,
+            lambda actor, ask: {"checked": work.identity_holds(actor, ContactId(ask.contact), ask.line)},
+            "该号码用户的身份核对过没有",
+            "whether the identity of a line's customer was checked",
+            Outcomes(IdentityHolds, {404: ("unknown-contact",), 409: ("calling-withheld",)}),
         ),
         handing_in("work_open", Open, lambda actor, ask: work.open(actor, _form(ask)), "提交表单", "hand in a form"),
         handing_in("work_act", Act, lambda actor, ask: work.act(actor, _action(ask)), "办理", "take an action"),

@@ -15,6 +15,9 @@ from dataset.work import Acted, AnyStep, Assigned, Attached, CalledBack, Opened,
 from federation.core.work_item import WorkItem
 from site_node.services.work import Receipt, WorkService
 
+SUBJECT = 60
+"""characters of what an item is about, in a list"""
+
 
 def service_short(service: Service, chosen: str | None) -> dict[str, Any]:
     """One line of the list of services; ``chosen``: what a call has as its service when it was chosen by keys."""
@@ -121,6 +124,7 @@ def item_short(item: WorkItem, service: Service, now: float) -> dict[str, Any]:
         "group": service.text.group,
         "owning": item.owning,
         "line": masked(item.line) if item.line else "",
+        "about": subject(item, service) if not item.line else "",
         "customer": item.customer,
         "state": item.state,
         "state_zh": state.zh,
@@ -186,6 +190,18 @@ def item_whole(
             for one in messages
         ],
     }
+
+
+def subject(item: WorkItem, service: Service) -> str:
+    """What an item is about, in one line of at most ``SUBJECT`` characters: the first of its form's texts that is
+    filled in, masked as the form is; "" for none.
+    """
+    for field in service.text.fields:
+        written = item.values.get(field.id)
+        if field.type in ("text", "long_text") and isinstance(written, str) and written.strip():
+            words = " ".join(str(shown(field, written)).split())
+            return words if len(words) <= SUBJECT else f"{words[: SUBJECT - 1]}…"
+    return ""
 
 
 def shown(field: Field | None, value: Value) -> Value:

@@ -188,6 +188,13 @@ class WorkService:
         whole = self.whole(actor, line, contact)
         return Deferred.fromCoroutine(self._identity.check(actor, contact, whole, how, anchor))
 
+    def identity_holds(self, actor: Actor, contact: ContactId, line: str) -> bool:
+        """Whether the caller has shown to be the customer of ``line``, as an agent or the menu has checked, wherever
+        that was. Raises ``Refused`` as ``identity_checked`` does.
+        """
+        own_call(self._city, actor, contact)
+        return self.whole(actor, line, contact) in self._identity.lines_of(contact)
+
     def checked_lines(self, actor: Actor) -> frozenset[str]:
         """Lines of which the caller in a contact at the own seat has shown to be the customer."""
         view = self._city.seat_view(actor.agent) if actor.agent is not None else None

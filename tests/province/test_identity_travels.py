@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from dataset.errors import Refused
 from dataset.ids import HUB, AgentId, CityId, ContactId, CustomerId, LineageId, NodeId
+from dataset.masking import masked
 from dataset.puts import Put
 from dataset.records.customer import CUSTOMERS, Customer
 from dataset.records.line import LINES, Line
@@ -103,6 +105,23 @@ def test_it_goes_along_to_an_agent_of_another_city(province: Province) -> None:
         ("guangzhou", "1001@guangzhou", "foshan"),
     ]
     assert province.checks(FOSHAN) == [("guangzhou", "1001@guangzhou", "foshan")]
+
+
+def test_two_lines_that_look_alike_are_told_apart(province: Province) -> None:
+    """Masked they are the same; the city knows which was checked, and says so to whoever has the contact alone."""
+    first, second = province.seat_of(GUANGZHOU), province.seat_of(FOSHAN)
+    contact = first.take_call(GUANGZHOU)
+    alike = f"{LINE[:4]}{'1' if LINE[4] != '1' else '2'}{LINE[5:]}"
+    assert masked(alike) == masked(LINE)
+    holds = [first.ask("identity_of", contact=contact, line=line)["checked"] for line in (LINE, alike)]
+    assert holds == [False, False]
+    first.ask("identity_checked", contact=contact, line=LINE)
+    province.sent_on(first, contact, second)
+    assert [second.ask("identity_of", contact=contact, line=line)["checked"] for line in (LINE, alike)] == [True, False]
+    done(first, contact)
+    with pytest.raises(Refused) as refused:
+        first.ask("identity_of", contact=contact, line=LINE)
+    assert refused.value.problems[0].slug == "unknown-contact", "the caller is at another seat now"
 
 
 def test_without_a_check_nothing_goes_along(province: Province) -> None:

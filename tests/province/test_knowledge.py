@@ -176,7 +176,11 @@ def test_a_question_without_an_answer_becomes_work_with_a_deadline(province: Wor
     }
     assert item["opened_by"]["contact"] == contact
     assert item["due_at"] is not None
-    assert seat.ask("work_items", waiting=True)["items"][0]["item"] == receipt["item"]
+    [listed] = seat.ask("work_items", waiting=True)["items"][:1]
+    assert listed["item"] == receipt["item"]
+    assert (listed["line"], len(listed["about"])) == ("", 60), "what it is about, where it has no line"
+    assert listed["about"].startswith("卫星电话怎么办？ （知识库没有答案")
+    assert listed["about"].endswith("…")
     for text in ("", "  \n"):
         with pytest.raises(Refused) as refused:
             seat.ask("knowledge_missing", text=text)

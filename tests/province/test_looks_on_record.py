@@ -76,6 +76,7 @@ PUBLIC = {("city", "service"), ("city", "services"), ("city", "targets"), ("hub"
 NOT_OF_CUSTOMERS = {
     *(("city", name) for name in ("answer", "disposition", "finish", "hang_up", "hold", "note", "not_ready", "ready")),
     *(("city", name) for name in ("retrieve", "transfer", "logout", "password", "ping", "identity_checked")),
+    ("city", "identity_of"),
     *(("city", name) for name in ("article", "article_search", "article_vote", "articles", "articles_expiring")),
     *(("city", name) for name in ("articles_judged", "knowledge_missing")),
     *(("city", f"mass_fault{name}") for name in ("s", "_clear", "_confirm", "_declare", "_reject")),

@@ -26,8 +26,14 @@ class ReceiptShown(Reply, frozen=True, kw_only=True):
     problems: tuple[ProblemTold, ...]
 
 
+class IdentityHolds(Reply, frozen=True, kw_only=True):
+    """Whether a check of identity holds for a line in a contact."""
+
+    checked: bool
+
+
 class ItemShort(Reply, frozen=True, kw_only=True):
-    """A work item in a list."""
+    """A work item in a list. ``about``: what it is about where it has no line, masked as its form is."""
 
     item: str
     service: str
@@ -36,6 +42,7 @@ class ItemShort(Reply, frozen=True, kw_only=True):
     group: str
     owning: CityId
     line: str
+    about: str
     customer: str
     state: str
     state_zh: str
