@@ -1,6 +1,7 @@
 /** Work items of the imitated province. Those of the agent's own city are written at once, other cities answer after a while. */
 
-import { accepts, askedOf, fieldsOf, textOf, today } from '../src/seat/form.ts'
+import { accepts, askedOf, fieldsOf, textOf } from '../src/seat/form.ts'
+import { day } from '../src/shared/format.ts'
 import type { ItemShort, ItemStep, ItemWhole, Problem, Receipt, ServiceShort, ServiceState, ServiceWhole, Value } from '../src/protocol/shapes.ts'
 import { CITIES, MockRefusal } from './province.ts'
 import { SERVICES } from './services.ts'
@@ -146,7 +147,7 @@ export class MockWork {
       if (value === undefined && field.required) problems.push({ slug: 'field-missing', zh: `${field.zh}：必填`, en: `${field.en}: needed`, place: field.id })
       if (value !== undefined && !accepts(field.schema, value)) problems.push({ slug: 'field-form', zh: `${field.zh}：值不可用`, en: `${field.en}: this value is not accepted`, place: field.id })
     }
-    if (typeof values['visit'] === 'string' && values['visit'] <= today()) {
+    if (typeof values['visit'] === 'string' && values['visit'] <= day(Date.now() / 1000)) {
       problems.push({ slug: 'rule-earliest-day', zh: '最早下一个工作日上门', en: 'The visit is the next working day at the earliest', place: 'visit' })
     }
     if (String(values['address'] ?? '').includes('沙面')) problems.push({ slug: 'rule-no-arrears', zh: '该用户有欠费，请先缴清', en: 'The customer is in arrears; these are to be paid first', place: whole.id })

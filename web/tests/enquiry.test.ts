@@ -7,14 +7,16 @@ function field(id: string, type: string): Field {
   return { id, type } as Field
 }
 
+const TODAY = '2026-11-26'
+
 describe('an enquiry', () => {
   const fields = [field('a', 'text'), field('b', 'date'), field('c', 'number'), field('d', 'phone'), field('e', 'choice')]
 
   it('is read from its form by the types of its fields', () => {
     const typed = { a: '天河 医院', b: '2026-10-05', c: '3', d: '8888-6666', e: 'sms' }
-    expect([dayAsked(fields, typed), minutesAsked(fields, typed), wordsAsked(fields, typed)]).toEqual(['2026-10-05', 3, '天河 医院 88886666'])
+    expect([dayAsked(fields, typed, TODAY), minutesAsked(fields, typed), wordsAsked(fields, typed)]).toEqual(['2026-10-05', 3, '天河 医院 88886666'])
     expect([{ f: 'yes' }, { f: 'no' }, {}].map((each) => endedAsked([...fields, field('f', 'yes_no')], each))).toEqual([true, false, false])
-    expect([dayAsked(fields, {}), minutesAsked(fields, {}), wordsAsked(fields, {})]).toEqual(['', null, ''])
+    expect([dayAsked(fields, {}, TODAY), minutesAsked(fields, {}), wordsAsked(fields, {})]).toEqual(['', null, ''])
   })
 
   it('may name a work item by its number', () => {

@@ -9,6 +9,8 @@ function field(type: FieldSchema['x-layout']['type'], more: Partial<FieldSchema>
   return { type: base, 'x-zh': type, 'x-en': type, ...more, 'x-layout': { type, width: 2, ...layout } }
 }
 
+const TODAY = '2026-11-26'
+
 const schema: FormSchema = {
   properties: {
     line: field('line', { pattern: '^\\+?[0-9]{3,15}$' }, { section: '号码', section_en: 'Number' }),
@@ -58,11 +60,11 @@ describe('a form', () => {
 
   it('hands in what is asked and nothing else', () => {
     const typed = { line: '0755-8888 1234', own_modem: 'no', modem_model: 'A1', paid: '12.5', lamps: ' ２ ', speed: '', day: '２０２６－１２－０５' }
-    expect(valuesOf(fields, typed)).toEqual({ line: '075588881234', own_modem: false, paid: 1250, lamps: 2, day: '2026-12-05' })
+    expect(valuesOf(fields, typed, TODAY)).toEqual({ line: '075588881234', own_modem: false, paid: 1250, lamps: 2, day: '2026-12-05' })
   })
 
   it('finds everything that is wrong, in order', () => {
-    expect([...wrongsOf(fields, { line: '12', own_modem: 'yes', lamps: '5', paid: '-1', day: '2026-02-30', speed: 'm9' })]).toEqual([
+    expect([...wrongsOf(fields, { line: '12', own_modem: 'yes', lamps: '5', paid: '-1', day: '2026-02-30', speed: 'm9' }, TODAY)]).toEqual([
       ['line', 'form'],
       ['modem_model', 'missing'],
       ['lamps', 'form'],
@@ -70,8 +72,8 @@ describe('a form', () => {
       ['day', 'form'],
       ['speed', 'form'],
     ])
-    expect(wrongsOf(fields, { line: '114', speed: 'm300', modem_model: 'far too long' })).toEqual(new Map())
-    expect([...wrongsOf(fields, { line: '114', speed: 'm300' }, ['day']).keys()]).toEqual(['day'])
+    expect(wrongsOf(fields, { line: '114', speed: 'm300', modem_model: 'far too long' }, TODAY)).toEqual(new Map())
+    expect([...wrongsOf(fields, { line: '114', speed: 'm300' }, TODAY, ['day']).keys()]).toEqual(['day'])
   })
 
   it('counts characters, not halves of them', () => {
@@ -81,13 +83,13 @@ describe('a form', () => {
 
   it('says what an action changes, and clears what is asked no longer', () => {
     const before = { own_modem: 'yes', modem_model: 'A1', lamps: '2' }
-    expect(changesOf(fields, before, { ...before, own_modem: 'no', lamps: '3' })).toEqual({ own_modem: false, modem_model: null, lamps: 3 })
-    expect(changesOf(fields, before, before)).toEqual({})
+    expect(changesOf(fields, before, { ...before, own_modem: 'no', lamps: '3' }, TODAY)).toEqual({ own_modem: false, modem_model: null, lamps: 3 })
+    expect(changesOf(fields, before, before, TODAY)).toEqual({})
   })
 
   it('types back what it has read', () => {
     for (const [id, text] of [['own_modem', 'no'], ['paid', '12.05'], ['lamps', '3'], ['day', '2026-12-05']] as const) {
-      const value = valueOf(one(id), text)
+      const value = valueOf(one(id), text, TODAY)
       expect(value === null ? null : textOf(one(id), value)).toBe(text)
     }
   })

@@ -9,8 +9,8 @@ function press(key: string, held: Partial<Pressed> = {}): Pressed {
 
 describe('keys', () => {
   it('do what the buttons show', () => {
-    const actions = ['F2', 'F4', 'F6', 'F7', 'F8', 'F9'].map((key) => actionOf(press(key), false))
-    expect(actions).toEqual(['answer', 'hold', 'call_back', 'transfer', 'hang_up', 'ready'])
+    const actions = ['F2', 'F4', 'F6', 'F7', 'F8', 'F9', 'F10'].map((key) => actionOf(press(key), false))
+    expect(actions).toEqual(['answer', 'hold', 'call_back', 'transfer', 'hang_up', 'ready', 'not_ready'])
     expect(actionOf(press('Enter', { ctrlKey: true }), false)).toBe('finish')
     expect(actionOf(press('k', { ctrlKey: true }), true)).toBe('knowledge')
     expect(actionOf(press('k'), false)).toBeNull()

@@ -1,4 +1,5 @@
 import { mount } from '@vue/test-utils'
+import { createPinia, setActivePinia } from 'pinia'
 import { afterEach, describe, expect, it } from 'vitest'
 import { nextTick, reactive } from 'vue'
 import { SERVICES } from '../dev/services'
@@ -12,6 +13,7 @@ const broadband = SERVICES.find((service) => service.id === 'fibre_broadband')
 const fields = broadband === undefined ? [] : fieldsOf(broadband.schema)
 
 function open(typed: Typed = {}) {
+  setActivePinia(createPinia())
   const state = reactive({ ...typed })
   const wrapper = mount(ServiceForm, {
     attachTo: document.body,

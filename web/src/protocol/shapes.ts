@@ -295,6 +295,8 @@ export interface ItemShort extends Named {
   group: string
   owning: string
   line: string
+  /** what it is about where it has no line, masked; a node of the version before does not say */
+  about?: string
   customer: string
   state: string
   state_zh: string

@@ -6,37 +6,38 @@ import type { Field, Typed } from './form'
 
 const ITEM = /^w-\d{4}-[0-9a-f]{8}-[0-9a-f]{6}$/
 
-function typedOf(fields: readonly Field[], typed: Typed, ...types: string[]): string[] {
+/** `now`: the city's day, which only dates are read by. */
+function typedOf(fields: readonly Field[], typed: Typed, types: readonly string[], now = ''): string[] {
   return fields.filter((field) => types.includes(field.type)).flatMap((field) => {
-    const value = valueOf(field, typed[field.id] ?? '')
+    const value = valueOf(field, typed[field.id] ?? '', now)
     return value === null || value === '' ? [] : [String(value)]
   })
 }
 
-/** The day that is asked about; "" for none. */
-export function dayAsked(fields: readonly Field[], typed: Typed): string {
-  return typedOf(fields, typed, 'date')[0] ?? ''
+/** The day that is asked about; "" for none. `now`: this day in the city. */
+export function dayAsked(fields: readonly Field[], typed: Typed, now: string): string {
+  return typedOf(fields, typed, ['date'], now)[0] ?? ''
 }
 
 /** The minutes that are to be worked out; null for none. */
 export function minutesAsked(fields: readonly Field[], typed: Typed): number | null {
-  const [found] = typedOf(fields, typed, 'number')
+  const [found] = typedOf(fields, typed, ['number'])
   return found === undefined ? null : Number(found)
 }
 
 /** Whether what has ended is asked for too. */
 export function endedAsked(fields: readonly Field[], typed: Typed): boolean {
-  return typedOf(fields, typed, 'yes_no').includes('true')
+  return typedOf(fields, typed, ['yes_no']).includes('true')
 }
 
 /** Work items that are named in the form by their number. */
 export function itemsAsked(fields: readonly Field[], typed: Typed): string[] {
-  return typedOf(fields, typed, 'text').map((text) => text.trim().toLowerCase()).filter((text) => ITEM.test(text))
+  return typedOf(fields, typed, ['text']).map((text) => text.trim().toLowerCase()).filter((text) => ITEM.test(text))
 }
 
 /** What is looked for in the directory. */
 export function wordsAsked(fields: readonly Field[], typed: Typed): string {
-  return typedOf(fields, typed, 'text', 'phone').join(' ')
+  return typedOf(fields, typed, ['text', 'phone']).join(' ')
 }
 
 /** Always with the fen, `12.00`: amounts are read out to the customer. */

@@ -76,9 +76,10 @@ export function askedOf(fields: readonly Field[], typed: Typed): Field[] {
   return fields.filter(asked)
 }
 
-/** What a condition compares: the value as the node would write it. */
+/** What a condition compares: the value as the node would write it, of a day the one that stands there. */
 function wordOf(field: Field, typed: Typed): string {
-  const value = valueOf(field, typed[field.id] ?? '')
+  const text = typed[field.id] ?? ''
+  const value = field.type === 'date' ? tidy(field.type, text) : valueOf(field, text, '')
   return typeof value === 'boolean' ? (value ? 'yes' : 'no') : value === null ? '' : String(value)
 }
 
@@ -97,7 +98,7 @@ export function plainLine(text: string): string {
 }
 
 /** The value that `text` stands for; null where there is none or it cannot be read. */
-export function valueOf(field: Field, text: string): Value | null {
+export function valueOf(field: Field, text: string, day: string): Value | null {
   const meant = tidy(field.type, text)
   if (meant === '') return null
   switch (field.type) {
@@ -108,7 +109,7 @@ export function valueOf(field: Field, text: string): Value | null {
     case 'money':
       return fenOf(meant)
     case 'date':
-      return dayOf(meant)
+      return dayOf(meant, day)
     default:
       return meant
   }
@@ -139,18 +140,14 @@ export function yuanOf(fen: number): string {
 const NEAR_DAYS: Readonly<Record<string, number>> = { 今天: 0, 明天: 1, 后天: 2, today: 0, tomorrow: 1 }
 const DAY_MS = 86_400_000
 
-/** This day in the province. */
-export function today(now: Date = new Date()): string {
-  return new Intl.DateTimeFormat('sv-SE', { timeZone: 'Asia/Shanghai', dateStyle: 'short' }).format(now)
-}
-
 /** A day moved by `by` days. */
 export function dayAfter(day: string, by: number): string {
   return new Date(Date.parse(`${day}T00:00:00Z`) + by * DAY_MS).toISOString().slice(0, 10)
 }
 
-/** The day meant by `text`: 2026-12-05, 20261205, 12-5 (the nearest such day), +3, 明天, tomorrow; null for none. */
-export function dayOf(text: string, now: string = today()): string | null {
+/** The day meant by `text`: 2026-12-05, 20261205, 12-5 (the nearest such day), +3, 明天, tomorrow; null for none.
+ *  `now` is the day of the city, not of this machine. */
+export function dayOf(text: string, now: string): string | null {
   const meant = text.normalize('NFKC').trim().toLowerCase()
   const near = NEAR_DAYS[meant]
   if (near !== undefined) return dayAfter(now, near)
@@ -194,37 +191,37 @@ const MASKED = /^\d{0,3}\*{4}\d{1,4}$/
 export type Wrong = 'missing' | 'form'
 
 /** What is wrong with one field as it is typed; null for nothing. */
-export function wrongIn(field: Field, text: string, required: boolean = field.required): Wrong | null {
+export function wrongIn(field: Field, text: string, day: string, required: boolean = field.required): Wrong | null {
   if (tidy(field.type, text) === '') return required ? 'missing' : null
   if ((field.type === 'line' || field.type === 'phone') && MASKED.test(tidy(field.type, text))) return null // the node knows it
-  const value = valueOf(field, text)
+  const value = valueOf(field, text, day)
   return value === null || !accepts(field.schema, value) ? 'form' : null
 }
 
 /** Everything that is wrong, in the order of the fields; `needed` are required beside those that always are. */
-export function wrongsOf(fields: readonly Field[], typed: Typed, needed: readonly string[] = []): Map<string, Wrong> {
+export function wrongsOf(fields: readonly Field[], typed: Typed, day: string, needed: readonly string[] = []): Map<string, Wrong> {
   const found = new Map<string, Wrong>()
   for (const field of askedOf(fields, typed)) {
-    const wrong = wrongIn(field, typed[field.id] ?? '', field.required || needed.includes(field.id))
+    const wrong = wrongIn(field, typed[field.id] ?? '', day, field.required || needed.includes(field.id))
     if (wrong !== null) found.set(field.id, wrong)
   }
   return found
 }
 
 /** What is handed in: the values of those fields that are asked and filled in. */
-export function valuesOf(fields: readonly Field[], typed: Typed): Record<string, Value> {
+export function valuesOf(fields: readonly Field[], typed: Typed, day: string): Record<string, Value> {
   const found: Record<string, Value> = {}
   for (const field of askedOf(fields, typed)) {
-    const value = valueOf(field, typed[field.id] ?? '')
+    const value = valueOf(field, typed[field.id] ?? '', day)
     if (value !== null) found[field.id] = value
   }
   return found
 }
 
 /** What an action hands in with it: what has changed, and null for what is asked no longer or was emptied. */
-export function changesOf(fields: readonly Field[], before: Typed, after: Typed): Record<string, Value | null> {
-  const old = valuesOf(fields, before)
-  const now = valuesOf(fields, after)
+export function changesOf(fields: readonly Field[], before: Typed, after: Typed, day: string): Record<string, Value | null> {
+  const old = valuesOf(fields, before, day)
+  const now = valuesOf(fields, after, day)
   const found: Record<string, Value | null> = {}
   for (const { id } of fields) {
     const value = now[id] ?? null

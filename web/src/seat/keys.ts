@@ -1,6 +1,6 @@
 /** Keys of the agent desktop. They are off while somebody types, unless a modifier is held; Ctrl+Enter is modified. */
 
-export type KeyAction = 'answer' | 'hold' | 'transfer' | 'hang_up' | 'ready' | 'finish' | 'call_back' | 'services' | 'knowledge' | 'submit' | 'close_tab' | 'keys'
+export type KeyAction = 'answer' | 'hold' | 'transfer' | 'hang_up' | 'ready' | 'not_ready' | 'finish' | 'call_back' | 'services' | 'knowledge' | 'submit' | 'close_tab' | 'keys'
 
 export const KEYS: Record<KeyAction, string> = {
   answer: 'F2',
@@ -8,6 +8,7 @@ export const KEYS: Record<KeyAction, string> = {
   transfer: 'F7',
   hang_up: 'F8',
   ready: 'F9',
+  not_ready: 'F10',
   finish: 'Ctrl+Enter',
   call_back: 'F6',
   services: 'F3',
@@ -28,6 +29,7 @@ const BY_KEY = new Map<string, KeyAction>([
   ['F7', 'transfer'],
   ['F8', 'hang_up'],
   ['F9', 'ready'],
+  ['F10', 'not_ready'],
 ])
 
 export interface Pressed {

@@ -6,6 +6,7 @@ import type { LinkStatus } from '../protocol/live'
 import { DISCONNECTED, problemOf, Refused } from '../protocol/problem'
 import type { Call, LoggedIn, Problem, Receipt, SeatPush, SeatState, Targets } from '../protocol/shapes'
 import { moment } from '../shared/clock'
+import { day } from '../shared/format'
 import { forgetDraftsBut } from '../seat/drafts'
 import { usePlaces } from './places'
 import { dropSession, keepSession, keptSession } from './sessions'
@@ -47,6 +48,11 @@ export const useSeat = defineStore('seat', () => {
     const sent = state.value?.at
     if (sent === undefined) return (Date.now() + at - moment()) / 1000
     return sent + ((at - receivedAt.value) / 1000) * places.speed
+  }
+
+  /** This day by the city's clock, as `YYYY-MM-DD`. */
+  function today(): string {
+    return day(wallAt())
   }
 
   function take(next: SeatState): void {
@@ -178,7 +184,6 @@ export const useSeat = defineStore('seat', () => {
     }
   }
 
-  /** Does one operation and gives its answer, which is waited for `withinMs`. Throws `Refused`. */
   /** What is larger than a message goes over HTTP, with this tab's own login. Throws `Refused`. */
   async function post(op: string, fields: object): Promise<unknown> {
     if (session.value === null) throw new Refused(DISCONNECTED)
@@ -191,6 +196,7 @@ export const useSeat = defineStore('seat', () => {
     return postFile(base, session.value.token, op, fields, file)
   }
 
+  /** Does one operation and gives its answer, which is waited for `withinMs`. Throws `Refused`. */
   async function ask(op: string, fields: object = {}, withinMs?: number): Promise<unknown> {
     if (connection === null) throw new Refused(DISCONNECTED)
     return connection.ask(op, fields, withinMs)
@@ -216,6 +222,7 @@ export const useSeat = defineStore('seat', () => {
     call,
     receivedAt,
     wallAt,
+    today,
     status,
     lostAt,
     problem,

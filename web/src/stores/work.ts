@@ -64,10 +64,13 @@ export const useWork = defineStore('work', () => {
   const line = ref('')
   /** a dialog asks for something: nothing may take its place on the screen */
   const asking = ref(false)
-  /** the form that has just opened by itself: the cursor stays where it is */
+  /** the form that has just opened by itself, or `services`: the cursor stays where it is */
   const unasked = ref('')
   /** the numbers whose customer the caller in a call has shown to be */
   const checked = shallowRef<{ contact: string; lines: readonly string[] } | null>(null)
+  /** what the node has said of numbers that look, masked, like one that was checked elsewhere */
+  const held = shallowRef<ReadonlyMap<string, boolean>>(new Map())
+  const holding = new Set<string>()
   const early = new Map<string, Receipt>()
   let agent = ''
   let again: ReturnType<typeof setInterval> | null = null
@@ -88,6 +91,14 @@ export const useWork = defineStore('work', () => {
   /** the service that the caller chose by keys, where there is one of that name */
   const chosen = computed(() => services.value?.find((each) => each.id === seat.call?.service) ?? null)
 
+  /** the services of the branch that the caller chose, or dialled, where none is that choice itself */
+  const branch = computed(() => {
+    const { call } = seat
+    return call === null || chosen.value !== null ? [] : (services.value ?? []).filter((each) => each.chosen === call.service && opens(each))
+  })
+  /** the list of services keeps to that branch */
+  const within = ref(false)
+
   seat.hearWork(hear)
   watch(
     () => seat.call?.contact,
@@ -99,6 +110,7 @@ export const useWork = defineStore('work', () => {
   watch(
     () => [seat.call?.contact, seat.call?.state] as const,
     ([contact, state], [before]) => {
+      if (contact !== before) within.value = false
       if (contact !== before && before !== undefined) closeUnused(before, true)
       else if (contact !== undefined && state === 'wrap_up') closeUnused(contact, false)
     },
@@ -230,12 +242,18 @@ export const useWork = defineStore('work', () => {
     show(`form ${key}`)
   }
 
-  /** Opens the form of what the caller chose, before all other forms; in `front`, or behind what is shown. Whether there
-   *  is one. */
+  /** Opens the form of what the caller chose, before all other forms; in `front`, or behind what is shown. Of a branch that
+   *  several services share, those are listed. Whether there is anything of it. */
   function openChosen(front: boolean): boolean {
     const { call } = seat
-    const service = chosen.value
-    if (call === null || service === null || !opens(service)) return false
+    const service = chosen.value ?? (branch.value.length === 1 ? branch.value[0] : undefined)
+    if (branch.value.length > 1) {
+      within.value = true
+      if (front && tab.value !== 'services') unasked.value = 'services'
+      if (front) show('services')
+      return true
+    }
+    if (call === null || service === undefined || !opens(service)) return false
     const draft = freshForm({ service: service.id, contact: call.contact, calling: call.calling, line: line.value, byChoice: true })
     const key = formKey(draft)
     if (!forms.value.some((form) => form.key === key)) {
@@ -256,6 +274,8 @@ export const useWork = defineStore('work', () => {
       if (tab.value === `form ${form.key}`) tab.value = 'call'
       closeForm(form.key)
     }
+    if (within.value && tab.value === 'services') tab.value = 'call'
+    within.value = false
   }
 
   /** Keeps what is typed. */
@@ -362,8 +382,27 @@ export const useWork = defineStore('work', () => {
   function isChecked(whichLine: string): boolean {
     const contact = seat.call?.contact
     if (contact === undefined || whichLine === '') return false
-    if (seat.call?.identity?.some((check) => check.line === maskedNumber(whichLine)) === true) return true
-    return (checked.value?.contact === contact ? checked.value.lines : checkedOf(contact)).includes(whichLine)
+    if ((checked.value?.contact === contact ? checked.value.lines : checkedOf(contact)).includes(whichLine)) return true
+    const alike = seat.call?.identity?.filter((check) => check.line === maskedNumber(whichLine)) ?? []
+    if (alike.length === 0) return false
+    const question = [contact, whichLine, ...alike.map((check) => check.at)].join(' ') // another check, another question
+    const known = held.value.get(question)
+    if (known === undefined) void askHeld(question, contact, whichLine)
+    return known === true
+  }
+
+  /** The state names the checked lines masked, and two may look alike: the node knows which was meant. */
+  async function askHeld(question: string, contact: string, whichLine: string): Promise<void> {
+    if (holding.has(question)) return
+    holding.add(question)
+    try {
+      const answer = (await seat.ask('identity_of', { contact, line: whichLine })) as { checked: boolean }
+      held.value = new Map([...held.value].filter(([each]) => each.startsWith(`${contact} `))).set(question, answer.checked)
+    } catch (thrown) {
+      problemOf(thrown) // asked for again with the next state of the seat
+    } finally {
+      holding.delete(question)
+    }
   }
 
   // ── receipts ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -429,6 +468,6 @@ export const useWork = defineStore('work', () => {
   return {
     services, wholes, receipts, forms, items, tab, news, moved, line, asking,
     offered, tabs, tabbed, current, pending,
-    begin, end, whole, called, chosen, unasked, show, openItem, closeItem, openForm, openChosen, keep, closeForm, correctable, reopen, submit, taken, noAnswer, callers: beside.callers, useLine, checkIdentity, isChecked, itemsOf, itemOf, colleagues, step,
+    begin, end, whole, called, chosen, branch, within, unasked, show, openItem, closeItem, openForm, openChosen, keep, closeForm, correctable, reopen, submit, taken, noAnswer, callers: beside.callers, useLine, checkIdentity, isChecked, itemsOf, itemOf, colleagues, step,
   }
 })
