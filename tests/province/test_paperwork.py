@@ -6,6 +6,7 @@ from collections import Counter
 from random import Random
 
 from dataset.ids import CityId
+from dataset.work import Acted
 from federation.node.memory_transport import MemoryDoor
 from simulation.population.clerks import Clerk, Diligence
 from simulation.population.staff import Manners, Place, Staff
@@ -44,7 +45,7 @@ def test_what_callers_want_is_handed_in_and_done() -> None:
         # customers of either city call in either one
         province.network.call(CITIES[nth % 2], "112", f"{('020', '0755')[nth // 2 % 2]}8123{nth:04d}")
         province.pass_s(30.0)
-    province.pass_s(600.0)
+    province.pass_s(3_000.0)
     book = province.hub_book()
     items = list(book)
     asked = sum((Counter(floor.counts) for floor in floors), Counter[str]())
@@ -56,3 +57,7 @@ def test_what_callers_want_is_handed_in_and_done() -> None:
     assert book.settlements(), "some of it was another city's"
     assert all((item.ending is None) == (item.due_at is not None) for item in items)
     assert not asked["broken"]
+    taken = [passage.row.step for item in items for passage in book.history(item.id)]
+    marks = [step.satisfaction for step in taken if isinstance(step, Acted) and step.satisfaction is not None]
+    assert len(set(marks)) > 1, "customers are asked how satisfied they are, and do not all say the same"
+    assert not [slug for slug in steps if slug.startswith("satisfaction-")], steps

@@ -38,6 +38,7 @@ def repaired(demo: OwnDemo, line: str) -> None:
 
 def open_item(page: Page, line: str) -> None:
     """The item of ``line``, looked for by its number."""
+    expect(page.get_by_test_id("tab-items")).to_be_visible()
     page.keyboard.press("Alt+3")
     page.get_by_test_id("items-ofLine").focus()
     page.keyboard.press("Space")
