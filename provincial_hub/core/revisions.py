@@ -89,6 +89,14 @@ def _hashed(figures: object) -> str:
     return blake2b(_encode(figures), digest_size=12).hexdigest() if figures else ""
 
 
+def revised(revisions: Mapping[Slot, Revision] | None) -> list[tuple[Slot, Revision]]:
+    """Slots whose figures are no longer those that a reader was told first, by start and city; none where what was told
+    is not known.
+    """
+    changed = [(slot, revision) for slot, revision in (revisions or {}).items() if revision.number > 1]
+    return sorted(changed, key=lambda one: (one[0][1], one[0][0]))
+
+
 def told(known: Mapping[Slot, Revision], now: Mapping[Slot, str], at: float) -> dict[Slot, Revision]:
     """The revisions to be written down when ``now`` is told, of those ``known``: new ones, and such that changed."""
     fresh: dict[Slot, Revision] = {}

@@ -18,7 +18,7 @@ from dataset.measures import LEFT_SIDE, RIGHT_SIDE, Histogram, Interval, balance
 from federation.node.ledger_store import LedgerStore
 from federation.node.login import Actor
 from federation.ports import Clock
-from provincial_hub.core.revisions import OPEN, Revision, Slot, figures
+from provincial_hub.core.revisions import OPEN, Revision, Slot, figures, revised
 from provincial_hub.core.traffic import DAY_S, SHANGHAI_S
 from provincial_hub.services.province import Shown, allow, known_city
 from provincial_hub.services.summary import Missing, day_summary
@@ -39,12 +39,6 @@ class Report:
     revisions: Mapping[Slot, Revision] | None
     """of the intervals that are over; None when what is told could not be written down in time"""
     missing: Sequence[Missing]
-
-    @property
-    def revised(self) -> list[tuple[Slot, Revision]]:
-        """Intervals whose figures are no longer those that a reader was told first, by start and city."""
-        changed = [(slot, revision) for slot, revision in (self.revisions or {}).items() if revision.number > 1]
-        return sorted(changed, key=lambda one: (one[0][1], one[0][0]))
 
     def revision(self, interval: Interval) -> int | None:
         """Under which number ``interval`` is told; None when that is not known."""
@@ -97,9 +91,9 @@ class IntervalService:
                 )
             ) from error
         report = await self.report(begin.timestamp(), begin.timestamp() + DAY_S)
-        revised = [(city, start, revision.number) for (city, start), revision in report.revised]
+        changed = [(city, start, one.number) for (city, start), one in revised(report.revisions)]
         zh, en = (
-            day_summary(self._shown.province, report.intervals, language, missing=report.missing, revised=revised)
+            day_summary(self._shown.province, report.intervals, language, missing=report.missing, revised=changed)
             for language in ("zh", "en")
         )
         return {"day": day, "zh": zh, "en": en, "complete": not report.missing}
@@ -165,7 +159,7 @@ def report_view(report: Report, hub: str) -> Json:
         "missing": [missing_view(one) for one in report.missing],
         "revised": [
             {"city": city, "start": start, "revision": revision.number, "at": revision.at}
-            for (city, start), revision in report.revised
+            for (city, start), revision in revised(report.revisions)
         ],
     }
 

@@ -23,7 +23,7 @@ from federation.node.login import Actor
 from federation.node.offering import Offering
 from federation.node.province import Province
 from federation.ports import Clock
-from provincial_hub.core.revisions import Revision, Slot, day_figures
+from provincial_hub.core.revisions import Revision, Slot, day_figures, revised
 from provincial_hub.services.days import span_of
 from provincial_hub.services.intervals import IntervalService, durations_view, missing_view
 from provincial_hub.services.province import allow, known_city
@@ -61,12 +61,6 @@ class Counted:
     def complete(self) -> bool:
         """Whether nothing is known to be missing."""
         return not self.missing and not self.untold
-
-    @property
-    def revised(self) -> list[tuple[Slot, Revision]]:
-        """City-days whose figures are no longer those that a reader was told first, by day and city."""
-        changed = [(slot, revision) for slot, revision in (self.revisions or {}).items() if revision.number > 1]
-        return sorted(changed, key=lambda one: (one[0][1], one[0][0]))
 
 
 class ServicesReport:
@@ -112,7 +106,7 @@ class ServicesReport:
             "untold": [{"city": name, "items": items} for name, items in counted.untold.items()],
             "revised": [
                 {"city": name, "day": day_of(start).isoformat(), "revision": one.number, "at": one.at}
-                for (name, start), one in counted.revised
+                for (name, start), one in revised(counted.revisions)
             ],
             "zh": self._text(counted, "zh"),
             "en": self._text(counted, "en"),
@@ -197,9 +191,10 @@ class ServicesReport:
                 else f"{items} items are not counted: their opening, or their service's version, is not here"
             )
             lines.append(f"! {names[city]}  {why}")
-        if counted.revised:
+        changed = revised(counted.revisions)
+        if changed:
             word = "修订过" if language == "zh" else "revised"
-            told = [f"{names[city]} {_short(start)} #{one.number}" for (city, start), one in counted.revised]
+            told = [f"{names[city]} {_short(start)} #{one.number}" for (city, start), one in changed]
             lines.append(f"~ {word} {len(told)}: {', '.join(told[:8])}{', …' if len(told) > 8 else ''}")
         return "\n".join(lines)
 

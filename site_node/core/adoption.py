@@ -19,16 +19,11 @@ from federation.core.attempt import Attempt, AttemptState
 from federation.core.envelope import Context
 from federation.core.lease import Lease, LeaseState
 from site_node.core.agent import AgentSession, Presence
-from site_node.core.anchor import Anchor
-from site_node.core.call_back import CallBack, CallBacks, CallBackState
+from site_node.core.call_back import CallBack, CallBackState
 from site_node.core.contact import Contact, ContactState, MenuPlace, Transfer
-from site_node.core.contacts import Contacts
+from site_node.core.in_hand import InHand
 from site_node.core.names import customer_connection, outbound_connection, seat_connection
-from site_node.core.routing import Routing
-from site_node.core.rules import Rules
-from site_node.core.serving import IN_TALK, Serving
-from site_node.core.sessions import Sessions
-from site_node.core.step import Step
+from site_node.core.serving import IN_TALK
 from site_node.core.telephony import (
     Alert,
     Answer,
@@ -123,25 +118,8 @@ class _Past:
 class Adoption:
     """Brings a city back to what its journal and its switch hold."""
 
-    def __init__(
-        self,
-        rules: Rules,
-        step: Step,
-        contacts: Contacts,
-        anchor: Anchor,
-        routing: Routing,
-        serving: Serving,
-        sessions: Sessions,
-        call_backs: CallBacks,
-    ) -> None:
-        self._call_backs = call_backs
-        self._rules = rules
-        self._step = step
-        self._contacts = contacts
-        self._anchor = anchor
-        self._routing = routing
-        self._serving = serving
-        self._sessions = sessions
+    def __init__(self, city: InHand) -> None:
+        self._city = city
         self._interrupted: list[ContactId] = []
         """rebuilt contacts that were not in talk: they go on once their switch shows them"""
 
@@ -157,10 +135,10 @@ class Adoption:
             row = entry.row
             contact = getattr(row, "contact", None)
             if contact is not None:
-                at = entry.mono if entry.boot == boot else min(entry.wall - wall, 0.0) + self._step.now
+                at = entry.mono if entry.boot == boot else min(entry.wall - wall, 0.0) + self._city.step.now
                 past.setdefault(contact, _Past()).add(row, at)
         for which, found in past.items():
-            if found.ended_at is None and found.born is not None and found.born.city == self._rules.city:
+            if found.ended_at is None and found.born is not None and found.born.city == self._city.rules.city:
                 if found.born.call_back is not None:
                     self._rebuild_call_back(which, found, found.born, found.born.call_back)
                 else:
@@ -171,23 +149,23 @@ class Adoption:
                     continue
                 self._rebuild_segment(segment, opened, segment.n in found.confirmed)
             for n in sorted(found.awaiting):
-                self._serving.await_outcome(AttemptId(which, n))
+                self._city.serving.await_outcome(AttemptId(which, n))
 
     def _rebuild_contact(self, which: ContactId, past: _Past, born: rows.ContactBorn) -> None:
         for n, opened in past.open.items():
-            self._step.write(
+            self._city.step.write(
                 rows.AttemptWithdrawn(contact=which, n=n, reason=Withdrawn.RESTART), *self._may_have_granted(opened)
             )
             attempt = AttemptId(which, n)
-            self._contacts.add_leg(outbound_connection(attempt), which)
+            self._city.contacts.add_leg(outbound_connection(attempt), which)
             if opened.scope != "home":
-                self._step.ask(Clear(outbound_connection(attempt), Cause.CANCELLED))
+                self._city.step.ask(Clear(outbound_connection(attempt), Cause.CANCELLED))
         current = None
         if past.talking and past.answered is not None:
             current = self._answered_attempt(past.answered)
         state = ContactState.TALKING if current else ContactState.WAITING if past.chosen else ContactState.MENU
         last = past.answered
-        self._contacts.keep(
+        self._city.contacts.keep(
             Contact(
                 id=which,
                 connection=ConnectionId(born.connection),
@@ -206,7 +184,7 @@ class Adoption:
                 place_since=past.place_at,
                 first_wait_s=last.waited_s if last else None,
                 answers=len(past.handled_by),
-                hops=sum(site != self._rules.city for site in past.sites),
+                hops=sum(site != self._city.rules.city for site in past.sites),
                 answered_at=past.answered_since if current else None,
                 last_site=last.site if last else None,
                 last_agent=last.agent if last else None,
@@ -215,9 +193,9 @@ class Adoption:
                 transfer=_transfer(past.transfer),
             )
         )
-        self._contacts.add_leg(ConnectionId(born.connection), which)
+        self._city.contacts.add_leg(ConnectionId(born.connection), which)
         if current is not None and current.connection is not None and not current.home:
-            self._contacts.add_leg(current.connection, which)
+            self._city.contacts.add_leg(current.connection, which)
         if current is None:
             self._interrupted.append(which)
 
@@ -236,20 +214,20 @@ class Adoption:
             established_at=past.reached_at,
         )
         if segment is None:
-            self._call_backs.interrupted(call)
+            self._city.call_backs.interrupted(call)
         else:
-            self._call_backs.restore(call)
+            self._city.call_backs.restore(call)
 
     def _may_have_granted(self, opened: rows.AttemptOpened) -> list[CityId]:
         """Who hears that an attempt is withdrawn (O3). Whose grant had been taken is forgotten with the process: where
         the whole province was asked each city is told, and to all but one that is nothing.
         """
         if opened.agent is not None:
-            return [city for city in (city_of(opened.agent),) if city != self._rules.city]
-        return sorted(self._rules.peers) if opened.scope != "home" else []
+            return [city for city in (city_of(opened.agent),) if city != self._city.rules.city]
+        return sorted(self._city.rules.peers) if opened.scope != "home" else []
 
     def _answered_attempt(self, row: rows.AttemptAnswered) -> Attempt:
-        home = row.site == self._rules.city
+        home = row.site == self._city.rules.city
         attempt = AttemptId(row.contact, row.n)
         return Attempt(
             n=row.n,
@@ -263,7 +241,7 @@ class Adoption:
 
     def _close_wrap_up(self, segment: rows.SegmentOpened, talked_s: float) -> None:
         """The contact had ended and the agent was writing up: what was written is lost, the segment is not."""
-        self._step.write(
+        self._city.step.write(
             rows.SegmentClosed(
                 contact=segment.contact,
                 n=segment.n,
@@ -281,9 +259,9 @@ class Adoption:
     def _rebuild_segment(self, segment: rows.SegmentOpened, answered_at: float, confirmed: bool) -> None:
         """An answered segment that is still open: lease and session, unverified until the switch shows the seat."""
         attempt = AttemptId(segment.contact, segment.n)
-        contact = self._contacts.get(segment.contact)
-        call_back = self._call_backs.get(segment.contact)
-        home = segment.anchor == self._rules.city
+        contact = self._city.contacts.get(segment.contact)
+        call_back = self._city.call_backs.get(segment.contact)
+        home = segment.anchor == self._city.rules.city
         lease = Lease(
             token=segment.token,
             attempt=attempt,
@@ -308,7 +286,7 @@ class Adoption:
             talk_at=call_back.established_at if call_back else None,
             confirmed=confirmed,
         )
-        self._sessions.restore(
+        self._city.sessions.restore(
             AgentSession(
                 agent=segment.agent,
                 name=segment.name or segment.agent,
@@ -322,7 +300,7 @@ class Adoption:
                 verified=False,
             )
         )
-        self._serving.restore(lease)
+        self._city.serving.restore(lease)
 
     # ── from the switch ─────────────────────────────────────────────────────────────────────────────────────────
     def reconcile(self, shown: tuple[HeldConnection, ...]) -> None:
@@ -331,85 +309,85 @@ class Adoption:
         Reports and requests of the time without a switch are lost: what the snapshot tells is caught up with, and what
         it does not show as done is asked for again.
         """
-        if self._sessions.switch_up:
-            self._sessions.unverify()  # nobody said that it was away; while we compare, no slot is assignable
+        if self._city.sessions.switch_up:
+            self._city.sessions.unverify()  # nobody said that it was away; while we compare, no slot is assignable
         there = {held.connection: held for held in shown}
         self._adopt_inbound(shown)
         self._finish_again(there)
         self._drop_what_is_gone(there)
         self._end_what_was_left()
         self._hang_up_orphans(shown)
-        for lease in self._serving.all():
+        for lease in self._city.serving.all():
             if not lease.outbound:
                 self._catch_up_at_seat(lease, there)
-        self._call_backs.catch_up(there)
-        for contact in sorted(self._contacts.all(), key=_longest_waiting_first):
+        self._city.call_backs.catch_up(there)
+        for contact in sorted(self._city.contacts.all(), key=_longest_waiting_first):
             held = there.get(contact.connection)
             if held is not None:
                 self._resume(contact, held, there)
         self._interrupted.clear()
-        self._sessions.verify()
+        self._city.sessions.verify()
 
     def _adopt_inbound(self, shown: tuple[HeldConnection, ...]) -> None:
         """Legs from other cities are known by their token only: we did not choose their ids."""
         for held in shown:
             if held.leg is not None and held.leg.role is Role.INBOUND:
-                lease = self._serving.lease(held.leg.token)
+                lease = self._city.serving.lease(held.leg.token)
                 if lease is not None and lease.partner is None and lease.state in IN_TALK and not self._at_home(lease):
-                    self._serving.restore(replace(lease, partner=held.connection))
+                    self._city.serving.restore(replace(lease, partner=held.connection))
 
     def _finish_again(self, there: dict[ConnectionId, HeldConnection]) -> None:
         """Our word to a far anchor may be lost: above all that the agent explicitly finished (O4)."""
-        for lease in self._serving.all():
+        for lease in self._city.serving.all():
             if lease.state is LeaseState.CLEARING and lease.partner in there and not self._at_home(lease):
-                self._step.ask(Clear(lease.partner, Cause.FINISHED if lease.ended_by == "agent" else Cause.NORMAL))
+                self._city.step.ask(Clear(lease.partner, Cause.FINISHED if lease.ended_by == "agent" else Cause.NORMAL))
 
     def _drop_what_is_gone(self, there: dict[ConnectionId, HeldConnection]) -> None:
-        for connection in self._serving.legs():
-            if connection not in there and self._serving.knows(connection):
+        for connection in self._city.serving.legs():
+            if connection not in there and self._city.serving.knows(connection):
                 # its Make may still be on the way to the switch: then this undoes it
-                self._step.ask(Clear(connection, Cause.CANCELLED))
-                self._serving.cleared(connection, Cause.SWITCH_FAILED)
-        for lease in self._serving.all():
+                self._city.step.ask(Clear(connection, Cause.CANCELLED))
+                self._city.serving.cleared(connection, Cause.SWITCH_FAILED)
+        for lease in self._city.serving.all():
             if lease.seat is not None and lease.partner is None and lease.state in IN_TALK:
-                self._serving.end(lease, "partner_gone")
-        self._call_backs.drop_what_is_gone(there)
+                self._city.serving.end(lease, "partner_gone")
+        self._city.call_backs.drop_what_is_gone(there)
         # legs to other cities first: whether the caller is there decides last
-        callers = {contact.connection for contact in self._contacts.all()}
-        for connection in sorted(self._contacts.legs(), key=lambda leg: leg in callers):
+        callers = {contact.connection for contact in self._city.contacts.all()}
+        for connection in sorted(self._city.contacts.legs(), key=lambda leg: leg in callers):
             if connection not in there:
-                self._anchor.cleared(connection, Cause.SWITCH_FAILED, Evidence.INFERRED)
+                self._city.anchor.cleared(connection, Cause.SWITCH_FAILED, Evidence.INFERRED)
 
     def _end_what_was_left(self) -> None:
         """Seats of ours whose caller had been sent on, or was lost, whose hanging up no journal shows (O6)."""
-        for lease in self._serving.all():
-            if self._at_home(lease) and self._call_backs.get(lease.contact) is None:
-                contact = self._contacts.get(lease.contact)
+        for lease in self._city.serving.all():
+            if self._at_home(lease) and self._city.call_backs.get(lease.contact) is None:
+                contact = self._city.contacts.get(lease.contact)
                 tries = (contact.home, contact.current) if contact is not None else ()
                 if not any(one is not None and one.token == lease.token for one in tries):
-                    self._serving.end_home(lease.token, "restart")
+                    self._city.serving.end_home(lease.token, "restart")
 
     def _hang_up_orphans(self, shown: tuple[HeldConnection, ...]) -> None:
         for held in shown:
-            known = self._serving.knows(held.connection) or self._contacts.knows_leg(held.connection)
-            if self._serving.uses(held.connection) or self._is_ours(held):
+            known = self._city.serving.knows(held.connection) or self._city.contacts.knows_leg(held.connection)
+            if self._city.serving.uses(held.connection) or self._is_ours(held):
                 continue
             if held.incoming and held.leg is None and not held.established and not known:
-                self._anchor.offered(Offered(held.connection, held.called, held.calling))
+                self._city.anchor.offered(Offered(held.connection, held.called, held.calling))
             else:
-                self._step.ask(Clear(held.connection, Cause.CLEARED_BY_US))
+                self._city.step.ask(Clear(held.connection, Cause.CLEARED_BY_US))
 
     def _is_ours(self, held: HeldConnection) -> bool:
-        if self._call_backs.knows(held.connection):
+        if self._city.call_backs.knows(held.connection):
             return True
-        contact = self._contacts.with_leg(held.connection)
+        contact = self._city.contacts.with_leg(held.connection)
         if contact is None:
             return False
         legs = (leg.connection for leg in (contact.remote, contact.current) if leg is not None and not leg.home)
         return held.connection == contact.connection or held.connection in legs
 
     def _at_home(self, lease: Lease) -> bool:
-        return lease.anchor == self._rules.city
+        return lease.anchor == self._city.rules.city
 
     def _catch_up_at_seat(self, lease: Lease, there: dict[ConnectionId, HeldConnection]) -> None:
         """A seat of ours may have answered meanwhile; and the leg of another city may not know it yet."""
@@ -420,47 +398,47 @@ class Adoption:
         abroad = not self._at_home(lease)
         if abroad and partner.leg is None:
             leg = Leg(lease.contact, lease.attempt.n, Role.INBOUND, lease.token)
-            self._step.ask(Mark(partner.connection, leg))
+            self._city.step.ask(Mark(partner.connection, leg))
         if lease.state is LeaseState.RINGING:
             if seat.established:
-                self._serving.established(seat.connection)
+                self._city.serving.established(seat.connection)
             elif abroad:
-                self._step.ask(Alert(partner.connection))
+                self._city.step.ask(Alert(partner.connection))
         elif abroad and lease.state in IN_TALK:
             self._as_joined(partner, seat.connection, held=lease.state is LeaseState.HELD)
             if not partner.established:
-                self._step.ask(Answer(partner.connection))
+                self._city.step.ask(Answer(partner.connection))
 
     def _as_joined(self, customer: HeldConnection, other: ConnectionId, *, held: bool) -> None:
         """Customer and agent hear each other, unless the agent holds the customer."""
         if held:
             if customer.joined_to is not None:
-                self._step.ask(Part(customer.connection, customer.joined_to))
-            self._step.ask(Music(customer.connection))
+                self._city.step.ask(Part(customer.connection, customer.joined_to))
+            self._city.step.ask(Music(customer.connection))
         elif customer.joined_to != other:
-            self._step.ask(Join(customer.connection, other))
+            self._city.step.ask(Join(customer.connection, other))
 
     def _resume(self, contact: Contact, held: HeldConnection, there: dict[ConnectionId, HeldConnection]) -> None:
         """A contact goes on where its switch shows it."""
         if held.leg is None:
-            self._step.ask(Mark(contact.connection, Leg(contact.id, 0, Role.CUSTOMER)))
+            self._city.step.ask(Mark(contact.connection, Leg(contact.id, 0, Role.CUSTOMER)))
         remote = contact.remote
         leg = there.get(remote.connection) if remote is not None and remote.connection is not None else None
         if contact.state is ContactState.TALKING and contact.current is not None:
-            lease = self._serving.lease(contact.current.token) if contact.current.home else None
+            lease = self._city.serving.lease(contact.current.token) if contact.current.home else None
             if contact.current.connection is not None:
                 on_hold = lease is not None and lease.state is LeaseState.HELD
                 self._as_joined(held, contact.current.connection, held=on_hold)
         elif contact.id in self._interrupted:
             if held.joined_to is not None:
-                self._step.ask(Part(contact.connection, held.joined_to))
-            self._anchor.resume(contact, answered=held.established)
+                self._city.step.ask(Part(contact.connection, held.joined_to))
+            self._city.anchor.resume(contact, answered=held.established)
         elif contact.state is not ContactState.WAITING:
-            self._anchor.say_again(contact, answered=held.established)
+            self._city.anchor.say_again(contact, answered=held.established)
         else:
-            self._step.ask(Music(contact.connection))
+            self._city.step.ask(Music(contact.connection))
             if remote is not None and leg is not None and leg.established:
-                self._routing.leg_answered(contact, remote)
+                self._city.routing.leg_answered(contact, remote)
 
 
 def _transfer(row: rows.TransferAsked | None) -> Transfer | None:

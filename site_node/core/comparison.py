@@ -15,15 +15,11 @@ from dataset.rows import Evidence
 from federation.core.attempt import Attempt, AttemptState
 from federation.core.lease import Lease, LeaseState
 from site_node.core.agent import AgentSession, Presence
-from site_node.core.anchor import LONGEST_WORD_S, Anchor
-from site_node.core.call_back import DIALLED, CallBack, CallBacks, CallBackState
+from site_node.core.anchor import LONGEST_WORD_S
+from site_node.core.call_back import DIALLED, CallBack, CallBackState
 from site_node.core.contact import Contact, ContactState
-from site_node.core.contacts import Contacts
-from site_node.core.routing import Routing
-from site_node.core.rules import Rules
-from site_node.core.serving import IN_TALK, Serving
-from site_node.core.sessions import Sessions
-from site_node.core.step import Step
+from site_node.core.in_hand import InHand
+from site_node.core.serving import IN_TALK
 from site_node.core.telephony import Answer, Cause, Clear, HeldConnection, Join, Leg, Mark, Music, Offered, Part, Role
 
 MENU_SILENT_S = 120.0
@@ -57,49 +53,32 @@ class Finding:
 class Comparison:
     """Looks at everything that a city has in hand."""
 
-    def __init__(
-        self,
-        rules: Rules,
-        step: Step,
-        contacts: Contacts,
-        anchor: Anchor,
-        routing: Routing,
-        serving: Serving,
-        sessions: Sessions,
-        call_backs: CallBacks,
-    ) -> None:
-        self._call_backs = call_backs
-        self._rules = rules
-        self._step = step
-        self._contacts = contacts
-        self._anchor = anchor
-        self._routing = routing
-        self._serving = serving
-        self._sessions = sessions
+    def __init__(self, city: InHand) -> None:
+        self._city = city
 
     def findings(self, shown: tuple[HeldConnection, ...]) -> Iterator[Finding]:
         """Everything that does not fit; what the customer's leg says of a contact before what others do."""
         there = {held.connection: held for held in shown}
-        for contact in self._contacts.all():
+        for contact in self._city.contacts.all():
             yield from self._of_contact(contact, there)
-        for call in self._call_backs.all():
+        for call in self._city.call_backs.all():
             yield from self._of_call_back(call, there)
-        for lease in self._serving.all():
+        for lease in self._city.serving.all():
             yield from self._of_lease(lease, there)
         for held in shown:
             yield from self._of_connection(held)
         yield from self._of_forgotten_legs(there)
         seats = {held.called for held in shown if held.leg is not None and held.leg.role is Role.SEAT}
-        for session in self._sessions.all():
+        for session in self._city.sessions.all():
             yield from self._of_session(session, seats)
-        for number, token in self._serving.numbers_without_lease():
+        for number, token in self._city.serving.numbers_without_lease():
             yield Finding(
                 "number_without_lease",
                 number,
                 token,
                 f"number {number} is lent for {token}, which nobody holds",
                 "taken back, to rest",
-                partial(self._serving.take_back, number),
+                partial(self._city.serving.take_back, number),
             )
 
     # ── contacts ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -131,14 +110,14 @@ class Comparison:
                 "answer_unheard",
                 "the customer's leg is answered, and nobody said so",
                 "went on to the menu",
-                partial(self._anchor.established, contact.connection),
+                partial(self._city.anchor.established, contact.connection),
             )
         else:
             yield about(
                 "menu_silent",
                 f"in the menu, and nothing has happened for {MENU_SILENT_S:.0f} s",
                 "said the menu again",
-                partial(self._anchor.say_again, contact, answered=True),
+                partial(self._city.anchor.say_again, contact, answered=True),
                 after_s=MENU_SILENT_S,
             )
 
@@ -148,14 +127,14 @@ class Comparison:
         current = contact.current
         if current is None or current.connection is None:
             return
-        lease = self._serving.lease(current.token) if current.home else None
+        lease = self._city.serving.lease(current.token) if current.home else None
         about = partial(_contact_finding, contact, state=(contact, lease), agent=current.agent)
         if current.home and lease is None:
             yield about(
                 "talk_without_lease",
                 "in talk at home, and no lease stands for it",
                 "back to the front of the queue (O4)",
-                partial(self._anchor.returned, contact, Cause.SWITCH_FAILED),
+                partial(self._city.anchor.returned, contact, Cause.SWITCH_FAILED),
             )
         elif current.connection not in there:
             if not current.home:  # a seat's own is found with its lease
@@ -194,32 +173,32 @@ class Comparison:
         if attempt is not None:
             yield from self._of_attempt(about, contact, attempt, there)
         elif contact.home is not None:
-            if self._serving.lease(contact.home.token) is None:
+            if self._city.serving.lease(contact.home.token) is None:
                 yield about(
                     "attempt_without_lease",
                     f"attempt {contact.home.n} rings at home, and no lease stands for it",
                     "withdrawn; back to the old place",
-                    partial(self._routing.home_lost_lease, contact),
+                    partial(self._city.routing.home_lost_lease, contact),
                 )
         elif contact.turned_away:
             yield about(
                 "closing_overdue",
                 "may not wait, and is still there",
                 "closed by us",
-                partial(self._anchor.closing, contact.id),
+                partial(self._city.anchor.closing, contact.id),
                 after_s=LONGEST_WORD_S + self._slack_s,
             )
-        elif not self._routing.waits(contact.id):
+        elif not self._city.routing.waits(contact.id):
             yield about(
                 "waits_for_nothing",
                 "waiting, without a place in a queue, an agent named or an attempt",
                 "put back at the front",
-                partial(self._routing.wait, contact.id, front=True),
-                after_s=self._rules.transfer_retry_s + self._slack_s,  # the pause before an agent is asked again
+                partial(self._city.routing.wait, contact.id, front=True),
+                after_s=self._city.rules.transfer_retry_s + self._slack_s,  # the pause before an agent is asked again
             )
         transfer = contact.transfer
-        waited = self._step.now - (contact.place_since if contact.place_since is not None else self._step.now)
-        late = waited > self._rules.transfer_wait_s + self._slack_s
+        waited = self._city.step.now - (contact.place_since if contact.place_since is not None else self._city.step.now)
+        late = waited > self._city.rules.transfer_wait_s + self._slack_s
         rings = contact.home is not None or (attempt is not None and attempt.state in _LEG)
         if transfer is not None and not transfer.going_back and late and not rings:
             yield _contact_finding(
@@ -227,9 +206,9 @@ class Comparison:
                 "transfer_overdue",
                 f"sent on {waited:.0f} s ago, and nobody took the caller",
                 "back to the first agent, or on in the queue",
-                partial(self._anchor.transfer_late, contact.id),
+                partial(self._city.anchor.transfer_late, contact.id),
                 state=(contact.id, contact.place_since, transfer),
-                after_s=self._rules.transfer_wait_s + self._slack_s,  # a restart gives it its whole time anew
+                after_s=self._city.rules.transfer_wait_s + self._slack_s,  # a restart gives it its whole time anew
             )
 
     def _of_attempt(
@@ -239,7 +218,7 @@ class Comparison:
         attempt: Attempt,
         there: dict[ConnectionId, HeldConnection],
     ) -> Iterator[Finding]:
-        overdue_s = self._step.now - attempt.since - self._routing.budget_s(attempt)
+        overdue_s = self._city.step.now - attempt.since - self._city.routing.budget_s(attempt)
         leg = there.get(attempt.connection) if attempt.connection is not None else None
         if attempt.connection is not None and leg is None:
             yield about(
@@ -254,11 +233,11 @@ class Comparison:
                 "answer_unheard",
                 f"attempt {attempt.n} is answered, and nobody said so",
                 "committed (O2)",
-                partial(self._routing.leg_answered, contact, attempt),
+                partial(self._city.routing.leg_answered, contact, attempt),
                 connection=leg.connection,
             )
         elif overdue_s > self._slack_s:
-            late = self._routing.grant_missing if attempt.connection is None else self._routing.leg_late
+            late = self._city.routing.grant_missing if attempt.connection is None else self._city.routing.leg_late
             yield about(
                 "attempt_overdue",
                 f"attempt {attempt.n} is {attempt.state} for {overdue_s:.0f} s more than its budget",
@@ -268,7 +247,7 @@ class Comparison:
 
     # ── call-backs ──────────────────────────────────────────────────────────────────────────────────────────────
     def _of_call_back(self, call: CallBack, there: dict[ConnectionId, HeldConnection]) -> Iterator[Finding]:
-        lease = self._serving.lease(call.token)
+        lease = self._city.serving.lease(call.token)
         customer = there.get(call.customer)
         about = partial(_call_back_finding, call, lease)
         if lease is None:
@@ -276,7 +255,7 @@ class Comparison:
                 "talk_without_lease",
                 f"a call-back is {call.state}, and no lease stands for it",
                 "ended as failed, inferred (E2)",
-                partial(self._call_backs.end_without_lease, call),
+                partial(self._city.call_backs.end_without_lease, call),
             )
         elif call.state is CallBackState.INITIATED:
             return
@@ -285,18 +264,18 @@ class Comparison:
                 "caller_gone",
                 "the switch does not hold the leg of the customer who is called back",
                 "ended as failed, inferred (E2)",
-                partial(self._call_backs.leg_gone, call.customer),
+                partial(self._city.call_backs.leg_gone, call.customer),
             )
         elif call.state in DIALLED and customer.established:
             yield about(
                 "answer_unheard",
                 "the customer who is called back has answered, and nobody said so",
                 "went on as answered",
-                partial(self._call_backs.established, call.customer),
+                partial(self._city.call_backs.established, call.customer),
             )
         elif call.state is CallBackState.ESTABLISHED and lease.seat is not None:
             yield from self._joined(about, customer, lease.seat, held_back=lease.state is LeaseState.HELD)
-        elif self._step.now - call.born > self._longest_ring_s:
+        elif self._city.step.now - call.born > self._longest_ring_s:
             yield about(
                 "ring_overdue",
                 f"the telephone of the customer who is called back rings for more than {self._longest_ring_s:.0f} s",
@@ -306,19 +285,19 @@ class Comparison:
 
     @property
     def _longest_ring_s(self) -> float:
-        return self._rules.ring_serving_s + self._rules.call_back_ring_s + self._slack_s
+        return self._city.rules.ring_serving_s + self._city.rules.call_back_ring_s + self._slack_s
 
     # ── leases ──────────────────────────────────────────────────────────────────────────────────────────────────
     def _of_lease(self, lease: Lease, there: dict[ConnectionId, HeldConnection]) -> Iterator[Finding]:
         about = partial(_lease_finding, lease)
-        age_s = self._step.now - lease.since
+        age_s = self._city.step.now - lease.since
         if lease.state is LeaseState.GRANTED:
-            if age_s > self._rules.grant_s + self._rules.leg_serving_s + self._slack_s:
+            if age_s > self._city.rules.grant_s + self._city.rules.leg_serving_s + self._slack_s:
                 yield about(
                     "grant_overdue",
                     f"granted {age_s:.0f} s ago, and no leg has claimed it",
                     "slot freed: unclaimed (A4)",
-                    partial(self._serving.lease_expired, lease.token),
+                    partial(self._city.serving.lease_expired, lease.token),
                 )
             return
         if lease.seat is None:
@@ -340,7 +319,7 @@ class Comparison:
                 "seat_left_over",
                 f"{lease.state} for a contact that has nothing to do with it",
                 "hung up",
-                partial(self._serving.end_home, lease.token, "repaired"),
+                partial(self._city.serving.end_home, lease.token, "repaired"),
             )
         elif lease.state is LeaseState.RINGING:
             yield from self._ringing(about, lease, seat, age_s)
@@ -355,10 +334,10 @@ class Comparison:
                 "answer_unheard",
                 "the seat has answered, and nobody said so",
                 "went on as answered",
-                partial(self._serving.established, seat.connection),
+                partial(self._city.serving.established, seat.connection),
                 connection=seat.connection,
             )
-        elif age_s > self._rules.ring_serving_s + self._slack_s:
+        elif age_s > self._city.rules.ring_serving_s + self._slack_s:
             yield about(
                 "ring_overdue",
                 f"rings for {age_s:.0f} s",
@@ -410,21 +389,21 @@ class Comparison:
     # ── connections ─────────────────────────────────────────────────────────────────────────────────────────────
     def _of_connection(self, held: HeldConnection) -> Iterator[Finding]:
         """What nobody needs is hung up; a call that nobody was told of is taken."""
-        lease = self._serving.lease_with(held.connection)
-        if self._serving.uses(held.connection) or self._is_ours(held.connection):
+        lease = self._city.serving.lease_with(held.connection)
+        if self._city.serving.uses(held.connection) or self._is_ours(held.connection):
             return
         if lease is not None and held.connection == lease.seat:
             return  # being cleared: found with its lease
-        known = self._serving.knows(held.connection) or self._contacts.knows_leg(held.connection)
+        known = self._city.serving.knows(held.connection) or self._city.contacts.knows_leg(held.connection)
         fresh = held.incoming and held.leg is None and not held.established and not known
-        if fresh and self._anchor.opens(held.called):
+        if fresh and self._city.anchor.opens(held.called):
             report = Offered(held.connection, held.called, held.calling)
             yield _connection_finding(
                 held,
                 "call_unheard",
                 f"a call for {held.called} waits, and nobody said so",
                 "taken",
-                partial(self._anchor.offered, report),
+                partial(self._city.anchor.offered, report),
             )
             return
         # the far anchor has to hear that the agent finished, else it takes the caller back (O4)
@@ -441,11 +420,11 @@ class Comparison:
 
     def _of_forgotten_legs(self, there: dict[ConnectionId, HeldConnection]) -> Iterator[Finding]:
         """Legs of what is over, of whose end no report came."""
-        for connection in self._serving.legs():
-            if connection not in there and self._serving.lease_with(connection) is None:
+        for connection in self._city.serving.legs():
+            if connection not in there and self._city.serving.lease_with(connection) is None:
                 yield _leg_finding(connection, partial(self._seat_gone, connection))
-        for connection in self._contacts.legs():
-            contact = self._contacts.with_leg(connection)
+        for connection in self._city.contacts.legs():
+            contact = self._city.contacts.with_leg(connection)
             if connection not in there and (contact is None or not self._is_ours(connection)):
                 yield _leg_finding(connection, partial(self._leg_gone, connection))
 
@@ -454,53 +433,53 @@ class Comparison:
         about = partial(_session_finding, session)
         held_by = session.wrapping if session.presence is Presence.WRAP_UP else session.lease
         busy = session.presence in IN_CALL or session.presence is Presence.WRAP_UP
-        if (busy or held_by is not None) and self._serving.lease(held_by) is None:
+        if (busy or held_by is not None) and self._city.serving.lease(held_by) is None:
             if session.seat not in seats:  # A4, A5: the switch shows that the seat is free
                 yield about(
                     "session_without_lease",
                     f"{session.presence} for a lease that nobody holds, and the seat has no call",
                     "freed",
-                    partial(self._sessions.put_right, session, UNREACHABLE),
+                    partial(self._city.sessions.put_right, session, UNREACHABLE),
                 )
-        elif session.presence is Presence.READY and self._sessions.is_forgotten(session):
+        elif session.presence is Presence.READY and self._city.sessions.is_forgotten(session):
             yield about(
                 "idle_unlisted",
                 "示闲 with a free slot, and not among the idle",
                 "offered",
-                partial(self._sessions.offer, session.agent),
+                partial(self._city.sessions.offer, session.agent),
             )
         elif session.presence is Presence.WRAP_UP and session.wrapping is not None:
-            overdue_s = self._step.now - session.since - self._rules.wrap_up_s
+            overdue_s = self._city.step.now - session.since - self._city.rules.wrap_up_s
             if overdue_s > self._slack_s:
                 yield about(
                     "wrap_up_overdue",
                     f"in wrap-up for {overdue_s:.0f} s more than its time",
                     "finished",
-                    partial(self._serving.wrap_up_over, session.wrapping),
+                    partial(self._city.serving.wrap_up_over, session.wrapping),
                 )
 
     # ── words for all of these ──────────────────────────────────────────────────────────────────────────────────
     @property
     def _slack_s(self) -> float:
-        return self._rules.evidence_s
+        return self._city.rules.evidence_s
 
     def _at_home(self, lease: Lease) -> bool:
-        return lease.anchor == self._rules.city
+        return lease.anchor == self._city.rules.city
 
     def _is_wanted(self, lease: Lease) -> bool:
         """Whether the contact of a lease at home knows of it."""
-        call_back = self._call_backs.get(lease.contact)
+        call_back = self._city.call_backs.get(lease.contact)
         if call_back is not None:
             return call_back.token == lease.token
-        contact = self._contacts.get(lease.contact)
+        contact = self._city.contacts.get(lease.contact)
         tries = (contact.home, contact.current) if contact is not None else ()
         return any(one is not None and one.token == lease.token for one in tries)
 
     def _is_ours(self, connection: ConnectionId) -> bool:
         """Whether a live contact needs this leg of its own."""
-        if self._call_backs.knows(connection):
+        if self._city.call_backs.knows(connection):
             return True
-        contact = self._contacts.with_leg(connection)
+        contact = self._city.contacts.with_leg(connection)
         if contact is None:
             return False
         legs = (leg.connection for leg in (contact.remote, contact.current) if leg is not None and not leg.home)
@@ -509,7 +488,7 @@ class Comparison:
     def _ask(self, *requests: Clear | Join | Part | Music | Answer | Mark) -> Callable[[], None]:
         def ask() -> None:
             for request in requests:
-                self._step.ask(request)
+                self._city.step.ask(request)
 
         return ask
 
@@ -521,13 +500,13 @@ class Comparison:
 
     def _leg_gone(self, connection: ConnectionId) -> None:
         """As if the switch had said so; what it may still do about it is undone."""
-        self._step.ask(Clear(connection, Cause.CANCELLED))
-        self._anchor.cleared(connection, Cause.SWITCH_FAILED, Evidence.INFERRED)
+        self._city.step.ask(Clear(connection, Cause.CANCELLED))
+        self._city.anchor.cleared(connection, Cause.SWITCH_FAILED, Evidence.INFERRED)
 
     def _seat_gone(self, connection: ConnectionId) -> None:
         """The same for the serving half: the only way in which a claimed slot is freed (A4)."""
-        self._step.ask(Clear(connection, Cause.CANCELLED))
-        self._serving.cleared(connection, Cause.SWITCH_FAILED)
+        self._city.step.ask(Clear(connection, Cause.CANCELLED))
+        self._city.serving.cleared(connection, Cause.SWITCH_FAILED)
 
 
 def _contact_finding(

@@ -30,6 +30,7 @@ from site_node.core.contacts import Contacts
 from site_node.core.events import AgentEvent
 from site_node.core.evidence import TIMER as EVIDENCE_TIMER
 from site_node.core.evidence import LookingAtTheSwitch, stuck
+from site_node.core.in_hand import InHand
 from site_node.core.peers import TIMER as PEERS_TIMER
 from site_node.core.peers import PeerMatching
 from site_node.core.returned import Returned
@@ -91,12 +92,12 @@ class Site:
             rules, package.reference, self._step, self.sessions, self.serving, self.anchor.new_contact
         )
         self._seat_actions = SeatActions(rules, self._step, self.sessions, self.serving, self.call_backs, self)
-        self._adoption = Adoption(
+        in_hand = InHand(
             rules, self._step, self.contacts, self.anchor, self.routing, self.serving, self.sessions, self.call_backs
         )
+        self._adoption = Adoption(in_hand)
         self._returned = Returned(rules, self._step, self.contacts, self.serving)
-        parts = (self.contacts, self.anchor, self.routing, self.serving, self.sessions, self.call_backs)
-        self._looking = LookingAtTheSwitch(rules, self._step, Comparison(rules, self._step, *parts))
+        self._looking = LookingAtTheSwitch(rules, self._step, Comparison(in_hand))
         self.sessions.slot_free = self.routing.agent_idle
         self.peers.nobody_found = self.routing.grant_missing
 
