@@ -95,6 +95,7 @@ class ServicePart(msgspec.Struct, frozen=True, kw_only=True):
 
 
 COUNTED = tuple(name for name in ServicePart.__struct_fields__ if name != "handling")
+_HANDLING = ServicePart.__struct_fields__.index("handling")
 NOTHING = ServicePart()
 
 
@@ -103,7 +104,8 @@ def added(parts: Iterable[ServicePart]) -> ServicePart:
     sums: list[int] = [0] * len(COUNTED)
     handling = Histogram()
     for one in parts:
-        *counted, lasted = msgspec.structs.astuple(one)
+        counted = list(msgspec.structs.astuple(one))
+        lasted = counted.pop(_HANDLING)
         sums = list(map(add, sums, counted))
         if lasted.buckets:
             handling = handling.merged(lasted)
