@@ -7,10 +7,12 @@ from importlib import import_module
 import click
 
 COMMANDS = {
+    "audit": "site_node.__main__:audit",
     "call": "simulation.commands.call:call",
     "chaos": "simulation.chaos.command:chaos",
     "demo": "simulation.commands.demo:demo",
     "hub": "provincial_hub.__main__:provincial_hub",
+    "join": "site_node.__main__:join",
     "replay": "simulation.replay.command:replay",
     "site": "site_node.__main__:site_node",
     "up": "simulation.commands.up:up",
@@ -62,6 +64,9 @@ def yht() -> None:
       yht site run --config conf/up/guangzhou.toml
       yht hub run --config conf/up/hub.toml
       yht site settings               全部配置项 · every setting, its form and default
+      yht join --config FILE --address HOST:PORT
+                                      单独的城市接入省中心 · a city that stood alone joins (= yht site join)
+      yht audit verify --config FILE  审计记录是否完整 · are its audit rows whole (= yht site audit verify)
 
     yht COMMAND --help 有更多说明 · says more.
     """

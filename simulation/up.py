@@ -61,33 +61,38 @@ class NodeFile:
 
 
 def read_folder(folder: Path) -> tuple[NodeFile, ...]:
-    """The node files of ``folder``, hub first. Raises ``Refused`` (``no-nodes``, ``file-unreadable``)."""
-    found = [_node_file(path) for path in sorted(folder.glob("*.toml"))]
+    """The node files of ``folder``, hub first; files that name no province file are something else.
+
+    Raises ``Refused`` (``no-nodes``, ``file-unreadable``, ``file-not-toml``).
+    """
+    found = [one for path in sorted(folder.glob("*.toml")) if (one := _node_file(path)) is not None]
     if not any(one.city is None for one in found) or not any(one.city for one in found):
         raise Refused(
             Problem(
                 "no-nodes",
-                zh="目录中应有 hub.toml 和每个城市的 .toml，如 conf/up",
-                en="the folder needs hub.toml and a .toml for each city, as conf/up has",
+                zh="目录中应有 hub.toml 和每个城市的 .toml，如 conf/up，各自指明省份文件",
+                en="the folder needs hub.toml and a .toml for each city, as conf/up has; each names the province file",
                 place=str(folder),
             )
         )
     return tuple(sorted(found, key=lambda one: (one.city is not None, one.city or "")))
 
 
-def _node_file(path: Path) -> NodeFile:
+def _node_file(path: Path) -> NodeFile | None:
     try:
         said: Mapping[str, Any] = tomllib.loads(read_file(path).decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise Refused(
             Problem("file-not-toml", zh=f"不是合法的 TOML：{error}", en=f"not valid TOML: {error}", place=str(path))
         ) from error
+    if not isinstance(said.get("province"), str):
+        return None
     http = said.get("http", {})
     city = said.get("city")
     return NodeFile(
         path=path,
         city=CityId(city) if city is not None else None,
-        province=beside(str(path), str(said.get("province", ""))),
+        province=beside(str(path), said["province"]),
         data=beside(str(path), str(said.get("data", f"../../.run/up/{path.stem}"))),
         listen=(http.get("listen", "127.0.0.1"), http.get("port", 8080)),
     )

@@ -138,8 +138,12 @@ def audit_seen(name: str, users: Path, look: AuditLook, looks: Path, told: Calla
             put_on_record(looks, msgspec.structs.replace(look, refused=refused.problems[0].slug))
         raise
     put_on_record(looks, look)
+    found = False
     for line in told():
+        found = True
         click.echo(line)
+    if not found:
+        click.echo("没有符合的记录 · nothing on record", err=True)
 
 
 def looks_in(path: Path) -> Iterator[AuditLook]:

@@ -438,8 +438,8 @@ def _listen(reactor: Any, settings: HttpSettings, site: Site) -> Deferred[IListe
         raise Refused(
             Problem(
                 "cannot-listen",
-                zh=f"无法在此监听：{reason}；请换端口（http.port）或停止占用它的程序",
-                en=f"cannot listen here: {reason}; choose another port (http.port) or stop what uses it",
+                zh=f"无法在此监听：{reason}；请换端口（http.port；yht demo 用 --port）或停止占用它的程序",
+                en=f"cannot listen here: {reason}; choose another port (http.port; yht demo: --port) or stop its user",
                 place=f"{settings.listen}:{settings.port}",
             ),
             status=503,

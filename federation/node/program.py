@@ -118,8 +118,12 @@ def _wrong_command_line(wrong: click.UsageError) -> Problem:
             zh = f"{parameter.get_error_hint(wrong.ctx)} 的值不可用"
         case _:
             zh = "命令行有误"
+    en = wrong.format_message()
+    if " · " in en:  # our own words, in both languages
+        said, en = wrong.message.split(" · ", 1)
+        zh = said if zh == "命令行有误" else f"{zh}：{said}"
     place = wrong.ctx.command_path if wrong.ctx is not None else ""
-    return Problem("command-line", zh=f"{zh}；用法见 --help", en=f"{wrong.format_message()} See --help.", place=place)
+    return Problem("command-line", zh=f"{zh}；用法见 --help", en=f"{en.removesuffix('.')}. See --help.", place=place)
 
 
 def run_until_stopped(reactor: Any, start: Callable[[], Deferred[Running]], say: Callable[[str], None]) -> int:

@@ -159,7 +159,7 @@ def test_a_row_that_was_taken_out_is_missed_also_at_the_very_end(files: Files) -
         (("--customer", "K1"), ["K1", "020****0001"]),
         (("--line", LINE), ["020****0001"]),
         (("--agent", "1001@guangzhou"), ["K1", "020****0001", "K2", "not-your-role"]),
-        (("--agent", "9999@guangzhou"), []),
+        (("--agent", "9999@guangzhou"), ["nothing on record"]),
     ],
 )
 def test_views_are_shown_by_customer_line_and_agent_masked(

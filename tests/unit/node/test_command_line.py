@@ -30,6 +30,9 @@ def typed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *
         (("hub", "declare-lost", "--config", "hub.toml", "foshan"), "缺少 '--reason'", "Missing option '--reason'"),
         (("hub", "declare-lost", "--config", "hub.toml", "--reason", "fire"), "缺少 'CITY'", "Missing argument 'CITY'"),
         (("nonsense",), "命令行有误", "No such command 'nonsense'"),
+        (("audit", "verify"), "verify: --config 或 --journal；", "one of --config and --journal. See"),
+        (("call", "--from", "abc"), "'--from' 的值不可用：", "a number has two digits or more. See"),
+        (("join", "--address", "10.0.0.5:5672"), "缺少 '--config'", "Missing option '--config'"),
     ],
 )
 def test_a_wrong_command_line_is_explained(
@@ -51,6 +54,16 @@ def test_a_log_that_cannot_be_written_is_found_out_first(
     status, said = typed(capsys, monkeypatch, "chaos", "--log", str(file))
     assert status == 2
     assert f"{file} cannot be written" in said
+
+
+def test_a_folder_without_nodes_is_named_as_such(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``conf`` holds files of other kinds: what is missing is said, and not that one of them cannot be read."""
+    status, said = typed(capsys, monkeypatch, "up", "conf")
+    assert status == 1
+    assert "conf: the folder needs hub.toml and a .toml for each city" in said
+    assert "[no-nodes]" in said
 
 
 def test_what_a_command_leaves_with_is_the_status(monkeypatch: pytest.MonkeyPatch) -> None:
