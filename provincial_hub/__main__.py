@@ -30,6 +30,7 @@ from federation.node.program import read_settings, run_commands, run_program, sa
 from federation.node.province import load_province
 from provincial_hub.broker_definitions import as_json, broker_definitions, write_private
 from provincial_hub.program import LEDGER, USERS, add_console_user, start_hub
+from provincial_hub.services.days import day_named, month_named, span_of
 from provincial_hub.services.province import READERS
 from provincial_hub.settings import HubSettings
 
@@ -269,6 +270,7 @@ def day(file: Path, name: str, day: str) -> None:
     Each line beginning with ! names what may be missing and since when, with ~ which quarters of an hour were told
     otherwise before. The exit status is 2 while anything is missing. Password as for declare-lost.
     """
+    _checked(lambda: day_named(day))
     answer = _ask(file, name, "day", day=day)
     click.echo(f"{answer['zh']}\n\n{answer['en']}")
     raise SystemExit(0 if answer["complete"] else 2)
@@ -286,6 +288,7 @@ def settlement(file: Path, name: str, month: str, as_csv: bool) -> None:
     balance. Each line beginning with ! names what may be missing; the exit status is 2 then. Password as for
     declare-lost.
     """
+    _checked(lambda: month_named(month))
     answer = _ask(file, name, "settlement", month=month)
     if as_csv:
         click.echo("owning,serving,service,entries,collected_fen,handling_fen")
@@ -326,6 +329,7 @@ def _tell_days(
     operation: str, file: Path, name: str, first: str, last: str | None, city: str | None,
     language: Language | None, as_json: bool,
 ) -> None:  # fmt: skip
+    _checked(lambda: span_of(first, last or first))
     asked = {"first": first, "last": last or first, **({} if city is None else {"city": city})}
     answer = _ask(file, name, operation, **asked)
     if as_json:
@@ -334,6 +338,15 @@ def _tell_days(
     else:
         click.echo("\n\n".join(answer[one] for one in ("zh", "en") if language in (None, one)))
     raise SystemExit(0 if answer["complete"] else 2)
+
+
+def _checked(days: Callable[[], object]) -> None:
+    """Days that are none are said before the password is asked for."""
+    try:
+        days()
+    except Refused as refused:
+        say_problems(refused, lambda line: click.echo(line, err=True))
+        raise SystemExit(1) from refused
 
 
 def _ask(file: Path, user: str, operation: str, **fields: Any) -> dict[str, Any]:

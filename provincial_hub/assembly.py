@@ -167,7 +167,7 @@ def build_hub(
     console = ConsoleAttendance(running, service, offered.catalogue, people)
     figures = WorkFigures(work_figures if work_figures is not None else MemoryTable(), store, offered, clock)
     running.ledger.on_rows(figures.heard)
-    settlements = SettlementService(province, figures, intervals)
+    settlements = SettlementService(province, figures, intervals, clock)
     services = ServicesReport(province, offered, figures, intervals, service_revisions, clock)
     knowledge = KnowledgeReport(province, offered, figures, intervals, looks, clock)
     table = console_operations(service, intervals, parked, settlements, services, knowledge, logins, looks)

@@ -6,12 +6,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from twisted.internet.defer import DeferredLock
 
-from dataset.errors import Problem, Refused
+from dataset.calendar import midnight
+from dataset.errors import Language, Problem, Refused
 from dataset.ids import CityId
 from dataset.intervals import IntervalFold, Unconfirmed, fold, start_of
 from dataset.measures import LEFT_SIDE, RIGHT_SIDE, Histogram, Interval, balance, written_out
@@ -19,7 +19,8 @@ from federation.node.ledger_store import LedgerStore
 from federation.node.login import Actor
 from federation.ports import Clock
 from provincial_hub.core.revisions import OPEN, Revision, Slot, figures, revised
-from provincial_hub.core.traffic import DAY_S, SHANGHAI_S
+from provincial_hub.core.traffic import DAY_S
+from provincial_hub.services.days import day_named, not_over
 from provincial_hub.services.province import Shown, allow, known_city
 from provincial_hub.services.summary import Missing, day_summary
 from provincial_hub.services.views import Json, lost_view
@@ -79,22 +80,22 @@ class IntervalService:
     async def day(self, actor: Actor, day: str) -> Json:
         """The day (Shanghai) in words, with what is missing from it. Raises ``Refused`` 400."""
         allow(actor)
-        try:
-            begin = datetime.fromisoformat(day).replace(tzinfo=UTC) - timedelta(seconds=SHANGHAI_S)
-        except (ValueError, OverflowError) as error:  # the first day that there is began in the year before
-            raise Refused(
-                Problem(
-                    "bad-request",
-                    zh="day 应为日期，如 2026-01-31",
-                    en="day must be a date, like 2026-01-31",
-                    place="day",
-                )
-            ) from error
-        report = await self.report(begin.timestamp(), begin.timestamp() + DAY_S)
+        which = day_named(day)
+        begin = midnight(which)
+        report = await self.report(begin, begin + DAY_S)
         changed = [(city, start, one.number) for (city, start), one in revised(report.revisions)]
+        wall = self._clock.wall()
+        languages: tuple[Language, Language] = ("zh", "en")
         zh, en = (
-            day_summary(self._shown.province, report.intervals, language, missing=report.missing, revised=changed)
-            for language in ("zh", "en")
+            "\n".join(
+                [
+                    day_summary(
+                        self._shown.province, report.intervals, language, missing=report.missing, revised=changed
+                    ),
+                    *not_over(which, wall, language),
+                ]
+            )
+            for language in languages
         )
         return {"day": day, "zh": zh, "en": en, "complete": not report.missing}
 

@@ -24,7 +24,7 @@ from federation.node.offering import Offering
 from federation.node.province import Province
 from federation.ports import Clock
 from provincial_hub.core.revisions import Revision, Slot, day_figures, revised
-from provincial_hub.services.days import span_of
+from provincial_hub.services.days import not_over, span_of
 from provincial_hub.services.intervals import IntervalService, durations_view, missing_view
 from provincial_hub.services.province import allow, known_city
 from provincial_hub.services.summary import Missing, missing_text
@@ -97,6 +97,7 @@ class ServicesReport:
             counted = await self._counted(begin, end, city)
         finally:
             self._turn.release()
+        wall = self._clock.wall()
         return {
             "first": first,
             "last": last,
@@ -108,8 +109,8 @@ class ServicesReport:
                 {"city": name, "day": day_of(start).isoformat(), "revision": one.number, "at": one.at}
                 for (name, start), one in revised(counted.revisions)
             ],
-            "zh": self._text(counted, "zh"),
-            "en": self._text(counted, "en"),
+            "zh": "\n".join([self._text(counted, "zh"), *not_over(end, wall, "zh")]),
+            "en": "\n".join([self._text(counted, "en"), *not_over(end, wall, "en")]),
         }
 
     # ── counted ─────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
 from typing import Any, NamedTuple
 
-from dataset.calendar import midnight
-from dataset.errors import Language, Problem, Refused
+from dataset.errors import Language
 from dataset.ids import CityId
 from federation.node.login import Actor
 from federation.node.province import Province
+from federation.ports import Clock
 from provincial_hub.core.work_figures import Handled
+from provincial_hub.services.days import month_named, not_over
 from provincial_hub.services.intervals import IntervalService, missing_view
 from provincial_hub.services.province import allow
 from provincial_hub.services.summary import Missing, missing_text
@@ -84,10 +84,11 @@ def owed(handled: Iterable[Handled]) -> tuple[Owed, ...]:
 class SettlementService:
     """The hub's statement of a month."""
 
-    def __init__(self, province: Province, figures: WorkFigures, intervals: IntervalService) -> None:
+    def __init__(self, province: Province, figures: WorkFigures, intervals: IntervalService, clock: Clock) -> None:
         self._province = province
         self._figures = figures
         self._intervals = intervals
+        self._clock = clock
 
     async def settlement(self, actor: Actor, month: str) -> dict[str, Any]:
         """The month (``2026-11``, in China) by pair of cities and service.
@@ -95,16 +96,16 @@ class SettlementService:
         Raises ``Refused``: 400; 503 ``still-counting``.
         """
         allow(actor)
-        first, last = _days(month)
+        first, last = month_named(month)
         found = owed(await self._figures.handled(first, last))
-        missing = self._intervals.missing()
+        missing, wall = self._intervals.missing(), self._clock.wall()
         return {
             "month": month,
             "complete": not missing,
             "pairs": [_view(one) for one in found],
             "missing": [missing_view(one) for one in missing],
-            "zh": self._text(month, found, missing, "zh"),
-            "en": self._text(month, found, missing, "en"),
+            "zh": "\n".join([self._text(month, found, missing, "zh"), *not_over(last, wall, "zh")]),
+            "en": "\n".join([self._text(month, found, missing, "en"), *not_over(last, wall, "en")]),
         }
 
     def _text(self, month: str, found: Sequence[Owed], missing: Sequence[Missing], language: Language) -> str:
@@ -124,24 +125,6 @@ class SettlementService:
             lines.append(line.format(**cities, n=one.entries, way=way, **sums))
         lines += [missing_text(self._province, one, language) for one in missing]
         return "\n".join(lines)
-
-
-def _days(month: str) -> tuple[date, date]:
-    """The first and the last day of a month."""
-    try:
-        first = date.fromisoformat(f"{month}-01")
-        after = date(first.year + first.month // 12, first.month % 12 + 1, 1)
-        midnight(first), midnight(after)
-        return first, after - timedelta(days=1)
-    except (ValueError, OverflowError) as error:  # the first and the last month that there is have no bounds
-        raise Refused(
-            Problem(
-                "bad-request",
-                zh="month 应为年月，如 2026-01",
-                en="month must be a month, like 2026-01",
-                place="month",
-            )
-        ) from error
 
 
 def _yuan(fen: int) -> str:

@@ -232,6 +232,9 @@ def test_the_day_names_what_is_missing_and_what_was_revised() -> None:
     assert "! 佛山  自 09-09 12:16 宣告失联（bureau：fire）" in second["zh"]
     assert "~ revised intervals 2: Foshan 09-09 12:00 #2, Shenzhen 09-09 12:00 #2" in second["en"]
     assert "故障 1" in second["zh"], "the caller who waited in the lost city"
+    assert "… 2001-09-09 is not over yet: figures will change" in second["en"]
+    assert "还没有到" in scene.ask("day", day="2001-09-10")["zh"]
+    assert "…" not in scene.ask("day", day="2001-09-08")["en"]
     assert scene.refusal("day", day="09-09-2001") == (400, "bad-request", "day")
 
 

@@ -92,6 +92,21 @@ def test_a_weak_password_is_refused(config: Path) -> None:
     assert not (config.parent / "data").exists()
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["day", "2026-13-01"], "day must be a date, like 2026-01-31"),
+        (["settlement", "2026-1"], "month must be a month, like 2026-01"),
+        (["services-report", "--from", "yesterday"], "first must be a date, like 2026-01-31"),
+        (["knowledge-report", "--from", "2026-02-01", "--to", "2026-01-01"], "last must not be before first"),
+    ],
+)
+def test_days_that_are_none_are_said_before_anything_is_asked(config: Path, words: list[str], told: str) -> None:
+    """Neither a running hub nor a password is needed to hear of them."""
+    done = CliRunner().invoke(provincial_hub, [*words, "--config", str(config)])
+    assert (done.exit_code, told in done.output, "password" in done.output) == (1, True, False), done.output
+
+
 @pytest.fixture(params=["plain"])
 def running(config: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
     """A hub process with the user ``bureau``, that its configuration says how to find."""
