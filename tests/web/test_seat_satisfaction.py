@@ -47,8 +47,8 @@ def open_item(page: Page, line: str) -> None:
     page.keyboard.type(line)
     page.keyboard.press("Enter")
     expect(page.get_by_test_id("items").get_by_role("option")).to_have_count(1)
-    page.get_by_test_id("items").focus()
-    page.keyboard.press("Enter")
+    page.get_by_test_id("items").press("Enter")
+    expect(page.get_by_test_id("act-close")).to_be_visible()
 
 
 def reach(page: Page) -> None:
