@@ -261,3 +261,22 @@ def test_a_lone_city_opens_its_seat_page(page: Page, address: str, complaints: C
     expect(page.locator("input[name=seat]")).to_be_visible()
     expect(page.get_by_role("heading", name="佛山坐席")).to_be_visible()
     assert page.url.endswith("/seat/foshan")
+
+
+def test_a_small_screen_has_all_of_the_seat(page: Page, address: str) -> None:
+    """At 1024 by 768 nothing stands beyond the right edge, in a call and in either language."""
+    page.set_viewport_size({"width": 1024, "height": 768})
+    login(page, address, "shenzhen", 1, "en")
+    take_call(page)
+    for language in ("English", "中文"):
+        page.get_by_role("button", name=language).click()
+        expect(page.get_by_test_id("logout")).to_be_visible()
+        for tab in ("tab-call", "tab-services"):
+            page.get_by_test_id(tab).click()
+            wide = page.evaluate("document.scrollingElement.scrollWidth")
+            assert wide <= 1024, (language, tab, wide)
+            for part in ("logout", "hang-up", "not-ready"):
+                box = page.get_by_test_id(part).bounding_box()
+                assert box is not None, part
+                assert box["x"] + box["width"] <= 1024, (language, part)
+    leave(page)

@@ -393,7 +393,6 @@ const en: Texts = {
     },
     keys: 'Keys',
     keyServices: 'Find a service',
-    keyNotReady: 'Not ready (then a digit for the reason)',
     keyKnowledge: 'Knowledge',
     keyTabs: 'Go to a tab',
     keySubmit: 'Submit the form',

@@ -391,7 +391,6 @@ const zh = {
     },
     keys: '快捷键',
     keyServices: '找业务',
-    keyNotReady: '示忙（再按数字选原因）',
     keyKnowledge: '查知识',
     keyTabs: '切换标签',
     keySubmit: '提交表单',
