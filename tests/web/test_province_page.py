@@ -69,6 +69,20 @@ def test_the_language_is_remembered(page: Page, address: str) -> None:
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])
+def test_nothing_overlaps_in_a_narrow_window(page: Page, address: str, language: str) -> None:
+    """At 1180 pixels each city's agents stand beside its queues, and the top line ends within the window."""
+    page.set_viewport_size({"width": 1180, "height": 768})
+    enter(page, address, language)
+    for city in CITIES:
+        panel = page.get_by_test_id(f"panel-{city}")
+        queues, agents = panel.locator("table").bounding_box(), panel.locator(".counts").bounding_box()
+        assert queues is not None
+        assert agents is not None
+        assert queues["x"] + queues["width"] <= agents["x"]
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1180
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
 def test_a_contact_tells_why_it_went_its_way(page: Page, address: str, language: str) -> None:
     """Click a contact: summary, decisions with what was known and its age, and the timeline in plain words."""
     enter(page, address, language)
