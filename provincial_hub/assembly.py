@@ -167,6 +167,7 @@ def build_hub(
     console = ConsoleAttendance(running, service, offered.catalogue, people)
     figures = WorkFigures(work_figures if work_figures is not None else MemoryTable(), store, offered, clock)
     running.ledger.on_rows(figures.heard)
+    running.counts.read_work_figures(lambda: figures.behind_s, lambda: figures.behind[1])
     settlements = SettlementService(province, figures, intervals, clock)
     services = ServicesReport(province, offered, figures, intervals, service_revisions, clock)
     knowledge = KnowledgeReport(province, offered, figures, intervals, looks, clock)

@@ -65,6 +65,16 @@ class HubCounts:
             ["city"],
             registry=self.registry,
         )
+        self.figures_behind = Gauge(
+            "yht_hub_work_figures_behind_seconds",
+            "How long the oldest row that reports of work do not count yet has been on record; some 30 as a rule",
+            registry=self.registry,
+        )
+        self.figures_left = Gauge(
+            "yht_hub_work_figures_waiting_items",
+            "Work items whose rows are read and that are not counted yet",
+            registry=self.registry,
+        )
 
     def read_city(
         self,
@@ -82,6 +92,11 @@ class HubCounts:
         self.clock_offset.labels(city).set_function(clock_offset_s)
         self.city_lost.labels(city).set_function(lost)
         self.unknown_rows.labels(city).set_function(unknown_rows)
+
+    def read_work_figures(self, behind_s: Callable[[], float], items: Callable[[], int]) -> None:
+        """Read how far counting is behind when the metrics are asked for."""
+        self.figures_behind.set_function(behind_s)
+        self.figures_left.set_function(items)
 
     def read_open_attempts(self, attempts: Callable[[], int], waiting: Callable[[], int]) -> None:
         """Read the table's sizes when the metrics are asked for."""

@@ -131,15 +131,22 @@ class WorkFigures:
         """of the ledger, when it was read last"""
         self._left, self._known = 0, 0
         """items to be counted anew, of how many"""
+        self._waits_since: float | None = None
+        """when rows came that nobody has begun to count"""
+        self._counts_since: float | None = None
+        """the same of those that are being counted"""
 
     # ── follows ─────────────────────────────────────────────────────────────────────────────────────────────────────
     def start(self) -> None:
         """Count what is on record."""
+        self._waits_since = self._clock.monotonic()
         self._go()
 
     def heard(self, rows: Sequence[Journalled]) -> None:
         """Rows are on record; such as reports are made of are counted soon."""
         if self._soon is None and not self._stopped and any(isinstance(one.row, _COUNTED) for one in rows):
+            if self._waits_since is None:
+                self._waits_since = self._clock.monotonic()
             self._soon = self._clock.call_later(AFTER_S, self._now)
 
     def stop(self) -> Deferred[None]:
@@ -162,6 +169,14 @@ class WorkFigures:
     def behind(self) -> tuple[int, int]:
         """Places of the ledger that are not read yet, and items that are read and not counted, as far as is known."""
         return self._last - (self._up_to.place if self._up_to is not None else 0), self._left
+
+    @property
+    def behind_s(self) -> float:
+        """For how long the oldest row that reports do not count yet has been on record; of an earlier run, since the
+        start of this one.
+        """
+        waiting = [at for at in (self._waits_since, self._counts_since) if at is not None]
+        return self._clock.monotonic() - min(waiting) if waiting else 0.0
 
     def _is_over(self) -> bool:
         return self._stopped
@@ -200,6 +215,8 @@ class WorkFigures:
             self._running = False
 
     async def _catch_up(self) -> None:
+        since = self._counts_since if self._counts_since is not None else self._waits_since
+        self._counts_since, self._waits_since = since, None
         if self._up_to is None:
             self._up_to = await self._opened()
         while not self._is_over():
@@ -215,6 +232,8 @@ class WorkFigures:
             if page.place >= page.last:
                 break
         await self._count_stale()
+        if not self._is_over():
+            self._counts_since = None
 
     async def _opened(self) -> UpTo:
         """Where the run before ended; the beginning, where the ledger is another one than it had."""

@@ -315,6 +315,32 @@ def test_what_comes_is_counted_soon_without_being_asked_for() -> None:
     ).result == (1,)
 
 
+def test_how_far_counting_is_behind_is_the_age_of_the_oldest_row_that_waits() -> None:
+    hub = Hub()
+    hub.figures.start()
+    assert hub.figures.behind_s == 0.0
+    [row, *_] = rows_of(FAULT, begun(FAULT, form_for(FAULT)))
+    hub.take(row)
+    hub.clock.advance(10.0)
+    assert hub.figures.behind_s == pytest.approx(10.0)
+    hub.clock.advance(AFTER_S - 9.0)
+    assert hub.figures.behind_s == 0.0
+
+
+def test_how_far_counting_is_behind_grows_while_the_ledger_does_not_answer() -> None:
+    hub = Hub()
+    [row, *_] = rows_of(FAULT, begun(FAULT, form_for(FAULT)))
+    hub.take(row)
+    hub.store = slow = Slow(hub.ledger, hub.clock)
+    hub.again()
+    hub.figures.start()
+    hub.clock.advance(100.0)
+    assert hub.figures.behind_s == pytest.approx(100.0)
+    slow.runs = True
+    slow.go_on()
+    assert hub.figures.behind_s == 0.0
+
+
 def test_a_stop_refuses_whoever_waits() -> None:
     hub = Hub()
     hub.take(Journalled(
