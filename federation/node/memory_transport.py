@@ -6,7 +6,7 @@ inside the caller's; in each direction they keep their order.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -43,21 +43,34 @@ class MemoryDoor:
         self._clock.call_later(self._delay_s, arrive)
         return there
 
+    def upload(self, operation: str, fields: Mapping[str, Any], token: str) -> Deferred[dict[str, Any]]:
+        """What HTTP's POST of a file does, its bytes as ``content``; errbacks with ``Refused``."""
+        there: Deferred[Posted] = Deferred()
+
+        def back(posted: Posted) -> None:
+            self._clock.call_later(self._delay_s, there.callback, posted)
+
+        def arrive() -> None:
+            self._door.post_fields(operation, fields, token).addCallback(back)
+
+        self._clock.call_later(self._delay_s, arrive)
+        return there.addCallback(_answer_in)
+
     def login(self, user: str, password: str, seat: str = "") -> Deferred[dict[str, Any]]:
         """Log in; fires with the answer, ``token`` in it. Errbacks with ``Refused``."""
-
-        def answered(posted: Posted) -> dict[str, Any]:
-            answer: dict[str, Any] = msgspec.json.decode(posted.body)
-            if posted.status != 200:
-                raise refusal_in(answer["problem"], posted.status)
-            return answer
-
         body = _ENCODE({"user": user, "password": password, **({"seat": seat} if seat else {})})
-        return self.post("login", body).addCallback(answered)
+        return self.post("login", body).addCallback(_answer_in)
 
     def open(self) -> ClientEnd:
         """A new live connection; its first ``send`` must be ``attach``."""
         return ClientEnd(self._door, self._clock, self._delay_s, self._limits)
+
+
+def _answer_in(posted: Posted) -> dict[str, Any]:
+    answer: dict[str, Any] = msgspec.json.decode(posted.body)
+    if posted.status != 200:
+        raise refusal_in(answer["problem"], posted.status)
+    return answer
 
 
 class ClientEnd:

@@ -1,5 +1,6 @@
-"""More faults for every seventh seed: those that show what the others reach too seldom; and for every other seventh,
-in which customers are called back, those that strike in these calls.
+"""More faults for every seventh seed: those that show what the others reach too seldom; for another seventh, in
+which customers are called back, those that strike in these calls; for a third, in which files are attached to items,
+those that strike while these are fetched.
 
 They are drawn from a source of their own, so that what the other seeds play is not changed by what is added here.
 """
@@ -17,6 +18,8 @@ EVERY, FIRST = 7, 4
 """which seeds: 4, 11, 18 …"""
 CALLS_FIRST = 2
 """from which seed on customers are called back: 2, 9, 16 …"""
+FILES_FIRST = 6
+"""from which seed on files are attached: 6, 13, 20 …"""
 
 _M, _K, _W = Moment, Kind, Who
 
@@ -76,6 +79,22 @@ _IN_CALLS: tuple[tuple[Draw, int], ...] = (
     (aim(_K.SWITCH_DIES, _W.ANCHOR, _M.CALL_ANSWERED, lasts=(2, 10)), 1),
 )
 
+_IN_FILES: tuple[tuple[Draw, int], ...] = (
+    # the owning city dies with the file on disk, and its row not; between two pieces of it
+    (aim(_K.CRASH_CITY, _W.SERVING, _M.FILE_KEPT, lasts=(0.5, 10), at_once=True), 2),
+    (aim(_K.CRASH_CITY, _W.SERVING, _M.FILE_HALF, lasts=(0.5, 10)), 1),
+    # the line is cut between two pieces
+    (aim(_K.CUT_PAIR, _W.BOTH, _M.FILE_HALF, lasts=(5, 60), at_once=True), 2),
+    # the city that has it dies, or is lost with its disk, and is back empty or not at all
+    (aim(_K.CRASH_CITY, _W.ANCHOR, _M.FILE_HALF, lasts=(0.5, 10), at_once=True), 1),
+    (aim(_K.CITY_LOST, _W.ANCHOR, _M.FILE_HALF, lasts=(40, 200), figure=(0, 1), at_once=True), 1),
+)
+
+
+def attaches(seed: int) -> bool:
+    """Whether files are attached to items in ``seed``."""
+    return seed % EVERY == FILES_FIRST
+
 
 def calls_back(seed: int) -> bool:
     """Whether customers are called in ``seed``."""
@@ -120,6 +139,10 @@ def draw_aims(seed: int, cities: Sequence[NodeId], hubs: Sequence[NodeId]) -> li
     if calls_back(seed):
         for at, (draw, count) in enumerate(_IN_CALLS):
             rng = Random(f"{seed}, call {at}")
+            steps += [draw(rng) for _ in range(count)]
+    if attaches(seed):
+        for at, (draw, count) in enumerate(_IN_FILES):
+            rng = Random(f"{seed}, file {at}")
             steps += [draw(rng) for _ in range(count)]
     if seed % EVERY != FIRST:
         return steps

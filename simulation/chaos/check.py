@@ -25,6 +25,7 @@ from simulation.chaos.call_backs import CallBacks
 from simulation.chaos.clerks import Clerks
 from simulation.chaos.disks import Origin
 from simulation.chaos.faults import Faults
+from simulation.chaos.files import Files
 from simulation.chaos.people import People
 from simulation.chaos.work_check import check_work
 from simulation.chaos.world import ChaosProvince
@@ -56,9 +57,12 @@ def check(
     clerks: Clerks,
     faults: Faults,
     call_backs: CallBacks | None,
+    files: Files | None,
     broken: list[str],
 ) -> Verdict:
-    """Judge a run that has healed and gone quiet. ``call_backs``: where customers were called."""
+    """Judge a run that has healed and gone quiet. ``call_backs``: where customers were called; ``files``:
+    where files were attached.
+    """
     verdict = Verdict(unchecked=list(NOT_LOOKED_AT))
     verdict.violations += [f"a failure in the program: {one}" for one in dict.fromkeys(broken)]
     verdict.violations += [
@@ -87,6 +91,8 @@ def check(
     _work(world, clerks, faults, verdict)
     if call_backs is not None:
         verdict.violations += dict.fromkeys(call_backs.findings(harmed, faults.lost))
+    if files is not None:
+        verdict.violations += dict.fromkeys(files.findings(faults.lost))
     return verdict
 
 

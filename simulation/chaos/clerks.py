@@ -101,6 +101,14 @@ class Clerks:
                 self._clock.call_later(moment, self._close_up, city)
             self._clock.call_later(LAST_ASKED_S, self._ask_all, city)
 
+    def recent(self, most: int) -> list[tuple[str, CityId]]:
+        """The latest items that somebody has handed in, and their cities."""
+        return [(one.item, one.owning) for one in self._items[-most:]]
+
+    def receipt(self, receipt: Mapping[str, Any], city: CityId) -> None:
+        """Somebody else at a seat of ``city`` was told how a request stands: it is asked about like all others."""
+        self._receipt(receipt, city, None)
+
     def seated(self, city: CityId, desk: Desk) -> None:
         """Somebody of ``city`` is at a seat."""
         desks = self._desks[city]

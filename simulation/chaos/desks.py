@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from twisted.internet.defer import Deferred
 
 from dataset.ids import ContactId
-from federation.node.memory_transport import ClientEnd
+from federation.node.memory_transport import ClientEnd, MemoryDoor
 
 Pressed = Callable[[ContactId, str], None]
 
@@ -18,8 +18,10 @@ class Desk:
     ``attached`` that somebody is at the seat.
     """
 
-    def __init__(self, end: ClientEnd, pressed: Pressed, attached: Callable[[Desk], None]) -> None:
+    def __init__(self, end: ClientEnd, door: MemoryDoor, pressed: Pressed, attached: Callable[[Desk], None]) -> None:
         self.end = end
+        self._door = door
+        self._token = ""
         self._pressed = pressed
         self._attached = attached
 
@@ -27,12 +29,18 @@ class Desk:
         """See ``SeatDoor``."""
         if "contact" in fields:
             self._pressed(ContactId(fields["contact"]), op)
+        if op == "attach":
+            self._token = fields["token"]
         answer = self.end.send(op, **fields)
         return answer.addCallback(self._now_attached) if op == "attach" else answer
 
     def _now_attached(self, answer: dict[str, Any]) -> dict[str, Any]:
         self._attached(self)
         return answer
+
+    def upload(self, op: str, fields: Mapping[str, Any]) -> Deferred[dict[str, Any]]:
+        """A file, as a browser sends it beside the live connection."""
+        return self._door.upload(op, fields, self._token)
 
     def on_push(self, callback: Callable[[dict[str, Any]], None]) -> None:
         """See ``SeatDoor``."""

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
+
+from twisted.internet.defer import Deferred
 
 from dataset.ids import LineageId, NodeId
 from dataset.rows import Journalled
@@ -10,8 +13,11 @@ from federation.node.journal import JournalSettings, Stamped
 from federation.node.journal_memory import MemoryDisk, MemoryJournal
 from federation.node.ledger_store import LedgerStore
 from federation.node.ledger_store_memory import MemoryLedger, MemoryLedgerStore
+from federation.node.store_memory import MemoryRecords
 from federation.ports import Clock, Journal
 from simulation.storage import MemoryStorage
+from site_node.attachment_files import MemoryAttachments
+from site_node.ports import AttachmentFiles
 
 Origin = tuple[LineageId, int]
 """which row: its lineage and its sequence"""
@@ -56,6 +62,34 @@ class _HeardLedger(MemoryLedger):
         return new
 
 
+class _SlowFiles(MemoryAttachments):
+    """Files of a process: what it keeps is there after a sync, unless it dies before."""
+
+    def __init__(
+        self,
+        contents: dict[str, bytes],
+        clock: Callable[[], Clock],
+        sync_s: Callable[[], float],
+        kept: Callable[[str], None],
+    ) -> None:
+        """``clock``: that of the node's present run."""
+        super().__init__(contents)
+        self._clock = clock
+        self._sync_s = sync_s
+        self._kept = kept
+
+    def keep(self, sha256: str, content: bytes) -> Deferred[None]:
+        """See ``AttachmentFiles``."""
+        done: Deferred[None] = Deferred()
+
+        def synced() -> None:
+            super(_SlowFiles, self).keep(sha256, content).chainDeferred(done)
+            self._kept(sha256)
+
+        self._clock().call_later(self._sync_s(), synced)
+        return done
+
+
 class ChaosDisks(MemoryStorage):
     """``Storage`` of a seed: every node's clock is its own, every sync can be slow, every disk can be lost."""
 
@@ -74,6 +108,11 @@ class ChaosDisks(MemoryStorage):
         """rows that a fault took off their own journal"""
         self.on_received: Callable[[NodeId, Journalled], None] = lambda node, row: None
         """told of every row of another node that reaches a ledger's disk"""
+        self.on_kept: Callable[[NodeId, str], None] = lambda node, sha256: None
+        """told of every content of an own item's file that reaches a city's disk"""
+        self.on_files_lost: Callable[[NodeId], None] = lambda node: None
+        """told of every city whose files are about to be lost"""
+        self.files_lost: set[NodeId] = set()
 
     # ── Storage ─────────────────────────────────────────────────────────────────────────────────────────────────────
     def journal(self, settings: JournalSettings) -> Journal:
@@ -95,12 +134,25 @@ class ChaosDisks(MemoryStorage):
         self.running[node] = (self.running[node][0], store)
         return store
 
+    def attachments(self, node: NodeId) -> tuple[AttachmentFiles, AttachmentFiles]:
+        """See ``Storage``. A content is on disk when a sync is over, or never."""
+        disk = self.disk(node)
+        clock, sync_s = partial(self._clock_of, node), partial(self._sync_of, node)
+        own = _SlowFiles(disk.files, clock, sync_s, partial(self._kept, node))
+        return own, _SlowFiles(disk.sending, clock, sync_s, lambda sha256: None)
+
+    def _kept(self, node: NodeId, sha256: str) -> None:
+        self.on_kept(node, sha256)
+
     def crash(self, node: NodeId) -> None:
         """The node dies now: what it has not synced is lost."""
         journal, store = self.running[node]
         journal.crash()
         if store is not None:
             store.crash()
+        records = self.disk(node).records
+        if records is not None:
+            records.crash()
 
     def _on_disk(self, node: NodeId, stamped: Sequence[Stamped]) -> None:
         shadow = self.shadow.setdefault(node, {})
@@ -166,6 +218,14 @@ class ChaosDisks(MemoryStorage):
         lost = len(self.ledgers[node].rows) if node in self.ledgers else 0
         self.ledgers[node] = self._empty_ledger(node)
         return lost
+
+    def lose_files(self, node: NodeId) -> None:
+        """The files of a dead node are gone."""
+        self.on_files_lost(node)
+        self.files_lost.add(node)
+        self.disk(node).files.clear()
+        self.disk(node).sending.clear()
+        self.disk(node).kept = MemoryRecords()
 
     def _empty_ledger(self, node: NodeId) -> MemoryLedger:
         return _HeardLedger(lambda row: self.on_received(node, row))

@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred
 
 from dataset.errors import Refused
 from dataset.ids import CityId, ConnectionId, ContactId, NodeId, Token, is_hub
-from federation.core.envelope import Envelope, HubBeat, Stream
+from federation.core.envelope import Envelope, HubBeat, PieceAsked, PieceTold, Stream
 from federation.core.lease import LeaseState
 from federation.links.inprocess import Fate
 from federation.node.journal_memory import MemoryDisk
@@ -194,6 +194,8 @@ class Faults:
             self.slots.on_fate(fate, receiver, envelope)
             self._world.watch.on_command(fate, receiver, envelope)
         elif stream is Stream.LEDGER:
+            if isinstance(envelope.body, PieceAsked | PieceTold):
+                self._world.on_piece(fate, receiver, envelope)
             self.sessions.on_fate(fate, receiver, envelope)
         elif fate is Fate.SENT and isinstance(envelope.body, HubBeat):
             self._world.watch.on_hub_beat(envelope, envelope.body)
@@ -388,6 +390,7 @@ class Faults:
         self.tainted_nodes.add(node)
         self._world.disks.lose_journal(node, None)
         self._world.disks.lose_ledger(node)
+        self._world.disks.lose_files(node)
         self._world.time.call_later(15.0, self._declare_lost, node)
         if step.figure < 0.5:
             return None  # for good

@@ -14,11 +14,12 @@ from zope.interface import implementer
 from dataset.ids import NodeId
 from dataset.rows import ROW_BYTES
 from federation.node.clock import VirtualClock
-from simulation.chaos.aims import calls_back, draw_aims
+from simulation.chaos.aims import attaches, calls_back, draw_aims
 from simulation.chaos.call_backs import CallBacks
 from simulation.chaos.check import Verdict, check
 from simulation.chaos.clerks import Clerks
 from simulation.chaos.faults import Faults
+from simulation.chaos.files import Files
 from simulation.chaos.people import People
 from simulation.chaos.scene import WALL0, draw_province, package
 from simulation.chaos.schedule import Step, draw_schedule
@@ -68,7 +69,11 @@ class Run:
         rng = Random(seed)
         self.time = VirtualClock(wall0=WALL0)
         self.world = world = ChaosProvince(
-            draw_province(Random(rng.getrandbits(64))), package(), self.time, Random(rng.getrandbits(64))
+            draw_province(Random(rng.getrandbits(64))),
+            package(),
+            self.time,
+            Random(rng.getrandbits(64)),
+            with_records=attaches(seed),
         )
         if timeline:
             world.watch.said = self.say
@@ -85,6 +90,7 @@ class Run:
             calls_back=self.call_backs is not None,
         )
         world.on_seated.append(self.clerks.seated)
+        self.files = Files(world, seed, self.clerks) if attaches(seed) else None
         cities = [NodeId(city.id) for city in world.province.cities]
         self.schedule: list[Step] = (
             draw_schedule(Random(rng.getrandbits(64)), cities, world.province.hub_ids) if faults else []
@@ -120,6 +126,8 @@ class Run:
             self.world.start()
             self.people.begin()
             self.clerks.begin()
+            if self.files is not None:
+                self.files.begin()
             self.faults.begin(self.schedule)
             self._pass_until(HEAL_S)
             self.faults.heal()
@@ -129,7 +137,7 @@ class Run:
             if self.call_backs is not None:
                 self.call_backs.all_hang_up()
             self._pass_until(END_S)
-        return check(self.world, self.people, self.clerks, self.faults, self.call_backs, self.broken)
+        return check(self.world, self.people, self.clerks, self.faults, self.call_backs, self.files, self.broken)
 
     def _pass_until(self, moment: float) -> None:
         """Let time pass. What a call raises is noted and the others go on, as under a reactor."""

@@ -71,6 +71,10 @@ class Moment(StrEnum):
     """that a customer who is called back has answered is on disk"""
     CALL_ENDED = "call_ended"
     """what became of a call-back is on disk; the step of its item follows from it"""
+    FILE_HALF = "file_half"
+    """a piece of a file is with the owning city, and more are to come"""
+    FILE_KEPT = "file_kept"
+    """all of it is on the owning city's disk; the row that names it is next"""
 
 
 INTERLEAVINGS: dict[str, str] = {
@@ -108,6 +112,11 @@ INTERLEAVINGS: dict[str, str] = {
     "work_step_overtaken": "a tail that came back overtakes a step",
     "call_back_answered_twice": "two calls about one item are answered",
     "call_back_node_dies": "the node dies while a customer is called back, or talks",
+    "file_owner_dies_before_row": "the owning city dies with a file on disk that no row names yet",
+    "file_owner_dies_between_pieces": "the owning city dies between two pieces of a file",
+    "file_asker_dies_between_pieces": "the city where a file was handed in dies between two of its pieces",
+    "file_line_cut_between_pieces": "the line is cut between two pieces of a file",
+    "file_lost_with_its_city": "a city's disk is lost with a file on it that no other city has taken yet",
 }
 """name: which sentence of federation.md, or of work-items.md"""
 

@@ -96,10 +96,11 @@ class WorkWatch:
             self.wrong.append(f"S1: {one.serving} said that {request} is {state}; {one.owning} has not written so")
 
     def _look(self, asked: _Asked) -> None:
-        if asked.request in self._open and self._apart(NodeId(asked.serving), NodeId(asked.owning)):
+        if asked.request in self._open and self.apart(NodeId(asked.serving), NodeId(asked.owning)):
             self.watch.count("work_line_cut_before_answer")
 
-    def _apart(self, one: NodeId, other: NodeId) -> bool:
+    def apart(self, one: NodeId, other: NodeId) -> bool:
+        """Whether nothing passes between them now, one way at least."""
         wires = self.wires
         cut = wires.line(one, other).cut or wires.line(other, one).cut
         return cut or not (wires.is_up(one) and wires.is_up(other))

@@ -12,8 +12,10 @@ from twisted.python.failure import Failure
 from dataset.errors import Problem, Refused
 from dataset.ids import CityId, NodeId, is_hub
 from dataset.packages import ServicePackage
+from federation.core.envelope import Envelope
 from federation.core.leader import Tenure
 from federation.core.work_book import WorkBook
+from federation.links.inprocess import Fate
 from federation.node.clock import ProcessClock, VirtualClock
 from federation.node.journal import Stamped
 from federation.node.memory_transport import ClientEnd, MemoryDoor
@@ -40,13 +42,21 @@ class ChaosProvince(SimulatedProvince):
 
     storage: ChaosDisks
 
-    def __init__(self, province: Province, package: ServicePackage, time: VirtualClock, rng: Random) -> None:
+    def __init__(
+        self,
+        province: Province,
+        package: ServicePackage,
+        time: VirtualClock,
+        rng: Random,
+        *,
+        with_records: bool = False,
+    ) -> None:
         self.time = time
         self.processes: dict[NodeId, ProcessClock] = {}
         self.of_version_1: set[NodeId] = set()
         """nodes that run the version before, from their next start on"""
         disks = ChaosDisks(time, lambda node: self.processes[node], self._rows_on_disk, sync_s=SYNC_S)
-        super().__init__(province, package, time, rng, storage=disks, offering=offering())
+        super().__init__(province, package, time, rng, storage=disks, offering=offering(), with_records=with_records)
         self.disks = disks
         self.watch = Watch(time, self.network, self.wires, self._hub_lineages)
         self.wires.on_fate = self.watch.on_fate
@@ -64,6 +74,8 @@ class ChaosProvince(SimulatedProvince):
         """told of every agent whose screen is connected"""
         self.ends: dict[CityId, list[ClientEnd | _Login]] = {}
         """what agents have open at each city's door"""
+        self.on_piece: Callable[[Fate, NodeId, Envelope], None] = lambda fate, receiver, envelope: None
+        """told of every piece of a file, and of every question for one, on its way"""
         self.nodes = (*self.province.hub_ids, *(NodeId(city.id) for city in province.cities))
 
     def _rows_on_disk(self, node: NodeId, stamped: Sequence[Stamped]) -> None:
@@ -220,9 +232,10 @@ class CityEntrance:
 
     def open(self) -> Desk:
         """See ``Entrance``."""
-        end = self._door().open()
+        door = self._door()
+        end = door.open()
         self._world.ends.setdefault(self._city, []).append(end)
-        return Desk(end, self._world.watch.on_pressed, self._attached)
+        return Desk(end, door, self._world.watch.on_pressed, self._attached)
 
     def _attached(self, desk: Desk) -> None:
         for hear in self._world.on_seated:

@@ -2,7 +2,7 @@
 
 Each mutation is put in force in a process of its own and seeds are played until one shows a violation: first every
 seventh, which has more faults than the others (``simulation.chaos.aims``), then those in which customers are called
-back, then the rest.
+back, then those in which files are attached, then the rest.
 The result is written to ``docs/mutations.md``, which ``tests/province/test_mutations_caught.py`` holds the code to.
 """
 
@@ -17,7 +17,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple
 
-from simulation.chaos.aims import EVERY, FIRST, calls_back
+from simulation.chaos.aims import EVERY, FIRST, attaches, calls_back
 from simulation.chaos.run import be_quiet, play
 from tests.harness.mutations import MUTATIONS
 
@@ -78,7 +78,9 @@ def main(names: list[str]) -> int:
     page = PAGE.read_text("utf-8")
     caught = known(page)
     limit = int(os.environ.get("YHT_CHAOS_SEEDS", SEEDS))
-    order = sorted(range(limit), key=lambda seed: (seed % EVERY != FIRST, not calls_back(seed), seed))
+    order = sorted(
+        range(limit), key=lambda seed: (seed % EVERY != FIRST, not calls_back(seed), not attaches(seed), seed)
+    )
     with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn"), max_tasks_per_child=1) as pool:
         waiting = [pool.submit(search, name, order) for name in names or MUTATIONS]
         for done in as_completed(waiting):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +10,7 @@ from msgspec import structs
 
 from dataset.ids import CityId, NodeId
 from dataset.rows import AnyRow, CallBackEnded, Journalled, WorkRequested
-from dataset.work import Acted, CallBackOutcome, Opened, RequestId, WorkItemId
+from dataset.work import Acted, Attached, CallBackOutcome, Opened, RequestId, WorkItemId
 from federation.core.work_book import Settlement, WorkBook
 from federation.node.journal import ABOUT_RUNS, item_of_row
 from federation.node.journal_memory import MemoryJournal
@@ -18,6 +18,7 @@ from provincial_hub.shell.tails import Tails
 from site_node.core.call_back import CallBack, CallBacks
 from site_node.core.work_desk import WorkDesk
 from site_node.shell.work import Work, _Turns
+from site_node.shell.work_files import WorkFiles
 from tests.harness.mutations.registry import Real, breaks
 
 
@@ -179,6 +180,39 @@ def customers_are_left_in_the_call(real: Real) -> None:
         original(self, call, *args, **{**kwargs, "customer_gone": True})
 
     real.around(CallBacks, "_end", _end)
+
+
+@breaks(
+    "I1",
+    shows="files on record whose content the owning city has not",
+    needs="an owning city that dies between a file's row and its content",
+)
+def the_row_of_a_file_does_not_wait_for_its_content(real: Real) -> None:
+    """The content is written some seconds after the row that names it."""
+
+    async def keep(original: Any, self: WorkFiles, step: Attached, content: bytes) -> None:
+        self._clock.call_later(20.0, self.own.keep, step.sha256, content)
+
+    real.around(WorkFiles, "keep", keep)
+
+
+@breaks("I1", shows="files that are refused since their content is gone, with no disk lost")
+def contents_are_removed_with_their_receipt(real: Real) -> None:
+    """The city where a file is handed in keeps its content until the request is on disk, and no longer."""
+
+    async def hand_in(
+        original: Any, self: WorkFiles, step: Attached, content: bytes, ask: Callable[[], Awaitable[None]]
+    ) -> None:
+        await original(self, step, content, ask)
+        await self._sending.forget(step.sha256)
+
+    real.around(WorkFiles, "hand_in", hand_in)
+
+
+@breaks("I1", shows="contents that stay where they were handed in, although their owning city has answered")
+def answered_files_are_kept_until_the_next_start(real: Real) -> None:
+    """What was kept for another city is removed at a start only."""
+    real.around(WorkFiles, "answered", lambda original, self, request: None)
 
 
 def _opens(step: Any) -> bool:
