@@ -178,7 +178,7 @@ def item_whole(
         },
         "again_of": item.again_of,
         "steps": [_step(one, service, overtaken=gone) for one, gone in history],
-        "charges": [_charge(one, service) for one in charges],
+        "charges": [_charge(one, item, service) for one in charges],
         "messages": [
             {
                 "at": one.at,
@@ -239,10 +239,12 @@ def _step(step: AnyStep, service: Service, *, overtaken: bool) -> dict[str, Any]
     }
 
 
-def _charge(charge: Charge, service: Service) -> dict[str, Any]:
-    fees = [one for one in service.text.fees if one.code == charge.code]
+def _charge(charge: Charge, item: WorkItem, service: Service) -> dict[str, Any]:
+    # one code may stand for several amounts: by what the form says, by the day, once and every month
+    due = service.fees_due((charge.code,), item.values, day_of(charge.at))
+    fees = due or tuple(one for one in service.text.fees if one.code == charge.code)
     alike = [one for one in fees if (one.monthly, one.deposit) == (charge.monthly, charge.deposit)]
-    fee = next(iter(alike or fees), None)  # one code may stand for an amount once and for another every month
+    fee = next(iter(alike or fees), None)
     return {
         "code": charge.code,
         "zh": fee.zh if fee is not None else charge.code,

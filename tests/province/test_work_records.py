@@ -121,6 +121,29 @@ def test_a_charge_of_each_month_is_called_so(province: WorkingProvince) -> None:
     assert (charge["zh"], charge["en"], charge["monthly"]) == ("闹钟（包月）", "Alarm, monthly", True)
 
 
+@pytest.mark.parametrize(("cause", "told"), [("cable", []), ("terminal", [("用户终端上门检修费", 3_000)])])
+def test_a_charge_is_called_what_it_is_by_the_form(
+    province: WorkingProvince, cause: str, told: list[tuple[str, int]]
+) -> None:
+    """A visit is free but for the customer's own equipment, by one code."""
+    office = province.seat_of(GUANGZHOU)
+    values = form_for(
+        catalogue().services["fault"], ("contact_phone",), province.time.wall(), "dispatch_urban", {"area": "urban"}
+    )
+    filled = {**values, "line": LINE, "contact_phone": "13900000077"}
+    item = office.ask("work_open", service="fault", values=filled)["item"]
+    for action, more in (
+        ("test", {"test_result": "break"}),
+        ("dispatch_urban", {}),
+        ("repaired", {"cause": cause}),
+    ):
+        asked = office.ask("work_act", item=item, action=action, values=more, note="已办")
+        assert asked["state"] == "accepted"
+    province.pass_s(5.0)
+    charges = office.ask("work_item", item=item)["item"]["charges"]
+    assert [(one["zh"], one["fen"]) for one in charges if one["fen"]] == told
+
+
 def test_a_crash_leaves_nothing_undone_and_nothing_twice(province: WorkingProvince) -> None:
     """The node dies at every moment of the work's last steps; records come to the same."""
     seat = province.seat_of(SHENZHEN)
