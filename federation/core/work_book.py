@@ -209,9 +209,10 @@ class WorkBook:
                     (),
                 )
             )
-        if not any(isinstance(one, Opened) for one in steps):
+        first = next((one for one in steps if isinstance(one, Opened)), None)
+        if first is None:
             return None
-        before, _ = fold(service, self._calendar, steps)
+        before, _ = fold(service, self._calendar, [first, *(one for one in steps if one is not first)])
         return apply(service, self._calendar, before, row.step) if follows(service, before, row.step) else None
 
     def answer(self, request: RequestId) -> Answer | None:
