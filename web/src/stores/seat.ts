@@ -34,6 +34,8 @@ export const useSeat = defineStore('seat', () => {
   const lostAt = ref(0)
   const problem = ref<Problem | null>(null)
   const ended = ref<Ended>(null)
+  /** whether this login is to end at the agent's own wish */
+  let leaving = false
   const served = ref<Served[]>([])
   const underWay = new Set<string>()
   const workEars = new Set<(receipt: Receipt) => void>()
@@ -82,8 +84,10 @@ export const useSeat = defineStore('seat', () => {
     connection?.close()
     status.value = 'connecting'
     ended.value = null
+    leaving = false
     connection = new LiveConnection(liveAddress(base), token, {
       attached: (answer) => {
+        leaving = false // a logout that got lost on its way is asked for once more
         take((answer as { state?: SeatState }).state ?? (answer as SeatState))
         void learnNames()
       },
@@ -94,7 +98,8 @@ export const useSeat = defineStore('seat', () => {
       },
       refused: (why) => {
         release()
-        problem.value = why
+        if (leaving) ended.value = { how: 'logged_out', reason: 'logged_out' } // done, and the link broke before that was told
+        else problem.value = why
       },
     })
     connection.open()
@@ -173,6 +178,7 @@ export const useSeat = defineStore('seat', () => {
     if (connection === null || underWay.has(wish)) return false
     problem.value = null
     underWay.add(wish)
+    if (op === 'logout') leaving = true
     try {
       await connection.ask(op, fields)
       return true
