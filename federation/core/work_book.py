@@ -190,30 +190,14 @@ class WorkBook:
 
     def passed(self, journalled: Journalled) -> tuple[WorkItem, tuple[Effect, ...]] | None:
         """What the item of this step came to with it, and what followed from that; None for a step that was overtaken,
-        or that answers a request which another answered first.
+        or that answers a request which another answered first, and while the item cannot be told.
         """
         row = journalled.row
-        if not isinstance(row, WorkStepped) or journalled.origin not in (places := self._in_order(row.item)):
+        item = self._items.get(row.item) if isinstance(row, WorkStepped) else None
+        mine = item.rows.get(journalled.origin) if item is not None else None
+        if mine is None:
             return None
-        steps = [self._items[row.item].rows[origin].step for origin in places[: places.index(journalled.origin)]]
-        try:
-            service = self._service_of(row.service)
-        except KeyError:
-            return None
-        if isinstance(row.step, Opened):
-            return (
-                None
-                if any(isinstance(one, Opened) for one in steps)
-                else (
-                    opened(service, self._calendar, row.step),
-                    (),
-                )
-            )
-        first = next((one for one in steps if isinstance(one, Opened)), None)
-        if first is None:
-            return None
-        before, _ = fold(service, self._calendar, [first, *(one for one in steps if one is not first)])
-        return apply(service, self._calendar, before, row.step) if follows(service, before, row.step) else None
+        return next(((one.after, one.effects) for one in self.history(mine.item) if one.row is mine), None)
 
     def answer(self, request: RequestId) -> Answer | None:
         """How a request stands; None for one that is not known.

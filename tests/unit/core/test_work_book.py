@@ -249,6 +249,21 @@ def test_every_holder_of_the_rows_knows_the_same(seed: int) -> None:
 
 @settings(max_examples=150, deadline=None)
 @given(st.integers(0, 2**32))
+def test_what_followed_from_a_step_is_told_as_its_items_history_tells_it(seed: int) -> None:
+    """Also while rows are lost, which may put steps before the opening that is left, and of none that is overtaken."""
+    every, rng = play(seed).rows(), Random(seed)
+    rows = rng.sample(every, len(every) * 2 // 3)
+    hub = holder(rows, rng)
+    stepped = {one.origin: one for one in rows if isinstance(one.row, WorkStepped)}
+    told = [found for one in stepped.values() if (found := hub.passed(one)) is not None]
+    history = [passage for item in hub for passage in hub.history(item.id)]
+    assert len(told) == len(history)
+    for passage in history:
+        assert (passage.after, passage.effects) in told
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.integers(0, 2**32))
 def test_every_request_is_answered_and_each_item_has_one_opening_and_at_most_one_ending(seed: int) -> None:
     """I1: nothing that was handed in is lost, opened twice or closed twice, whatever the owning city's disk lost."""
     province = play(seed)
