@@ -40,8 +40,14 @@ export function tabElement(tab: string): string {
   return `tab-${tab.replaceAll(' ', '_')}`
 }
 
+/** What the cursor can be put into. */
+interface Field {
+  focus: () => void
+  select: () => void
+}
+
 /** Puts the cursor into `field` whenever its tab comes to be shown, unless it is at work elsewhere. */
-export function useCursor(field: Ref<HTMLInputElement | null>, shown: () => boolean): void {
+export function useCursor(field: Ref<Field | null>, shown: () => boolean): void {
   function take(): void {
     if (!shown() || !cursorIsIdle()) return
     field.value?.focus()
