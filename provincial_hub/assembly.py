@@ -161,7 +161,7 @@ def build_hub(
     service = ProvinceService(running, store, shown, clock, looks)
     revisions = revisions or MemoryRevisions()
     intervals = IntervalService(running, store, revisions, shown, clock)
-    parked = ParkedService(store, running.settling)
+    parked = ParkedService(store, running.settling, province.nodes)
     service_revisions = service_revisions or MemoryRevisions()
     offered = offering if offering is not None else Offering(Catalogue({}), NO_WORK)
     console = ConsoleAttendance(running, service, offered.catalogue, people)

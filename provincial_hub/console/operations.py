@@ -257,7 +257,7 @@ def console_operations(
                 of_parked,
                 "总数中计为未知的记录：无法读取的，或已无处可取的",
                 "what totals name as unknown: rows that cannot be read, and numbers that nobody keeps",
-                Outcomes(ParkedFound),
+                Outcomes(ParkedFound, {404: ("unknown-node",)}),
             ),
             Operation(
                 "settle",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from dataset.errors import Problem, Refused
 from dataset.ids import LineageId, NodeId
@@ -23,16 +23,32 @@ BEGINS = 200
 class ParkedService:
     """Reads the ledger's unknown slots and settles them; only the role province may."""
 
-    def __init__(self, store: LedgerStore, settling: Settling) -> None:
+    def __init__(self, store: LedgerStore, settling: Settling, nodes: Collection[NodeId]) -> None:
+        """``nodes``: those of the province, of which there may be nothing to show."""
         self._store = store
         self._settling = settling
+        self._nodes = nodes
 
     async def parked(self, actor: Actor, node: str | None) -> Json:
-        """Parked slots and holes of ``node``, or of all; what is not settled first, then by sender and number."""
+        """Parked slots and holes of ``node``, or of all; what is not settled first, then by sender and number.
+
+        Raises ``Refused``: 403; 404 ``unknown-node`` for one that the province does not name and that left nothing.
+        """
         allow(actor, SETTLERS)
         unknown = await self._store.unknown()
         parked = [one for one in unknown.parked if node in (None, one.sender)]
         holes = [one for one in unknown.holes if node in (None, one.sender)]
+        if node is not None and NodeId(node) not in self._nodes and not parked and not holes:
+            known = sorted(self._nodes)
+            raise Refused(
+                Problem(
+                    "unknown-node",
+                    zh=f"没有节点 {node[:40]}，现有：{'、'.join(known)}",
+                    en=f"there is no node {node[:40]}; known: {', '.join(known)}",
+                    place="node",
+                ),
+                status=404,
+            )
         open_numbers = sum(one.settled is None for one in parked)
         open_numbers += sum(one.last - one.first + 1 for one in holes if one.settled is None)
         slots = sorted(parked, key=lambda one: one.settled is not None)

@@ -139,6 +139,7 @@ def test_poison_rows_hold_nothing_up_and_are_named_everywhere(scene: HubScene) -
     assert answer["parked"][0]["size"] == len(RUBBISH)
     assert answer["parked"][0]["begins"] == '{"kind": "no row", "calling": "138****1234"}'
     assert scene.ask("parked", node=FOSHAN)["parked"] == []
+    assert scene.refusal("parked", node="beijing")[:2] == (404, "unknown-node")
 
 
 def test_settled_slots_count_no_more_and_stay_to_be_seen(scene: HubScene) -> None:
