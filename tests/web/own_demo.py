@@ -36,7 +36,7 @@ from simulation.population.customers import Population
 from simulation.population.material import material
 
 FILE = Path(__file__).parents[2] / "conf" / "province.toml"
-SETTINGS = DemoSettings(seed=7, port=0, own_seats=2, calls_per_hour=0.0, lines=60)
+SETTINGS = DemoSettings(seed=7, port=0, own_seats=2, calls_per_hour=0.0, lines=120)
 ONLY = SkillId("directory")
 NOT_BESIDE_AN_ALARM = frozenset({"timed_call", "do_not_disturb", "isdn_2b_d"})
 """as the rules of that order have it"""
