@@ -2,7 +2,8 @@
 
 Each line that comes in, ``<city> <door> <owning city>``, is one caller who dials ``door`` in ``city`` from a telephone
 on record in ``owning city``, of a customer who has not called yet; its number is printed. The simulated staff are there
-as ever, but answer directory enquiries only, so that every other caller comes to the seats that are free for people.
+as ever, but answer directory enquiries only, so that every other caller comes to the seats that are free for people, and
+nobody behind the seats takes the items of the tests.
 """
 
 # mypy: allow-untyped-calls
@@ -36,7 +37,7 @@ from simulation.population.customers import Population
 from simulation.population.material import material
 
 FILE = Path(__file__).parents[2] / "conf" / "province.toml"
-SETTINGS = DemoSettings(seed=7, port=0, own_seats=2, calls_per_hour=0.0, lines=120)
+SETTINGS = DemoSettings(seed=7, port=0, own_seats=2, calls_per_hour=0.0, lines=120, clerks=False)
 ONLY = SkillId("directory")
 NOT_BESIDE_AN_ALARM = frozenset({"timed_call", "do_not_disturb", "isdn_2b_d"})
 """as the rules of that order have it"""
