@@ -2,8 +2,8 @@
 
 Each line that comes in, ``<city> <door> <owning city>``, is one caller who dials ``door`` in ``city`` from a telephone
 on record in ``owning city``, of a customer who has not called yet; its number is printed. The simulated staff are there
-as ever, but answer directory enquiries only, so that every other caller comes to the seats that are free for people, and
-nobody behind the seats takes the items of the tests.
+as ever, but answer directory enquiries only, so that every other caller comes to the seats that are free for people.
+Nobody behind the seats takes the items of the tests.
 """
 
 # mypy: allow-untyped-calls

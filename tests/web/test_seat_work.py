@@ -50,6 +50,15 @@ def focused(page: Page) -> str:
     return str(found)
 
 
+def to_receipt(page: Page) -> None:
+    """From the search for a service on to the newest item that was handed in."""
+    expect(page.locator("input[name=service-search]")).to_be_focused()
+    page.keyboard.press("Tab")
+    if focused(page) == "全部业务":  # the caller, who is anybody, chose a branch that several services share
+        page.keyboard.press("Tab")
+    assert focused(page).startswith("w-0755-")
+
+
 def order_mail(page: Page, line: str) -> None:
     """From anywhere in a call to the form of a service, filled in, without the mouse."""
     page.keyboard.press("F3")
@@ -113,10 +122,7 @@ def test_an_order_for_another_citys_line_by_keyboard(page: Page, address: str) -
     receipts = page.get_by_test_id("receipts").locator("li")
     expect(receipts.nth(0)).to_have_attribute("data-state", "accepted")
     expect(receipts.nth(1)).to_have_attribute("data-state", "refused")
-    page.keyboard.press("Tab")
-    if focused(page) == "全部业务":  # the caller, who is anybody, chose a branch that several services share
-        page.keyboard.press("Tab")
-    assert focused(page).startswith("w-0755-")
+    to_receipt(page)
     page.keyboard.press("Enter")
     expect(page.get_by_test_id("item-state")).to_have_text(re.compile("."))  # the office there may be at it already
     expect(page.get_by_test_id("item")).to_contain_text("广州")
@@ -150,8 +156,7 @@ def test_a_file_for_another_citys_item_by_keyboard(
     page.keyboard.press("Control+s")
     receipt(page, "accepted")
     page.keyboard.press("F3")
-    page.keyboard.press("Tab")
-    assert focused(page).startswith("w-0755-")
+    to_receipt(page)
     page.keyboard.press("Enter")
     expect(page.get_by_test_id("item")).to_contain_text("广州")
     scan = b"%PDF-1.7 " + bytes(range(256)) * 400
