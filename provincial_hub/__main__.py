@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from dataset.errors import Language, Refused
+from dataset.errors import Language
 from dataset.ids import NodeId
 from federation.links.settings import VIRTUAL_HOST
 from federation.node.asking import Asking
@@ -26,7 +26,7 @@ from federation.node.audit_files import (
 from federation.node.audit_looks import LOOKS, audit_seen, check_looks, look_line, look_of, looks_in, looks_lines
 from federation.node.configuration import beside, reference
 from federation.node.offering import load_offering
-from federation.node.program import read_settings, run_commands, run_program, say_problems
+from federation.node.program import read_settings, refusals_said, run_commands, run_program
 from federation.node.province import load_province
 from provincial_hub.broker_definitions import as_json, broker_definitions, write_private
 from provincial_hub.program import LEDGER, USERS, add_console_user, start_hub
@@ -122,11 +122,8 @@ def run(reactor: Any, /, file: Path, arguments: tuple[str, ...], log_level: str 
 @click.argument("user")
 def user(file: Path, roles: tuple[str, ...], name: str, password: str, user: str) -> None:
     """Add a user of the console, or give one another password. A running hub sees it at its next start."""
-    try:
+    with refusals_said():
         add_console_user(read_settings(HubSettings, file), file, user, name, roles, password)
-    except Refused as refused:
-        say_problems(refused, lambda line: click.echo(line, err=True))
-        raise SystemExit(1) from refused
 
 
 @provincial_hub.command("broker-definitions")
@@ -152,7 +149,7 @@ def print_broker_definitions(
     """
     if (file is None) == (province_file is None):
         raise click.UsageError("--config 或 --province · one of --config and --province")
-    try:
+    with refusals_said():
         if file is not None:
             settings = read_settings(HubSettings, file)
             province_file = beside(str(file), settings.province)
@@ -169,9 +166,6 @@ def print_broker_definitions(
             click.echo(f"{passwords}: 新密码 new passwords: {', '.join(drawn)}", err=True)
         if output is not None:
             write_private(output, as_json(told))
-    except Refused as refused:
-        say_problems(refused, lambda line: click.echo(line, err=True))
-        raise SystemExit(1) from refused
     if output is None:
         click.echo(as_json(told), nl=False)
 
@@ -188,12 +182,9 @@ def print_services(file: Path, language: Language) -> None:
     Every fault is named with file, line and the accepted form; exit status 1 then. Nothing has to run for it, so a
     service is checked before it is brought to the cities.
     """
-    try:
+    with refusals_said():
         province, package = load_province(file)
         offering = load_offering(file, province, package)
-    except Refused as refused:
-        say_problems(refused, lambda line: click.echo(line, err=True))
-        raise SystemExit(1) from refused
     for service in offering.catalogue:
         text = service.text
         work = {"zh": "工单", "en": "work item"}[language] if service.makes_work else "-"
@@ -270,7 +261,8 @@ def day(file: Path, name: str, day: str) -> None:
     Each line beginning with ! names what may be missing and since when, with ~ which quarters of an hour were told
     otherwise before. The exit status is 2 while anything is missing. Password as for declare-lost.
     """
-    _checked(lambda: day_named(day))
+    with refusals_said():  # before the password is asked for
+        day_named(day)
     answer = _ask(file, name, "day", day=day)
     click.echo(f"{answer['zh']}\n\n{answer['en']}")
     raise SystemExit(0 if answer["complete"] else 2)
@@ -288,7 +280,8 @@ def settlement(file: Path, name: str, month: str, as_csv: bool) -> None:
     balance. Each line beginning with ! names what may be missing; the exit status is 2 then. Password as for
     declare-lost.
     """
-    _checked(lambda: month_named(month))
+    with refusals_said():  # before the password is asked for
+        month_named(month)
     answer = _ask(file, name, "settlement", month=month)
     if as_csv:
         click.echo("owning,serving,service,entries,collected_fen,handling_fen")
@@ -329,7 +322,8 @@ def _tell_days(
     operation: str, file: Path, name: str, first: str, last: str | None, city: str | None,
     language: Language | None, as_json: bool,
 ) -> None:  # fmt: skip
-    _checked(lambda: span_of(first, last or first))
+    with refusals_said():  # before the password is asked for
+        span_of(first, last or first)
     asked = {"first": first, "last": last or first, **({} if city is None else {"city": city})}
     answer = _ask(file, name, operation, **asked)
     if as_json:
@@ -340,24 +334,12 @@ def _tell_days(
     raise SystemExit(0 if answer["complete"] else 2)
 
 
-def _checked(days: Callable[[], object]) -> None:
-    """Days that are none are said before the password is asked for."""
-    try:
-        days()
-    except Refused as refused:
-        say_problems(refused, lambda line: click.echo(line, err=True))
-        raise SystemExit(1) from refused
-
-
 def _ask(file: Path, user: str, operation: str, **fields: Any) -> dict[str, Any]:
     """One thing of the running hub; says what is refused, and leaves."""
-    try:
+    with refusals_said():
         asking = Asking(read_settings(HubSettings, file).http)
         password = os.environ.get("YHT_CONSOLE_PASSWORD") or click.prompt("密码 password", hide_input=True, err=True)
         return asking.once(user, password, operation, **fields)
-    except Refused as refused:
-        say_problems(refused, lambda line: click.echo(line, err=True))
-        raise SystemExit(1) from refused
 
 
 @provincial_hub.group()
@@ -383,13 +365,10 @@ def verify_audit(file: Path, journal: Path | None) -> None:
     A city that has rewritten its history since is found out: its next run states a hash that is not the one here. With
     --journal each row of that file is held to the one that the hub got. The exit status is 1 where anything is wrong.
     """
-    try:
+    with refusals_said():
         ledger = _ledger_of(file)
         chains, looks = check_ledger(ledger), check_looks(ledger.with_name(LOOKS))
         apart = differences(ledger, journal) if journal is not None else []
-    except Refused as refused:
-        say_problems(refused, lambda line: click.echo(line, err=True))
-        raise SystemExit(1) from refused
     for chain in chains:
         click.echo("\n".join(chain_lines(chain)))
     for line in [*map(break_line, apart), *looks_lines(looks)]:
@@ -410,7 +389,7 @@ def show_audit(file: Path, name: str, customer: str, line: str, agent: str, look
     For users of the console with the role auditor; the password is asked for, or read from YHT_AUDITOR_PASSWORD. This
     is a look, too: when, by which user of the operating system and at what is on record beside the ledger first.
     """
-    try:
+    with refusals_said():
         data = beside(str(file), read_settings(HubSettings, file).data)
         asked = Asked(customer, line, agent)
 
@@ -420,9 +399,6 @@ def show_audit(file: Path, name: str, customer: str, line: str, agent: str, look
             return map(view_line, views(data / LEDGER, asked, ledger=True))
 
         audit_seen(name, data / USERS, look_of(name, data / LEDGER, asked, looks=looks), data / LOOKS, told)
-    except Refused as refused:
-        say_problems(refused, lambda line: click.echo(line, err=True))
-        raise SystemExit(1) from refused
 
 
 def _ledger_of(file: Path) -> Path:

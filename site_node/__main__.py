@@ -22,7 +22,7 @@ from federation.node.audit_looks import LOOKS, audit_seen, check_looks, look_lin
 from federation.node.configuration import beside, reference
 from federation.node.login import AUDITOR
 from federation.node.logs import start_logging
-from federation.node.program import read_settings, run_commands, run_program, run_to_end, say_problems
+from federation.node.program import read_settings, refusals_said, run_commands, run_program, run_to_end
 from federation.node.province import load_province
 from site_node.importing import Wanted, import_file, shown
 from site_node.join import candidate, hear_province, history, link_table, progress, write_link
@@ -81,11 +81,8 @@ def user(file: Path, roles: tuple[str, ...], name: str, password: str, user: str
 
     A running node sees it at its next start.
     """
-    try:
+    with refusals_said():
         add_city_user(read_settings(SiteSettings, file), file, user, name, roles, password)
-    except Refused as refused:
-        say_problems(refused, lambda line: click.echo(line, err=True))
-        raise SystemExit(1) from refused
 
 
 @site_node.command()
@@ -117,7 +114,7 @@ def join(
     on. Shows how many rows wait until every hub has acknowledged all of them; Ctrl+C ends the showing, not the sending.
     The password at the broker is asked for, or read from YHT_LINK_PASSWORD, where the node needs it as well.
     """
-    try:
+    with refusals_said():
         given = read_settings(SiteSettings, file)
         if watch:
             province, _ = load_province(beside(str(file), given.province))
@@ -143,9 +140,6 @@ def join(
             return
         write_link(file, table)
         click.echo(f"已写入 written to {file}:\n\n{table}", nl=False)
-    except Refused as refused:
-        say_problems(refused, _complain)
-        raise SystemExit(1) from refused
     click.echo("请以 YHT_LINK_PASSWORD 重新启动节点 · restart the node with YHT_LINK_PASSWORD in its environment")
     if not no_wait:
         raise SystemExit(_watch_joining(given, one.province.hub_ids))
@@ -189,7 +183,7 @@ def import_records(
     file. May be stopped at any time: the same command goes on where it was. Exit status 2 when rows are put aside.
     """
     wanted = Wanted(config=file, mapping=mapping, data=data, plan=plan, as_of=as_of.date() if as_of else None)
-    try:
+    with refusals_said():
         given = read_settings(SiteSettings, file)
         start_logging(given.city, replace(given.log, level="error"))
         done = run_to_end(
@@ -197,9 +191,6 @@ def import_records(
             lambda: import_file(reactor, given, wanted, lambda progress: click.echo(shown(progress))),
             _complain,
         )
-    except Refused as refused:
-        say_problems(refused, _complain)
-        raise SystemExit(1) from refused
     if done is None:
         raise SystemExit(1)
     if done.bad:
@@ -227,12 +218,9 @@ def verify_audit(file: Path | None, journal: Path | None) -> None:
     Whoever can write the file can write all of it anew: compare the hash of the last row with what the hub has
     (python -m provincial_hub audit verify), or with one that you wrote down.
     """
-    try:
+    with refusals_said():
         source = _journal_of(file, journal)
         chain, looks = check_journal(source), check_looks(source.with_name(LOOKS))
-    except Refused as refused:
-        say_problems(refused, _complain)
-        raise SystemExit(1) from refused
     click.echo("\n".join([*chain_lines(chain), *looks_lines(looks)]))
     raise SystemExit(0 if chain.whole and not looks.broken else 1)
 
@@ -257,7 +245,7 @@ def show_audit(file: Path, journal: Path | None, name: str, customer: str, line:
     For users of this city with the role auditor; the password is asked for, or read from YHT_AUDITOR_PASSWORD. This is
     a look, too: when, by which user of the operating system and at what is on record beside the journal first.
     """
-    try:
+    with refusals_said():
         data = beside(str(file), read_settings(SiteSettings, file).data)
         source, asked = journal or data / JOURNAL, Asked(customer, line, agent)
 
@@ -267,9 +255,6 @@ def show_audit(file: Path, journal: Path | None, name: str, customer: str, line:
             return map(view_line, views(source, asked))
 
         audit_seen(name, data / USERS, look_of(name, source, asked, looks=looks), data / LOOKS, told)
-    except Refused as refused:
-        say_problems(refused, _complain)
-        raise SystemExit(1) from refused
 
 
 def _journal_of(file: Path | None, journal: Path | None) -> Path:

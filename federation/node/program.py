@@ -6,7 +6,8 @@ import gc
 import os
 import secrets
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn, Protocol, TypeVar
 
@@ -77,6 +78,16 @@ def say_problems(refused: Refused, say: Callable[[str], None]) -> None:
     """Every problem in both languages, with its slug."""
     for problem in refused.problems:
         say(f"{problem.text('zh')}\n  {problem.text('en')}  [{problem.slug}]")
+
+
+@contextmanager
+def refusals_said() -> Iterator[None]:
+    """For a command: what is refused inside is said on the error output, and the exit status is 1."""
+    try:
+        yield
+    except Refused as refused:
+        say_problems(refused, lambda line: click.echo(line, err=True))
+        raise SystemExit(1) from refused
 
 
 AUDITOR_PASSWORD = "YHT_AUDITOR_PASSWORD"

@@ -9,18 +9,11 @@ from typing import Any
 import click
 
 from simulation.calling import Calling, place_calls
+from simulation.commands.common import SLOT, trouble_said
 from simulation.machines.addresses import CITIES, Slot, city_of
-from simulation.machines.trouble import MachineTrouble
 
 DIGITS = "0123456789"
 KEYS = DIGITS + "*#"
-SLOT = click.option(
-    "--slot",
-    type=click.IntRange(0, 255),
-    default=0,
-    show_default=True,
-    help="回环地址 127.0.<slot>.*，FOLDER 中的地址须与之一致 · loopback addresses, which FOLDER has to name as well",
-)
 
 
 def _made_of(allowed: str, least: int, zh: str, en: str) -> Callable[[click.Context, click.Parameter, str], str]:
@@ -32,6 +25,9 @@ def _made_of(allowed: str, least: int, zh: str, en: str) -> Callable[[click.Cont
         return value
 
     return check
+
+
+_NUMBER = _made_of(DIGITS, 2, "号码由至少两位数字组成", "a number has two digits or more")
 
 
 @click.command()
@@ -46,7 +42,7 @@ def _made_of(allowed: str, least: int, zh: str, en: str) -> Callable[[click.Cont
     "--number",
     default="10000",
     show_default=True,
-    callback=_made_of(DIGITS, 2, "号码由至少两位数字组成", "a number has two digits or more"),
+    callback=_NUMBER,
     help="所拨号码，如 10000、112 · the number called",
 )
 @click.option(
@@ -61,7 +57,7 @@ def _made_of(allowed: str, least: int, zh: str, en: str) -> Callable[[click.Cont
     "caller",
     default="13800138000",
     show_default=True,
-    callback=_made_of(DIGITS, 2, "号码由至少两位数字组成", "a number has two digits or more"),
+    callback=_NUMBER,
     help="来电显示的号码 · the number that is shown",
 )
 @click.option(
@@ -93,9 +89,7 @@ def call(city: str, slot: int, **options: Any) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):  # a shell lets what it starts with & ignore the first
         signal.signal(number, signal.default_int_handler)
     try:
-        place_calls(Calling(city_of(city), **options), Slot(slot), click.echo)
+        with trouble_said():
+            place_calls(Calling(city_of(city), **options), Slot(slot), click.echo)
     except KeyboardInterrupt:
         click.echo("已挂断 · hung up")
-    except MachineTrouble as trouble:
-        click.echo(str(trouble), err=True)
-        raise SystemExit(1) from None

@@ -16,9 +16,8 @@ from federation.node.number_plan import load_plan
 from federation.node.offering import load_offering
 from federation.node.program import say_problems
 from federation.node.province import load_province
+from simulation.commands.common import CONF
 from simulation.demo import DemoSettings, run_demo
-
-CONF = Path(__file__).parents[2] / "conf"
 
 
 @click.command()

@@ -6,13 +6,9 @@ from pathlib import Path
 
 import click
 
-from dataset.errors import Refused
-from federation.node.program import say_problems
-from simulation.commands.call import SLOT
-from simulation.machines.trouble import MachineTrouble
+from federation.node.program import refusals_said
+from simulation.commands.common import CONF, SLOT, trouble_said
 from simulation.up import StopSigns, UpProvince
-
-CONF = Path(__file__).parents[2] / "conf"
 
 
 @click.command()
@@ -32,7 +28,7 @@ def up(folder: Path, telephones: bool, slot: int) -> None:
     dial, the seats' softphone logins, the addresses of the pages, and how to try calls (yht call) without a telephone.
     """
     signs = StopSigns()
-    try:
+    with refusals_said(), trouble_said():
         province = UpProvince(folder, click.echo, slot=slot, telephones=telephones)
         try:
             if province.start(signs.asked):
@@ -40,9 +36,3 @@ def up(folder: Path, telephones: bool, slot: int) -> None:
                 signs.wait(province.look)
         finally:
             province.stop()
-    except Refused as refused:
-        say_problems(refused, lambda line: click.echo(line, err=True))
-        raise SystemExit(1) from None
-    except MachineTrouble as trouble:
-        click.echo(str(trouble), err=True)
-        raise SystemExit(1) from None

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import click
 
-from dataset.errors import Refused
-from federation.node.program import say_problems
+from federation.node.program import refusals_said
 from simulation.replay.anomalies import anomalies
 from simulation.replay.forced import play_forced
 from simulation.replay.free import play_free
@@ -61,13 +60,10 @@ def replay(file: Path, days: Sequence[datetime], forced: bool, seed: int, anomal
     yht replay --trace FILE --date 1999-02-01
     yht replay --trace FILE --free --seed 7
     """
-    try:
+    with refusals_said():
         trace = load_trace(file)
         wanted = _days(trace, [one.date() for one in days])
         good = _play(trace, wanted, forced, seed, anomaly_file)
-    except Refused as refused:
-        say_problems(refused, lambda line: click.echo(line, err=True))
-        raise SystemExit(1) from refused
     if not good:
         raise SystemExit(1)
 
