@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date, timedelta
 
 from dataset.calendar import midnight
@@ -25,8 +26,17 @@ def span_of(first: str, last: str) -> tuple[date, date]:
     return begin, end
 
 
-def not_over(last: date, wall: float, language: Language) -> list[str]:
-    """What has to be known of a report up to ``last`` that is asked for at ``wall``, before that day has ended."""
+def in_both_languages(text: Callable[[Language], str], last: date, wall: float) -> dict[str, str]:
+    """``zh`` and ``en`` of a report up to ``last`` that is asked for at ``wall``, with a line more where that day has
+    not ended by then.
+    """
+    return {
+        "zh": "\n".join([text("zh"), *_not_over(last, wall, "zh")]),
+        "en": "\n".join([text("en"), *_not_over(last, wall, "en")]),
+    }
+
+
+def _not_over(last: date, wall: float, language: Language) -> list[str]:
     if wall >= midnight(last + timedelta(days=1)):
         return []
     begun = wall >= midnight(last)

@@ -20,7 +20,7 @@ from federation.node.login import Actor
 from federation.ports import Clock
 from provincial_hub.core.revisions import OPEN, Revision, Slot, figures, revised
 from provincial_hub.core.traffic import DAY_S
-from provincial_hub.services.days import day_named, not_over
+from provincial_hub.services.days import day_named, in_both_languages
 from provincial_hub.services.province import Shown, allow, known_city
 from provincial_hub.services.summary import Missing, day_summary
 from provincial_hub.services.views import Json, lost_view
@@ -84,20 +84,14 @@ class IntervalService:
         begin = midnight(which)
         report = await self.report(begin, begin + DAY_S)
         changed = [(city, start, one.number) for (city, start), one in revised(report.revisions)]
-        wall = self._clock.wall()
-        languages: tuple[Language, Language] = ("zh", "en")
-        zh, en = (
-            "\n".join(
-                [
-                    day_summary(
-                        self._shown.province, report.intervals, language, missing=report.missing, revised=changed
-                    ),
-                    *not_over(which, wall, language),
-                ]
+
+        def text(language: Language) -> str:
+            return day_summary(
+                self._shown.province, report.intervals, language, missing=report.missing, revised=changed
             )
-            for language in languages
-        )
-        return {"day": day, "zh": zh, "en": en, "complete": not report.missing}
+
+        both = in_both_languages(text, which, self._clock.wall())
+        return {"day": day, **both, "complete": not report.missing}
 
     def missing(self) -> list[Missing]:
         """What may be missing now of any city's rows."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import partial
 from typing import Any
 
 from twisted.internet.defer import DeferredLock
@@ -24,7 +25,7 @@ from federation.node.offering import Offering
 from federation.node.province import Province
 from federation.ports import Clock
 from provincial_hub.core.revisions import Revision, Slot, day_figures, revised
-from provincial_hub.services.days import not_over, span_of
+from provincial_hub.services.days import in_both_languages, span_of
 from provincial_hub.services.intervals import IntervalService, durations_view, missing_view
 from provincial_hub.services.province import allow, known_city
 from provincial_hub.services.summary import Missing, missing_text
@@ -97,7 +98,6 @@ class ServicesReport:
             counted = await self._counted(begin, end, city)
         finally:
             self._turn.release()
-        wall = self._clock.wall()
         return {
             "first": first,
             "last": last,
@@ -109,8 +109,7 @@ class ServicesReport:
                 {"city": name, "day": day_of(start).isoformat(), "revision": one.number, "at": one.at}
                 for (name, start), one in revised(counted.revisions)
             ],
-            "zh": "\n".join([self._text(counted, "zh"), *not_over(end, wall, "zh")]),
-            "en": "\n".join([self._text(counted, "en"), *not_over(end, wall, "en")]),
+            **in_both_languages(partial(self._text, counted), end, self._clock.wall()),
         }
 
     # ── counted ─────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 from dataset.errors import Language
@@ -17,7 +18,7 @@ from federation.node.login import Actor
 from federation.node.province import Province
 from federation.ports import Clock
 from provincial_hub.core.work_figures import Handled
-from provincial_hub.services.days import month_named, not_over
+from provincial_hub.services.days import in_both_languages, month_named
 from provincial_hub.services.intervals import IntervalService, missing_view
 from provincial_hub.services.province import allow
 from provincial_hub.services.summary import Missing, missing_text
@@ -98,14 +99,13 @@ class SettlementService:
         allow(actor)
         first, last = month_named(month)
         found = owed(await self._figures.handled(first, last))
-        missing, wall = self._intervals.missing(), self._clock.wall()
+        missing = self._intervals.missing()
         return {
             "month": month,
             "complete": not missing,
             "pairs": [_view(one) for one in found],
             "missing": [missing_view(one) for one in missing],
-            "zh": "\n".join([self._text(month, found, missing, "zh"), *not_over(last, wall, "zh")]),
-            "en": "\n".join([self._text(month, found, missing, "en"), *not_over(last, wall, "en")]),
+            **in_both_languages(partial(self._text, month, found, missing), last, self._clock.wall()),
         }
 
     def _text(self, month: str, found: Sequence[Owed], missing: Sequence[Missing], language: Language) -> str:

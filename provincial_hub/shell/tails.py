@@ -89,6 +89,7 @@ class Tails:
         receivers = (node, *(hub for hub in self._hubs if hub != node))
         after = count = 0
         told: set[CityId] = set()
+        order: list[bytes] = []
         while rows := await self._store.tail(node, missing.of, missing.held, after, AT_ONCE):
             after = rows[-1][0]
             count += len(rows)
@@ -96,7 +97,8 @@ class Tails:
             for city, about in self._work_of(node, [data for _, data in rows]).items():
                 if city not in told:
                     told.add(city)
-                    about = await self._order_of(said, missing) + about
+                    order = order or await self._order_of(said, missing)
+                    about = order + about
                 await self._relayed(about, (NodeId(city),))
             if self._stopped:
                 return
