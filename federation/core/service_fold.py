@@ -55,14 +55,11 @@ class ServiceFold:
         self._service_of = service_of
         self._calendar = calendar
         self._book = WorkBook(service_of, calendar)
-        self._known: dict[WorkItemId, tuple[Passage, ...]] = {}
-        """histories that were asked for since the last row"""
         for row in rows:
             self.add(row)
 
     def add(self, journalled: Journalled) -> None:
         """Take in one row; kinds that are not about work or runs are passed over."""
-        self._known.clear()
         self._book.add(journalled)
 
     def parts(self, begin: float, end: float, city: CityId | None = None) -> dict[PartKey, ServicePart]:
@@ -97,7 +94,7 @@ class ServiceFold:
 
     def open_days(self, item: WorkItemId) -> list[OpenDays]:
         """When ``item`` was open, in order and apart: what ``standing`` says of it at any midnight."""
-        history = self._history(item)
+        history = self._book.history(item)
         moments = sorted({passage.row.step.at for passage in history})
         found: list[OpenDays] = []
         for at, moment in enumerate(moments):
@@ -126,13 +123,7 @@ class ServiceFold:
 
     # ── one item ────────────────────────────────────────────────────────────────────────────────────────────────────
     def _histories(self) -> Iterator[tuple[Passage, ...]]:
-        return (history for item in self._book if (history := self._history(item.id)))
-
-    def _history(self, item: WorkItemId) -> tuple[Passage, ...]:
-        known = self._known.get(item)
-        if known is None:
-            known = self._known[item] = self._book.history(item)
-        return known
+        return (history for item in self._book if (history := self._book.history(item.id)))
 
     def _counted(
         self, service: Service, passage: Passage, earlier: tuple[Passage, ...]

@@ -60,6 +60,7 @@ class _Item:
     walls: dict[Origin, float] = field(default_factory=dict)
     """when each was written, by the owning city's clock"""
     folded: tuple[WorkItem, tuple[AnyStep, ...]] | None = None
+    history: tuple[Passage, ...] | None = None
     unopened: bool = False
     """none of its rows opens it: nothing to fold until another comes"""
 
@@ -117,7 +118,8 @@ class WorkBook:
                 item = self._items[row.item]
                 item.rows[journalled.origin] = row
                 item.walls[journalled.origin] = journalled.wall
-                item.folded, item.unopened = None, False
+                item.folded = item.history = None
+                item.unopened = False
                 if row.request is not None:
                     self._taken[row.request] = row.item
                 if isinstance(row.step, Opened):
@@ -133,7 +135,7 @@ class WorkBook:
             case _:
                 if self._lineages.add(journalled):
                     for item in self._items.values():
-                        item.folded = None
+                        item.folded = item.history = None
 
     def _name(self, item: WorkItemId, step: AnyStep, request: RequestId | None) -> None:
         if isinstance(step, Opened | Attached) and step.key and request is not None:
@@ -166,7 +168,10 @@ class WorkBook:
         """The steps of an item that stand, from its opening on; nothing while it cannot be told."""
         if self._folded(item) is None:
             return ()
-        rows = [self._items[item].rows[origin] for origin in self._in_order(item)]
+        kept = self._items[item]
+        if kept.history is not None:
+            return kept.history
+        rows = [kept.rows[origin] for origin in self._in_order(item)]
         first = next(row for row in rows if isinstance(row.step, Opened))
         assert isinstance(first.step, Opened)
         service = self._service_of(first.service)
@@ -176,7 +181,8 @@ class WorkBook:
             if not isinstance(row.step, Opened) and follows(service, known, row.step):
                 known, effects = apply(service, self._calendar, known, row.step)
                 found.append(Passage(row, known, effects))
-        return tuple(found)
+        kept.history = tuple(found)
+        return kept.history
 
     def untold(self, begin: float, end: float) -> dict[CityId, int]:
         """How many items with steps of begin ≤ time < end cannot be told, by owning city: the opening is not known
